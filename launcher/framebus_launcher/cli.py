@@ -1,0 +1,5 @@
+"""The command `framebus`."""
+
+
+def main() -> None:
+    raise SystemExit("not yet")

@@ -1,0 +1,1 @@
+"""framebus: camera video as small processes that talk over ZeroMQ."""

@@ -1,0 +1,1 @@
+"""The services of framebus: one process each."""
