@@ -1,0 +1,423 @@
+"""What a service may do: hear news, tell news, ask, answer, and be called again later.
+
+`Bus` holds everything but the sockets; `framebus.transport.SocketBus` and `framebus.testing.FakeBus` complete it.
+"""
+
+import heapq
+import itertools
+import logging
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar, cast
+
+import msgspec
+
+from framebus import codec, door, requests
+from framebus.clock import Clock, boot_id
+from framebus.codec import Head, News
+from framebus.convergence import Convergence
+from framebus.door import Frames, KeptAnswers, Promise, Reply
+from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.messages import Beacon, Gone, Message
+from framebus.place import Place
+from framebus.redact import redact
+from framebus.requests import Request
+from framebus.stats import Stats
+from framebus.topics import TOPICS, WhenFull, topic_of
+
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Message)
+A = TypeVar("A", bound=Message)
+S = TypeVar("S", bound=msgspec.Struct)
+Outcome = Message | Reply
+Handler = Callable[[], None]
+NewsHandler = Callable[[News], None]
+
+BEACON_SOON_S = 0.25
+BEACON_S = 1.0
+REPLAY_EVERY_S = 0.005
+REPLAY_AT_ONCE = 200
+MAX_BEACON_TOPICS = 500
+MAX_SEQS = 20_000
+
+
+@dataclass(eq=False)
+class Timer:
+    """Something to call later; `cancel()` stops it."""
+
+    handler: Handler
+    period_s: float | None
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class Bus(ABC):
+    """The bus as one service sees it. Everything but `call_soon`, `publish` and `ask` belongs to the loop's thread."""
+
+    def __init__(self, name: str, *, place: Place, clock: Clock, epoch: int, settings: bytes = b"{}") -> None:
+        self.name = name
+        self.place = place
+        self.clock = clock
+        self.epoch = epoch
+        """which life of this service this is; greater than in any life before"""
+        self.stats = Stats(name)
+        self._settings = settings
+        self._host = boot_id()[:8]
+        self._thread = threading.get_ident()
+        self._handlers: list[tuple[str, NewsHandler]] = []
+        self._answerers: dict[str, Callable[[Request[Message], Promise], None]] = {}
+        self._stale_handlers: list[Callable[[str], None]] = []
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._ticket = itertools.count()
+        self._seqs: dict[str, int] = {}
+        self._retained: dict[str, Frames] = {}
+        self._replay: dict[str, None] = {}
+        self._replay_timer: Timer | None = None
+        self._beacon_timer: Timer | None = None
+        self._beacon_is_soon = False
+        self._follows_retained = False
+        self._convergence = Convergence()
+        self._kept = KeptAnswers()
+        self._peers: dict[bytes, Promise] = {}
+        self._latest: dict[str, News] = {}
+
+    # What a service calls --------------------------------------------------------------------------------------------
+
+    def settings(self, kind: type[S]) -> S:
+        """This service's section of the configuration; raises msgspec.ValidationError, which ends it with exit 78."""
+        return msgspec.json.decode(self._settings, type=kind)
+
+    def on(self, body: type[M], handler: Callable[[M], None], **only: str) -> None:
+        """Call `handler` with each message of this type, as in `on(FrameNotice, self._note, camera="front")`.
+
+        Of a retained topic the last value comes at once, and nothing older than what was seen ever comes after.
+        """
+
+        def decode(news: News) -> None:
+            message = cast(M, news.decode())
+            if all(getattr(message, field) == value for field, value in only.items()):
+                handler(message)
+
+        self.on_news(_prefix(topic_of(body).pattern, only), decode)
+
+    def on_news(self, prefix: str, handler: NewsHandler) -> None:
+        """Call `handler` with all news whose topic starts with `prefix`: head, body as bytes, blob."""
+        if not self._follows_retained and _touches_retained(prefix):
+            self._follows_retained = True
+            self._subscribe("gone/")
+            self._subscribe("beacon/")
+        self._handlers.append((prefix, handler))
+        self._subscribe(prefix)
+
+    def on_stale(self, handler: Callable[[str], None]) -> None:
+        """Call `handler` with each retained topic whose publisher died, until it speaks again."""
+        self._stale_handlers.append(handler)
+
+    def every(self, period_s: float, handler: Handler) -> Timer:
+        """Call `handler` each `period_s`, first after one period."""
+        return self._start(Timer(handler, period_s), period_s)
+
+    def after(self, delay_s: float, handler: Handler) -> Timer:
+        """Call `handler` once, `delay_s` from now."""
+        return self._start(Timer(handler, None), delay_s)
+
+    def publish(self, message: Message, blob: bytes | None = None) -> None:
+        """Tell everybody who listens. May be called from any thread; never blocks."""
+        if threading.get_ident() != self._thread:
+            self.call_soon(partial(self.publish, message, blob))
+            return
+        row = topic_of(type(message))
+        topic = row.name(message)
+        frames = codec.encode_news(topic, self._head(topic), message, blob)
+        if row.is_retained:
+            self._retained[topic] = frames
+            if not self._beacon_is_soon:
+                self._beacon_is_soon = True
+                self._plan_beacon(BEACON_SOON_S)
+        self._send(frames)
+
+    def answer(self, request: type[Request[A]], handler: Callable[..., A | Reply]) -> None:
+        """Answer requests of this type with what `handler(request)` returns, or the RefusedError that it raises."""
+
+        def at_once(body: Request[Message], promise: Promise) -> None:
+            promise.resolve(handler(body))
+
+        self.answer_later(request, at_once)
+
+    def answer_later(self, request: type[Request[A]], handler: Callable[..., None]) -> None:
+        """Answer requests of this type when `handler(request, promise)` settles the promise, then or later."""
+        self._answerers[requests.method_of(request).name] = handler
+        self._open_door()
+
+    def ask(self, service: str, request: Request[A], deadline_s: float = 5.0, *, is_long: bool = False) -> A:
+        """Ask `service` and wait for its answer. May be called from any thread.
+
+        A lost answer is asked for again under the same id until `deadline_s` is over; `is_long` marks a request that
+        is answered late by design, and is sent again only when the connection breaks.
+        Raises RefusedError, or DeadlineError when nobody answered.
+        """
+        answer, _ = self.ask_blob(service, request, deadline_s, is_long=is_long)
+        return answer
+
+    def ask_blob(
+        self, service: str, request: Request[A], deadline_s: float = 5.0, *, is_long: bool = False
+    ) -> tuple[A, bytes | None]:
+        """As `ask`; the answer's blob comes with it."""
+        method = requests.method_of(type(request))
+        body, blob = self._ask(service, method.name, codec.encode(request), deadline_s, is_long)
+        return cast(A, codec.decode_body(body, method.answer)), blob
+
+    @abstractmethod
+    def call_soon(self, handler: Handler) -> None:
+        """Call `handler` on the loop's thread. The one way in from other threads."""
+
+    @abstractmethod
+    def watch(self, file: int, handler: Handler) -> None:
+        """Call `handler` whenever this file descriptor can be read."""
+
+    @abstractmethod
+    def unwatch(self, file: int) -> None:
+        """Watch this file descriptor no more."""
+
+    # What the sockets complete ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _send(self, frames: Frames) -> None: ...
+
+    @abstractmethod
+    def _subscribe(self, prefix: str) -> None: ...
+
+    @abstractmethod
+    def _refresh(self, topic: str) -> None: ...
+
+    @abstractmethod
+    def _open_door(self) -> None: ...
+
+    @abstractmethod
+    def _send_answer(self, peer: bytes, frames: Frames) -> bool: ...
+
+    @abstractmethod
+    def _ask(
+        self, service: str, method: str, body: bytes, deadline_s: float, is_long: bool
+    ) -> tuple[bytes, bytes | None]: ...
+
+    # What the sockets call -------------------------------------------------------------------------------------------
+
+    def receive(self, frames: Sequence[bytes]) -> None:
+        """Take one message from the bus: refuse what is malformed, keep what is latest-wins, hand on the rest."""
+        try:
+            news = codec.decode_news(frames)
+        except MalformedError as error:
+            self._count_malformed("news", error)
+            return
+        if news.row.when_full is WhenFull.LATEST and not news.row.is_retained and news.row.body is not Beacon:
+            if news.topic in self._latest:
+                self.stats.count("dropped.stale_notice")
+            self._latest[news.topic] = news
+            return
+        self._hand_out(news)
+
+    def flush_latest(self) -> None:
+        """Hand out the newest message of each latest-wins topic, after everything that waited was received."""
+        while self._latest:
+            self._hand_out(self._latest.pop(next(iter(self._latest))))
+
+    def receive_request(self, peer: bytes, frames: Sequence[bytes]) -> None:
+        """Take one request from `peer`: it is answered exactly once, also when it can't be read."""
+        try:
+            head, body = door.decode_request(frames)
+        except MalformedError as error:
+            self._count_malformed("request", error)
+            self._send_answer(peer, door.answer_frames(b"", door.refusal_of(error)))
+            return
+        now_s = self.clock.boot_s()
+        kept = self._kept.begin(head.id, peer, now_s)
+        if kept is True:
+            promise = Promise(head.id, head.src, now_s + head.deadline_s, _settle=self._settle)
+            self._handle(head.method, body, promise)
+        elif kept is not False:
+            self.stats.count("requests.repeated")
+            self._send_answer(peer, kept)
+
+    def receive_subscription(self, prefix: str) -> None:
+        """Somebody subscribed: send the retained topics under `prefix` again, soon."""
+        for topic in self._retained:
+            if topic.startswith(prefix):
+                self._replay[topic] = None
+        if self._replay and self._replay_timer is None:
+            self._replay_some()
+
+    def run_due(self) -> None:
+        """Call the timers whose time has come."""
+        now_s = self.clock.boot_s()
+        while self._timers and self._timers[0][0] <= now_s:
+            due_s, _, timer = heapq.heappop(self._timers)
+            if timer.is_cancelled:
+                continue
+            if timer.period_s is not None:
+                self._push(max(due_s + timer.period_s, now_s), timer)
+            self._guard("timer", timer.handler)
+
+    def wait_s(self, limit_s: float) -> float:
+        """How long the loop may sleep before a timer is due, at most `limit_s`."""
+        if not self._timers:
+            return limit_s
+        return min(limit_s, max(0.0, self._timers[0][0] - self.clock.boot_s()))
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _guard(self, what: str, work: Handler) -> None:
+        """The error boundary of a service: a handler that raises is logged and counted, and the loop goes on."""
+        try:
+            work()
+        except Exception:
+            self.stats.count(f"errors.{what}")
+            log.exception("%s handler failed", what)
+
+    def _head(self, topic: str) -> Head:
+        seq = self._seqs[topic] = self._seqs.get(topic, 0) + 1
+        if len(self._seqs) > MAX_SEQS:
+            self._forget_seqs()
+        return Head(
+            v=codec.VERSION,
+            src=self.name,
+            epoch=self.epoch,
+            seq=seq,
+            at_s=self.clock.wall_s(),
+            up_s=self.clock.boot_s(),
+            host=self._host,
+        )
+
+    def _count_malformed(self, what: str, error: MalformedError) -> None:
+        counter = f"malformed.{what}.{error.reason}"
+        self.stats.count(counter)
+        if self.stats.counters[counter] == 1:
+            log.warning("malformed %s: %s; more of them are only counted", what, redact(str(error)))
+
+    def _wants(self, topic: str) -> bool:
+        return any(topic.startswith(prefix) for prefix, _ in self._handlers)
+
+    def _hand_out(self, news: News) -> None:
+        if news.row.is_retained and not self._convergence.accept(news.topic, news.head):
+            return
+        if news.row.body is Beacon:
+            self._guard("beacon", partial(self._catch_up, news))
+        elif news.row.body is Gone:
+            self._guard("gone", partial(self._mark_gone, news))
+        for prefix, handler in self._handlers:
+            if news.topic.startswith(prefix):
+                self._guard(news.row.prefix, partial(self._deliver, handler, news))
+
+    def _deliver(self, handler: NewsHandler, news: News) -> None:
+        try:
+            handler(news)
+        except MalformedError as error:
+            self._count_malformed("news", error)
+
+    def _catch_up(self, news: News) -> None:
+        beacon = codec.decode_body(news.body, Beacon)
+        for topic in self._convergence.behind(beacon, self._wants):
+            self.stats.count("retained.asked_again")
+            self._refresh(topic)
+
+    def _mark_gone(self, news: News) -> None:
+        for topic in self._convergence.mark_gone(codec.decode_body(news.body, Gone)):
+            for handler in self._stale_handlers:
+                handler(topic)
+
+    def _start(self, timer: Timer, delay_s: float) -> Timer:
+        self._push(self.clock.boot_s() + delay_s, timer)
+        return timer
+
+    def _push(self, due_s: float, timer: Timer) -> None:
+        heapq.heappush(self._timers, (due_s, next(self._ticket), timer))
+
+    def _handle(self, method: str, body: bytes, promise: Promise) -> None:
+        answerer = self._answerers.get(method)
+        if answerer is None:
+            known = ", ".join(sorted(self._answerers))
+            promise.refuse(
+                RefusedError(ErrorCode.UNKNOWN_METHOD, f"{self.name} has no method {method[:64]!r}; it has {known}")
+            )
+            return
+        self.stats.count(f"requests.{method}")
+        try:
+            answerer(codec.decode_body(body, requests.BY_NAME[method].request), promise)
+        except RefusedError as error:
+            promise.refuse(error)
+        except MalformedError as error:
+            self.stats.count("malformed.request.body")
+            promise.refuse(door.refusal_of(error))
+        except Exception:
+            incident = secrets.token_hex(4)
+            self.stats.count("errors.request")
+            log.exception("%s failed, incident %s", method, incident)
+            if not promise.is_settled:
+                text = f"{method} failed inside {self.name}; its log tells more under incident {incident}"
+                promise.refuse(RefusedError(ErrorCode.INTERNAL, text))
+
+    def _settle(self, promise: Promise, outcome: Outcome | RefusedError) -> None:
+        frames = door.answer_frames(promise.request_id, outcome)
+        peers = self._kept.finish(promise.request_id, frames, self.clock.boot_s())
+        was_delivered = [self._send_answer(peer, frames) for peer in peers]
+        if not any(was_delivered) and promise.on_undelivered is not None:
+            promise.on_undelivered()
+
+    def _replay_some(self) -> None:
+        self._replay_timer = None
+        for topic in list(self._replay)[:REPLAY_AT_ONCE]:
+            del self._replay[topic]
+            self._send(self._retained[topic])
+        if self._replay:
+            self._replay_timer = self.after(REPLAY_EVERY_S, self._replay_some)
+
+    def _plan_beacon(self, delay_s: float) -> None:
+        if self._beacon_timer is not None:
+            self._beacon_timer.cancel()
+        self._beacon_timer = self.after(delay_s, self._send_beacon)
+
+    def _send_beacon(self) -> None:
+        self._beacon_is_soon = False
+        for topics in batched(self._retained, MAX_BEACON_TOPICS):
+            beacon = Beacon(src=self.name, epoch=self.epoch, topics={topic: self._seqs[topic] for topic in topics})
+            topic = topic_of(Beacon).name(beacon)
+            self._send(codec.encode_news(topic, self._head(topic), beacon))
+        self._plan_beacon(BEACON_S)
+
+    def _forget_seqs(self) -> None:
+        """Topics of jobs that ended long ago need no counter; those of retained topics are never dropped."""
+        old = [topic for topic in self._seqs if topic not in self._retained][: MAX_SEQS // 2]
+        for topic in old:
+            del self._seqs[topic]
+
+
+def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The items in lists of at most `size` (itertools.batched is in Python 3.12)."""
+    rest = iter(items)
+    while some := list(itertools.islice(rest, size)):
+        yield some
+
+
+def _prefix(pattern: str, only: dict[str, str]) -> str:
+    """The subscription for a pattern with some of its fields given: all before the first that is open."""
+    parts = []
+    for part in pattern.removesuffix("/").split("/"):
+        field = part[1:-1] if part.startswith("{") else None
+        if field is not None and field not in only:
+            break
+        parts.append(only[field] if field is not None else part)
+    return "/".join(parts) + "/"
+
+
+RETAINED_PREFIXES = tuple(topic.prefix for topic in TOPICS if topic.is_retained)
+
+
+def _touches_retained(prefix: str) -> bool:
+    return any(prefix.startswith(retained) or retained.startswith(prefix) for retained in RETAINED_PREFIXES)

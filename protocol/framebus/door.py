@@ -1,0 +1,156 @@
+"""The answering side of requests: each is done once, however often it is sent. No sockets here."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from framebus import codec
+from framebus.codec import AnswerHead, ErrorBody, RequestHead
+from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.messages import Message
+
+KEEP_S = 30.0
+MAX_KEPT = 4_096
+Frames = list[bytes]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that has a blob."""
+
+    answer: Message
+    blob: bytes
+
+
+@dataclass(eq=False)
+class Promise:
+    """An answer that comes later. Settle it once, on the loop's thread.
+
+    `until_s` is the caller's deadline in boot time: work that has not begun by then must not begin.
+    """
+
+    request_id: bytes
+    src: str
+    until_s: float
+    on_undelivered: Callable[[], None] | None = None
+    """called when the answer found nobody to take it"""
+    is_settled: bool = False
+    _settle: Callable[["Promise", Message | Reply | RefusedError], None] | None = None
+
+    def resolve(self, answer: Message | Reply) -> None:
+        """Answer that it is done."""
+        self._finish(answer)
+
+    def refuse(self, error: RefusedError) -> None:
+        """Answer why it is not done."""
+        self._finish(error)
+
+    def _finish(self, outcome: Message | Reply | RefusedError) -> None:
+        if self.is_settled:
+            raise RuntimeError("a promise is settled once")
+        self.is_settled = True
+        if self._settle is not None:
+            self._settle(self, outcome)
+
+
+@dataclass
+class _Kept:
+    until_s: float
+    waiting: list[bytes] = field(default_factory=list)
+    """peers that wait for the answer"""
+    frames: Frames | None = None
+
+
+class KeptAnswers:
+    """Remembers requests for 30 s, so that a repeat gets the same answer and nothing runs twice."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+
+    def begin(self, request_id: bytes, peer: bytes, now_s: float) -> Frames | bool:
+        """The kept answer of a repeat; True for a request that is new; False for one that is in flight."""
+        self._forget(now_s)
+        kept = self._kept.get(request_id)
+        if kept is None:
+            self._kept[request_id] = _Kept(now_s + KEEP_S, [peer])
+            return True
+        if kept.frames is not None:
+            return kept.frames
+        kept.waiting.append(peer)
+        return False
+
+    def finish(self, request_id: bytes, frames: Frames, now_s: float) -> list[bytes]:
+        """Keep the answer; returns the peers that wait for it."""
+        kept = self._kept.get(request_id)
+        if kept is None:
+            return []
+        kept.frames, kept.until_s = frames, now_s + KEEP_S
+        self._kept.move_to_end(request_id)
+        peers, kept.waiting = kept.waiting, []
+        return peers
+
+    def _forget(self, now_s: float) -> None:
+        while self._kept:
+            request_id, kept = next(iter(self._kept.items()))
+            if kept.until_s > now_s and len(self._kept) < MAX_KEPT:
+                return
+            del self._kept[request_id]
+
+
+def answer_frames(request_id: bytes, outcome: Message | Reply | RefusedError) -> Frames:
+    """The frames of an answer."""
+    head = codec.encode(AnswerHead(v=codec.VERSION, id=request_id, ok=not isinstance(outcome, RefusedError)))
+    if isinstance(outcome, RefusedError):
+        error = ErrorBody(
+            code=outcome.code,
+            message=outcome.message[:4_000],
+            retry_after_s=outcome.retry_after_s,
+            details=outcome.details,
+        )
+        return [head, codec.encode(error)]
+    if isinstance(outcome, Reply):
+        return [head, codec.encode(outcome.answer), outcome.blob]
+    return [head, codec.encode(outcome)]
+
+
+def decode_request(frames: Sequence[bytes]) -> tuple[RequestHead, bytes]:
+    """Head and body of a request; raises MalformedError with the reason."""
+    if len(frames) != 2:
+        raise MalformedError("frames", f"a request has 2 frames, not {len(frames)}")
+    if len(frames[0]) > codec.MAX_HEAD_BYTES or len(frames[1]) > codec.MAX_REQUEST_BYTES:
+        raise MalformedError("too_large", f"a request has at most {codec.MAX_REQUEST_BYTES} bytes")
+    try:
+        head = codec.decode_body(frames[0], RequestHead)
+    except MalformedError as error:
+        raise MalformedError("head", str(error)) from None
+    if head.v != codec.VERSION:
+        raise MalformedError("version", f"version {head.v} is not supported; this is version {codec.VERSION}")
+    return head, frames[1]
+
+
+_CODES = {"version": ErrorCode.UNSUPPORTED_VERSION, "too_large": ErrorCode.TOO_LARGE}
+
+
+def refusal_of(error: MalformedError) -> RefusedError:
+    """The answer to bytes that are no request."""
+    return RefusedError(_CODES.get(error.reason, ErrorCode.BAD_REQUEST), str(error))
+
+
+def decode_answer(frames: Sequence[bytes], request_id: bytes) -> tuple[bytes, bytes | None]:
+    """Body and blob of the answer to `request_id`.
+
+    Raises RefusedError when it is an error, MalformedError when it is no answer or another's.
+    """
+    if not 2 <= len(frames) <= 3:
+        raise MalformedError("frames", f"an answer has 2 or 3 frames, not {len(frames)}")
+    head = codec.decode_body(frames[0], AnswerHead)
+    if head.id not in (request_id, b""):
+        raise MalformedError("id", "the answer is to another request")
+    if head.ok:
+        return frames[1], frames[2] if len(frames) == 3 else None
+    error = codec.decode_body(frames[1], ErrorBody)
+    try:
+        code = ErrorCode(error.code)
+    except ValueError:
+        code = ErrorCode.INTERNAL
+    raise RefusedError(code, error.message, retry_after_s=error.retry_after_s, details=error.details)

@@ -1,0 +1,173 @@
+"""Runs a service as a process: signals, readiness and beats, one loop, an error boundary, exit codes."""
+
+import argparse
+import faulthandler
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from framebus.bus import Bus
+from framebus.errors import ConfigError, ExitCode
+from framebus.messages import ServiceState, ServiceStats, ServiceStatus
+from framebus.notify import Notifier
+from framebus.place import Place
+from framebus.redact import RedactingFormatter, redact
+from framebus.requests import GetStats, Ping, Pong
+from framebus.transport import SocketBus
+
+log = logging.getLogger(__name__)
+
+STATS_S = 1.0
+STATUS_S = 5.0
+TURN_S = 0.5
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A service that has something to finish before it ends."""
+
+    def stop(self) -> None:
+        """Finish or hand back the work at hand, within 5 s."""
+
+
+@runtime_checkable
+class SelfChecking(Protocol):
+    """A service that can tell that it is stuck although its loop turns."""
+
+    def is_healthy(self) -> bool:
+        """False stops the beats, and the supervisor replaces the process."""
+
+
+def run(name: str, make: Callable[[Bus], object], argv: Sequence[str] | None = None) -> int:
+    """Run the service that `make(bus)` builds until SIGTERM; returns the process's exit code.
+
+    Under the launcher or systemd the surroundings come from the environment; in a terminal from `--run`.
+    """
+    arguments = _parse(name, argv)
+    faulthandler.enable()  # SIGABRT from a supervisor that misses our beats writes every stack to the log
+    log_to_stderr()
+    try:
+        bus = _make_bus(name, arguments.run)
+        process = Process(bus, make, Notifier())
+    except (ConfigError, msgspec.ValidationError) as error:
+        log.error("configuration: %s", error)
+        return ExitCode.CONFIGURATION
+    except PermissionError as error:
+        log.error("permission: %s", error)
+        return ExitCode.PERMISSION
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else ExitCode.FAILED
+    except Exception:
+        log.exception("%s could not start", name)
+        return ExitCode.INTERNAL
+    return process.loop()
+
+
+class Process:
+    """One service in its loop."""
+
+    def __init__(self, bus: SocketBus, make: Callable[[Bus], object], notifier: Notifier) -> None:
+        self._bus = bus
+        self._notifier = notifier
+        self._is_stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note_signal)
+        signal.set_wakeup_fd(bus.wakeup_fd, warn_on_full_buffer=False)
+        self._started_at_s = bus.clock.wall_s()
+        self._service = make(bus)
+        bus.answer(Ping, self._answer_ping)
+        bus.answer(GetStats, self._answer_stats)
+        bus.every(notifier.beat_s, self._beat)
+        bus.every(STATS_S, self._publish_stats)
+
+    def loop(self) -> int:
+        """Turn until asked to stop."""
+        self._bus.turn(0.0)
+        self._tell(ServiceState.READY)
+        self._notifier.send("READY=1", "WATCHDOG=1")
+        while not self._is_stopping:
+            self._bus.turn(TURN_S)
+        self._notifier.send("STOPPING=1")
+        try:
+            if isinstance(self._service, Stoppable):
+                self._service.stop()
+            self._tell(ServiceState.STOPPED)
+        except Exception:
+            log.exception("could not stop in good order")
+            return ExitCode.INTERNAL
+        finally:
+            signal.set_wakeup_fd(-1)
+            self._bus.close()
+            self._notifier.close()
+        return ExitCode.OK
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self._is_stopping = True
+
+    def _beat(self) -> None:
+        if not isinstance(self._service, SelfChecking) or self._service.is_healthy():
+            self._notifier.send("WATCHDOG=1")
+
+    def _publish_stats(self) -> None:
+        self._bus.publish(self._bus.stats.read())
+
+    def _answer_ping(self, _: Ping) -> Pong:
+        return Pong(name=self._bus.name, pid=os.getpid(), epoch=self._bus.epoch, version=version("framebus"))
+
+    def _answer_stats(self, _: GetStats) -> ServiceStats:
+        return self._bus.stats.read()
+
+    def _tell(self, state: ServiceState) -> None:
+        """Say for ourselves what a launcher would say of us, where none does."""
+        if self._notifier.is_supervised:
+            return
+        status = ServiceStatus(
+            name=self._bus.name,
+            state=state,
+            pid=os.getpid(),
+            incarnation=self._bus.epoch,
+            since_at_s=self._started_at_s,
+        )
+        self._bus.publish(status)
+        if state is ServiceState.READY:
+            self._bus.every(STATUS_S, lambda: self._bus.publish(status))
+
+
+def log_to_stderr() -> None:
+    """Log lines for the launcher to take up, or for a person at a terminal; credentials never pass."""
+    handler = logging.StreamHandler(sys.stderr)
+    is_supervised = bool(os.environ.get("NOTIFY_SOCKET"))
+    handler.setFormatter(
+        RedactingFormatter("%(levelname)s %(message)s" if is_supervised else "%(asctime)s %(levelname)s %(message)s")
+    )
+    logging.basicConfig(level=os.environ.get("FRAMEBUS_LOG", "INFO"), handlers=[handler], force=True)
+
+
+def _parse(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=name, description=f"The framebus service {name}.")
+    parser.add_argument("--run", type=Path, help="folder of the group's sockets (default: the user's)")
+    return parser.parse_args(argv)
+
+
+def _make_bus(name: str, run: Path | None) -> SocketBus:
+    place = Place.at(run) if run else Place.from_environment()
+    place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = os.environ.get("FRAMEBUS_SETTINGS")
+    incarnation = os.environ.get("FRAMEBUS_INCARNATION", "")
+    return SocketBus(
+        os.environ.get("FRAMEBUS_NAME", name),
+        place=place,
+        epoch=int(incarnation) if incarnation.isdigit() else None,
+        settings=Path(file).read_bytes() if file else b"{}",
+    )
+
+
+__all__ = ["Process", "SelfChecking", "Stoppable", "log_to_stderr", "redact", "run"]

@@ -1,0 +1,215 @@
+"""The schema of the configuration. The launcher reads and validates the file; each child gets its section as JSON."""
+
+import difflib
+import types
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from framebus.messages import NAME_PATTERN, Name
+
+Fps = Annotated[float, Meta(gt=0.0, le=1_000.0)]
+Side = Annotated[int, Meta(ge=16, le=16_384)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the configuration: a field that is not known is an error."""
+
+
+class Detect(Section, frozen=True, kw_only=True):
+    """The picture that processors get."""
+
+    source: str | None = None
+    """the camera's small stream; default: the main one"""
+    width: Side | None = None
+    """default: the source's, at most 1280"""
+    height: Side | None = None
+    """default: the source's, at most 720"""
+    fps: Fps = 5.0
+
+
+class Record(Section, frozen=True, kw_only=True):
+    """What is kept on disk."""
+
+    enabled: bool = True
+    keep: Annotated[str, Meta(pattern=r"^\d+(\.\d+)?[smhd]$")] = "7d"
+    """for how long: a number and s, m, h or d"""
+    segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
+
+
+class Camera(Section, frozen=True, kw_only=True):
+    source: str
+    """rtsp://, rtsps://, synthetic://, or a path of a video file"""
+    detect: Detect = Detect()
+    record: Record = Record()
+
+
+class CaptureSettings(Camera, frozen=True, kw_only=True):
+    """What the capture process of one camera is told."""
+
+    camera: Name
+
+
+class EnrichSettings(Section, frozen=True, kw_only=True):
+    processors: list[str | dict[str, Any]] = ["brightness"]
+    """names, or one-key maps of a name to its settings"""
+
+
+class ExportSettings(Section, frozen=True, kw_only=True):
+    slots: Annotated[int, Meta(ge=1, le=16)] = 3
+    """clips made at the same time"""
+    timezone: str = ""
+    """of the clips' names; default: the machine's"""
+
+
+class Plugin(Section, frozen=True, kw_only=True):
+    """A service of the user's own: any program."""
+
+    command: Annotated[list[str], Meta(min_length=1)]
+    notify: bool = True
+    """whether it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
+    env: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+
+
+class Services(Section, frozen=True, kw_only=True):
+    """The built-in services; anything else under `services:` is a plug-in."""
+
+    enrich: EnrichSettings | None = EnrichSettings()
+    export: ExportSettings | None = ExportSettings()
+
+
+class QueuePolicy(Section, frozen=True, kw_only=True):
+    """How a queue of jobs treats its jobs."""
+
+    max_queued: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    max_running: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    max_failures: Annotated[int, Meta(ge=1, le=1_000)] = 5
+    backoff_s: Annotated[float, Meta(gt=0.0, le=3_600.0)] = 1.0
+    """before the first retry; doubles with each"""
+    backoff_limit_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 300.0
+    expires_s: Annotated[float, Meta(gt=0.0, le=31_536_000.0)] = 86_400.0
+    """a job that has not ended by then fails"""
+
+
+class DispatcherSettings(Section, frozen=True, kw_only=True):
+    cameras: list[Name] = []
+    jobs: dict[Name, QueuePolicy] = {}
+    """policies that differ from those of the job types"""
+
+
+class Restart(Section, frozen=True, kw_only=True):
+    """How soon a dead service is started again."""
+
+    base_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 0.1
+    factor: Annotated[float, Meta(ge=1.0, le=10.0)] = 2.0
+    """by which the wait grows with each early death in a row"""
+    limit_s: Annotated[float, Meta(gt=0.0, le=3_600.0)] = 30.0
+    deaths: Annotated[int, Meta(ge=1)] = 5
+    """that many early deaths ..."""
+    within_s: Annotated[float, Meta(gt=0.0)] = 30.0
+    """... within this time make a service `broken`"""
+
+
+class LauncherSettings(Section, frozen=True, kw_only=True):
+    restart: Restart = Restart()
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    data: str = "data"
+    """recordings, exports, ledger"""
+    run: str | None = None
+    """sockets and locks; default: a folder per user"""
+    shm: str | None = None
+    """rings; default: a folder in /dev/shm"""
+    timezone: str = ""
+    cameras: dict[Name, Camera] = {}
+    services: dict[Name, Any] = {}
+    jobs: dict[Name, QueuePolicy] = {}
+    launcher: LauncherSettings = LauncherSettings()
+
+
+def seconds(duration: str) -> float:
+    """A duration such as `90s`, `15m`, `2h` or `7d` in seconds; raises ValueError.
+
+    >>> seconds("2h")
+    7200.0
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+    if not duration or duration[-1] not in units:
+        raise ValueError(f"{duration!r} is no duration; write a number and s, m, h or d, as in 90s")
+    return float(duration[:-1]) * units[duration[-1]]
+
+
+def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
+    """Everything that is wrong with `value` as a `kind`, each with its path, as in `cameras.front.detect.fps: ...`.
+
+    msgspec alone stops at the first error; this walks structs and maps field by field.
+    """
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0] if _is_container(get_args(kind)[0]) else kind
+        if get_origin(kind) is Annotated:
+            break
+    if get_origin(kind) in (Union, types.UnionType):
+        if value is None and type(None) in get_args(kind):
+            return []
+        structs = [option for option in get_args(kind) if isinstance(option, type) and issubclass(option, Struct)]
+        if len(structs) == 1:
+            kind = structs[0]
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return _struct_problems(value, kind, path)
+    if get_origin(kind) is dict:
+        return _map_problems(value, kind, path)
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        return [f"{path or 'file'}: {str(error).replace(' - at `$', ' - at `')}"]
+    return []
+
+
+def _is_container(kind: Any) -> bool:
+    return get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, Struct))
+
+
+def _struct_problems(value: object, kind: type[Struct], path: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{path or 'file'}: expected a map of settings, got {_shown(value)}"]
+    hints = get_type_hints(kind, include_extras=True)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    problems = []
+    for key in value:
+        if key not in fields:
+            close = difflib.get_close_matches(str(key), fields, 1)
+            right = f"did you mean {close[0]}?" if close else f"known are {', '.join(fields)}"
+            problems.append(f"{_join(path, key)}: unknown setting; {right}")
+    for name, field in fields.items():
+        if name in value:
+            problems += find_problems(value[name], hints[field.name], _join(path, name))
+        elif field.required:
+            problems.append(f"{_join(path, name)}: is missing")
+    return problems
+
+
+def _map_problems(value: object, kind: Any, path: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{path or 'file'}: expected a map, got {_shown(value)}"]
+    key_kind, item_kind = get_args(kind)
+    problems = []
+    for key, item in value.items():
+        try:
+            msgspec.convert(key, key_kind)
+        except msgspec.ValidationError:
+            problems.append(f"{_join(path, key)}: a name matches {NAME_PATTERN}")
+        problems += find_problems(item, item_kind, _join(path, key))
+    return problems
+
+
+def _join(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else type(value).__name__
