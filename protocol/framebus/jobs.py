@@ -110,13 +110,17 @@ _ENDS_A_FLAGGED_JOB = frozenset(
 )
 
 
+_TAKEN_FROM_WORKER = frozenset({_E.CRASH, _E.VOID, _E.STALLED})
+"""moves that the worker did not ask for: should it come back, its fence is stale"""
+
+
 def find_move(state: JobState, event: JobEvent, *, is_flagged: bool, failures: int, max_failures: int) -> Move | None:
     """The move of a job, or None when the event changes nothing.
 
     `is_flagged` says that its cancel was asked for; then whatever ends the work ends the job.
     """
     if state is JobState.RUNNING and is_flagged and event in _ENDS_A_FLAGGED_JOB:
-        return Move(to=_CANCELLED, fence=1)
+        return Move(to=_CANCELLED, fence=1 if event in _TAKEN_FROM_WORKER else 0)
     move = MOVES.get((state, event))
     if move is not None and move.to is JobState.RETRYING and failures + move.failures >= max_failures:
         return Move(to=_FAILED, fence=move.fence, failures=move.failures)

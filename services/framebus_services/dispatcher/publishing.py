@@ -1,0 +1,119 @@
+"""Gives finished files their names: whole or not at all, and never over another file."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+
+from framebus.errors import ErrorCode, RefusedError
+from framebus.requests import PreparedFile
+
+TEMP_NAME = re.compile(r"^\.(?P<id>[0-9a-f]{32})\.(?P<fence>\d+)\.(?P<n>\d+)\.part$")
+MAX_COPIES = 10_000
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A file that is about to get its name; it is known by device and inode, whatever it is called."""
+
+    temp: str
+    final: str
+    dev: int
+    ino: int
+
+
+def check_files(exports: Path, job_id: str, fence: int, files: Iterable[PreparedFile]) -> None:
+    """Raises RefusedError when a worker tells of files that are not what it says, or not where they may be."""
+    for file in files:
+        for name in (file.temp, file.final):
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or not path.name:
+                raise RefusedError(ErrorCode.BAD_REQUEST, f"{name} is not inside the exports folder")
+        match = TEMP_NAME.match(PurePosixPath(file.temp).name)
+        if match is None or match["id"] != job_id or int(match["fence"]) != fence:
+            raise RefusedError(ErrorCode.BAD_REQUEST, f"{file.temp} is no temporary file of this job and fence")
+        if PurePosixPath(file.temp).parent != PurePosixPath(file.final).parent:
+            raise RefusedError(ErrorCode.BAD_REQUEST, f"{file.temp} must stand in the folder of {file.final}")
+        try:
+            found = os.stat(exports / file.temp, follow_symlinks=False)
+        except OSError as error:
+            raise RefusedError(ErrorCode.BAD_REQUEST, f"{file.temp}: {error.strerror}") from None
+        if (found.st_dev, found.st_ino, found.st_size) != (file.dev, file.ino, file.size_bytes):
+            raise RefusedError(ErrorCode.BAD_REQUEST, f"{file.temp} is not the file that was prepared")
+
+
+def choose_names(exports: Path, files: Iterable[PreparedFile | Claim]) -> list[Claim]:
+    """Final names that nothing has yet; the files of one job share their suffix (`_2`, `_3`, ...)."""
+    wanted = list(files)
+    for copy in range(1, MAX_COPIES):
+        finals = [_numbered(file.final, copy) for file in wanted]
+        if not any((exports / final).exists() for final in finals):
+            return [
+                Claim(temp=file.temp, final=final, dev=file.dev, ino=file.ino)
+                for file, final in zip(wanted, finals, strict=True)
+            ]
+    raise RefusedError(ErrorCode.CONFLICT, f"{wanted[0].final} exists {MAX_COPIES} times")
+
+
+def link_files(exports: Path, claims: Iterable[Claim]) -> None:
+    """Give each file its name, the main one last, and sync the folders.
+
+    Names that already belong to the file are fine (it was done before a crash).
+    Raises FileExistsError when a name belongs to another file, OSError when the disk refuses.
+    """
+    folders = set()
+    for claim in claims:
+        final = exports / claim.final
+        folders.add(final.parent)
+        if _is(final, claim):
+            continue
+        if not _is(exports / claim.temp, claim):
+            raise FileNotFoundError(f"{claim.temp} is gone")
+        os.link(exports / claim.temp, final, follow_symlinks=False)
+    for folder in folders:
+        sync_folder(folder)
+
+
+def unlink_temps(exports: Path, claims: Iterable[Claim]) -> None:
+    for claim in claims:
+        (exports / claim.temp).unlink(missing_ok=True)
+
+
+def can_be_linked(exports: Path, claims: Iterable[Claim]) -> bool:
+    """Whether all files are still there, under one of their two names."""
+    return all(_is(exports / claim.final, claim) or _is(exports / claim.temp, claim) for claim in claims)
+
+
+def remove_temps(exports: Path, current: set[tuple[str, int]]) -> int:
+    """Remove temporary files of leases that are over; `current` holds id and fence of those that are not."""
+    removed = 0
+    for folder, _, names in os.walk(exports):
+        for name in names:
+            match = TEMP_NAME.match(name)
+            if match is not None and (match["id"], int(match["fence"])) not in current:
+                os.unlink(os.path.join(folder, name))
+                removed += 1
+    return removed
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were given in this folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is(path: Path, claim: Claim) -> bool:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (claim.dev, claim.ino)
+
+
+def _numbered(final: str, copy: int) -> str:
+    path = PurePosixPath(final)
+    return final if copy == 1 else str(path.with_name(f"{path.stem}_{copy}{path.suffix}"))
