@@ -1,0 +1,30 @@
+# Needs python3 and make; everything else goes into .venv, nothing outside this folder.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := protocol services launcher
+
+.PHONY: demo test check format clean
+
+demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for another, ONCE=1 to stop at once
+	@$(PYTHON) tools/bootstrap.py all
+	@FRAMEBUS_DEMO_SOURCE="$$SOURCE" $(BIN)/framebus demo $(if $(ONCE),--once)
+
+test:  ## all tests
+	@$(PYTHON) tools/bootstrap.py test
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal $(TESTS)
+
+check:  ## format, lint, types, import rules
+	@$(PYTHON) tools/bootstrap.py dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format:  ## put the code in form
+	@$(PYTHON) tools/bootstrap.py dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove what was made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo-clips

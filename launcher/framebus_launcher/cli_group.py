@@ -1,0 +1,226 @@
+"""The commands about a group: up, run, down, status, start, stop, restart, check."""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from framebus import codec
+from framebus.errors import ErrorCode, ExitCode, RefusedError
+from framebus.messages import CameraStatus, ServiceState, ServiceStatus
+from framebus.place import Place
+from framebus.redact import RedactingFormatter
+from framebus.requests import GetState, ListServices, RestartService, StartService, StateRow, StopService
+from framebus.settings import Settings
+from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus_launcher.config import load_settings, place_of
+from framebus_launcher.group import Group
+from framebus_launcher.live import LiveTable
+from framebus_launcher.lock import find_launcher
+from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
+from framebus_launcher.table import Row, make_table, rows_of_kinds
+
+DOWN_LIMIT_S = 12.0
+POLL_S = 0.05
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("-c", "--config", help="The configuration (default: framebus.yml here).")
+]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of recordings, exports and the ledger.")]
+NameArgument = Annotated[str, typer.Argument(help="As in export, or capture@front.")]
+_LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (up, run, down, status, start, stop, restart, check):
+        app.command()(command)
+
+
+def up(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    run: RunOption = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only services of this kind; may be repeated.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Log lines instead of the live table.")] = False,
+) -> None:
+    """Start the group and keep it up, in the foreground.
+
+    Example: framebus up -c framebus.yml
+    """
+    settings, place, rows = _load(config, data, run)
+    rows = rows_of_kinds(rows, only) if only else rows
+    console = make_console()
+    _log_to_console(plain or not is_terminal())
+    width = max(len(row.name) for row in rows)
+
+    def show(name: str, line: str) -> None:
+        level = line.partition(" ")[0]
+        text = Text(f"{time.strftime('%H:%M:%S')} {name:<{width}} ", "dim")
+        text.append(line, _LEVEL_STYLES.get(level, ""))
+        console.print(text)
+
+    group = Group(settings, place, rows=rows, kinds=only or [], on_line=show, on_change=lambda one: _show(show, one))
+    live = contextlib.nullcontext() if plain or not is_terminal() else LiveTable(console, group.bus, group.services)
+    with live:
+        code = group.run()
+    raise typer.Exit(code)
+
+
+def run(name: NameArgument, config: ConfigOption = None, data: DataOption = None, run: RunOption = None) -> None:
+    """Run one service of the configuration in the foreground, as systemd does.
+
+    Example: framebus run capture@front
+    """
+    _, place, rows = _load(config, data, run)
+    row = next((row for row in rows if row.name == name), None)
+    if row is None:
+        raise typer.BadParameter(f"the configuration has no {name}; it has {', '.join(row.name for row in rows)}")
+    with _settings_file(row) as file:
+        environment = {**os.environ, **place.to_environment(), **row.env}
+        environment |= {"FRAMEBUS_NAME": row.name, "FRAMEBUS_SETTINGS": str(file)}
+        raise typer.Exit(_run_in_foreground(row, environment))
+
+
+def down(run: RunOption = None) -> None:
+    """Stop a running group in good order.
+
+    Example: framebus down
+    """
+    place = Place.at(run)
+    pid = find_launcher(place.run)
+    if pid is None:
+        raise RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}")
+    os.kill(pid, signal.SIGTERM)
+    end_s = time.monotonic() + DOWN_LIMIT_S
+    while find_launcher(place.run) is not None:
+        if time.monotonic() > end_s:
+            raise RefusedError(ErrorCode.DEADLINE, f"process {pid} is still stopping after {DOWN_LIMIT_S:.0f} s")
+        time.sleep(POLL_S)
+    make_console().print("stopped")
+
+
+def status(run: RunOption = None, as_json: JsonOption = False) -> None:
+    """Show services and cameras of a running group.
+
+    Example: framebus status --json
+    """
+    with GroupClient(run) as group:
+        services = group.ask("launcher", ListServices()).services
+        try:
+            rows = group.ask("dispatcher", GetState(prefix="camera/")).rows
+        except RefusedError as error:
+            make_console(is_error=True).print(f"cameras: {error}", style="yellow")
+            rows = []
+    cameras = [_camera(row) for row in rows]
+    console = make_console()
+    if as_json:
+        console.print(to_json({"services": services, "cameras": cameras}))
+    else:
+        console.print(services_table(services))
+        if cameras:
+            console.print()
+            console.print(cameras_table(cameras))
+    is_well = all(one.state in (ServiceState.READY, ServiceState.STOPPED) for one in services)
+    raise typer.Exit(ExitCode.OK if is_well else ExitCode.FAILED)
+
+
+def start(name: NameArgument, run: RunOption = None) -> None:
+    """Start a service that is stopped or broken.
+
+    Example: framebus start export
+    """
+    with GroupClient(run) as group:
+        _print_service(group.ask("launcher", StartService(name=name), 10.0))
+
+
+def stop(name: NameArgument, run: RunOption = None) -> None:
+    """Stop a service; it stays stopped.
+
+    Example: framebus stop export
+    """
+    with GroupClient(run) as group:
+        _print_service(group.ask("launcher", StopService(name=name), 10.0))
+
+
+def restart(name: NameArgument, run: RunOption = None) -> None:
+    """Stop a service in good order and start it again.
+
+    Example: framebus restart export
+    """
+    with GroupClient(run) as group:
+        _print_service(group.ask("launcher", RestartService(name=name), 10.0))
+
+
+def check(config: ConfigOption = None, data: DataOption = None, run: RunOption = None) -> None:
+    """Validate the configuration: all errors at once, each with its place; exit code 78 when there are any.
+
+    Example: framebus check -c framebus.yml
+    """
+    settings, place, rows = _load(config, data, run)
+    console = make_console()
+    console.print(f"the configuration is fine: {len(settings.cameras)} cameras, {len(rows)} processes")
+    for row in rows:
+        console.print(f"  {row.name}")
+    console.print(f"data {place.data}   run {place.run}   shm {place.shm}", style="dim")
+
+
+def _load(config: Path | None, data: Path | None, run: Path | None) -> tuple[Settings, Place, list[Row]]:
+    settings = load_settings(config, data=data, run=run)
+    place = place_of(settings)
+    return settings, place, make_table(settings, place)
+
+
+def _show(show: Callable[[str, str], None], status: ServiceStatus) -> None:
+    back = f" after {status.back_after_s:.2f} s" if status.back_after_s and status.state is ServiceState.READY else ""
+    level = "WARNING " if status.state in (ServiceState.SUSPECTED, ServiceState.RESTARTING) else ""
+    level = "ERROR " if status.state is ServiceState.BROKEN else level
+    show(status.name, f"{level}{status.state.value}{back}{': ' + status.reason if status.reason else ''}")
+
+
+def _camera(row: StateRow) -> CameraStatus:
+    status = codec.decode_body(bytes(row.body), CameraStatus)
+    if not row.is_stale:
+        return status
+    return CameraStatus(
+        camera=status.camera,
+        state=type(status.state).OFFLINE,
+        detail="its process is restarting",
+        since_at_s=row.at_s,
+        source=status.source,
+    )
+
+
+def _print_service(status: ServiceStatus) -> None:
+    make_console().print(f"{status.name} {status.state.value}{': ' + status.reason if status.reason else ''}")
+
+
+@contextlib.contextmanager
+def _settings_file(row: Row) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile(prefix="framebus-", suffix=".json") as file:
+        file.write(row.section)
+        file.flush()
+        yield Path(file.name)
+
+
+def _run_in_foreground(row: Row, environment: dict[str, str]) -> int:
+    """Be the parent of one service: pass signals on, and end as it ends."""
+    pid = os.posix_spawn(row.argv[0], row.argv, environment)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _: os.kill(pid, got))
+    _, code = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(code)
+
+
+def _log_to_console(is_plain: bool) -> None:
+    handler = logging.StreamHandler(sys.stdout if is_plain else sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(asctime)s launcher %(levelname)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -1,0 +1,140 @@
+"""`framebus demo`: the whole group on a synthetic camera or a given one, a clip, and two kills; all figures measured.
+
+It is also a test: when a job is lost or done twice, the exit code is 70.
+"""
+
+import logging
+import os
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from framebus.errors import ConfigError, ExitCode, FramebusError
+from framebus.place import Place
+from framebus.redact import redact
+from framebus.settings import Camera, Detect, Record, Settings
+from framebus_launcher.config import check_sources, place_of
+from framebus_launcher.group import Group
+from framebus_launcher.output import is_terminal, make_console
+from framebus_launcher.story import Story, Teller
+from framebus_launcher.table import make_table
+
+SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
+DEMO_FPS = 10.0
+DEMO_SEGMENT_S = 4.0
+
+
+def run_demo(source: str, *, clips: Path, stay_s: float) -> int:
+    """Tell the story; returns the exit code: 0, or 70 when anything was lost."""
+    folder = Path(tempfile.mkdtemp(prefix="framebus-demo-"))
+    try:
+        settings = _settings(source, folder)
+        place = place_of(settings)
+        teller = Teller(make_console())
+        teller.title(
+            f"framebus {version('framebus')}   python {sys.version_info.major}.{sys.version_info.minor}   "
+            f"{os.cpu_count()} cores"
+        )
+        shown = redact(source) if source else "synthetic camera"
+        teller.tell("start", f"{shown}; data in {folder}; your files are not touched")
+        return Demo(settings, place, teller, clips, stay_s).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Demo:
+    """The group on the main thread (only there may it start processes), the story on another."""
+
+    def __init__(self, settings: Settings, place: Place, teller: Teller, clips: Path, stay_s: float) -> None:
+        logging.basicConfig(level=logging.CRITICAL)
+        self._place = place
+        self._teller = teller
+        self._clips = clips
+        self._stay_s = stay_s
+        self._camera = next(iter(settings.cameras))
+        self._last_words: list[str] = []
+        self._exit_code: int = ExitCode.INTERNAL
+        self._is_told = threading.Event()
+        self._group = Group(settings, place, rows=make_table(settings, place), on_line=self._note_line)
+
+    def run(self) -> int:
+        """Up, the story, down; returns the exit code."""
+        narrator = threading.Thread(target=self._tell, name="story", daemon=True)
+        self._group.bus.after(0.0, narrator.start)
+        code = self._group.run()
+        if not self._is_told.is_set():  # Ctrl-C in mid-story
+            self._teller.tell("stop", "you asked for it")
+            self._exit_code = ExitCode.OK if code == ExitCode.OK else code
+        self._tell_what_is_left()
+        return self._exit_code
+
+    def _tell(self) -> None:
+        try:
+            lost = Story(self._place, self._camera, self._clips, self._teller).tell()
+            self._exit_code = ExitCode.OK if lost == 0 else ExitCode.INTERNAL
+            self._teller.say("Next: framebus export --help   framebus tap job_state/   framebus topics")
+            self._is_told.set()
+            self._stay()
+        except FramebusError as error:
+            self._is_told.set()
+            self._teller.tell("sorry", str(error), "", "red")
+            for line in self._last_words[-5:]:
+                self._teller.say(line)
+        self._stopped_s = time.monotonic()
+        self._group.bus.call_soon(self._group.stop)
+
+    def _stay(self) -> None:
+        if self._stay_s > 0 and is_terminal():
+            self._teller.say(f"It stays up for {self._stay_s:.0f} s; in another terminal:")
+            self._teller.say(f"  framebus status --run {self._place.run}     Ctrl-C stops it")
+            time.sleep(self._stay_s)
+
+    def _note_line(self, name: str, line: str) -> None:
+        if line.startswith(("ERROR", "CRITICAL", "Traceback")):
+            self._last_words.append(f"{name}: {line}")
+
+    def _tell_what_is_left(self) -> None:
+        processes = len(psutil.Process().children(recursive=True))
+        sockets = sum(path.is_socket() for path in self._place.run.glob("*"))
+        rings = len(list(self._place.shm.glob("*.ring"))) if self._place.shm.is_dir() else 0
+        text = f"left behind: {processes} processes, {sockets} sockets, {rings} rings"
+        clips = f"; the clips in {self._clips}" if self._clips.is_dir() else ""
+        self._teller.tell("stop", f"in order; {text}{clips}")
+
+
+def _settings(source: str, folder: Path) -> Settings:
+    """One camera, and everything in a folder of its own; raises ConfigError for a source that cannot be one."""
+    camera = Camera(
+        source=_absolute(source) if source else SYNTHETIC,
+        detect=Detect(fps=DEMO_FPS),
+        record=Record(segment_s=DEMO_SEGMENT_S),
+    )
+    name = _camera_name(source) if source else "garden"
+    settings = Settings(data=str(folder / "data"), run=str(folder / "run"), cameras={name: camera})
+    problems = check_sources(settings)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _absolute(source: str) -> str:
+    return source if "://" in source else str(Path(source).expanduser().absolute())
+
+
+def _camera_name(source: str) -> str:
+    """A name for the camera out of its file or host.
+
+    >>> _camera_name("/videos/Car Detection.mp4")
+    'car-detection'
+    """
+    word = urlsplit(source).hostname or "" if "://" in source else Path(source).stem
+    slug = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:32].strip("-")
+    return slug or "camera"

@@ -1,0 +1,145 @@
+"""A configuration file as plain values: YAML or TOML, with the line of each setting and all that is wrong with it."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from framebus.errors import ConfigError
+from framebus.redact import redact
+
+MERGE = "tag:yaml.org,2002:merge"
+COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_QUOTED = re.compile(r"(['\"]).{4,}\1")  # a word of the file that the parser repeats: it may be a password
+
+
+@dataclass(kw_only=True)
+class Document:
+    """What stands in a file; `problems` are as in `cameras.front.source: ...`, without file and line."""
+
+    file: str
+    value: Any
+    lines: dict[str, int] = field(default_factory=dict)
+    """line of each setting, by its path"""
+    problems: list[str] = field(default_factory=list)
+
+    def locate(self, problem: str) -> str:
+        """The problem with file and line before it, and no credentials in it."""
+        path = problem.partition(": ")[0]
+        while path and path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        line = f":{self.lines[path]}" if path else ""
+        return redact(f"{self.file}{line}: {problem}")
+
+
+def read_document(path: Path) -> Document:
+    """Read a file; raises ConfigError when it can't be read, or is neither YAML nor TOML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: there is no such file"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from None
+    return _read_toml(str(path), text) if path.suffix == ".toml" else _read_yaml(str(path), text)
+
+
+def _read_toml(file: str, text: str) -> Document:
+    try:
+        return Document(file=file, value=tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file}: {_hide(str(error))}"]) from None
+
+
+def _read_yaml(file: str, text: str) -> Document:
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        document = Document(file=file, value={})
+        if node is not None:
+            document.value = _Builder(loader, document).build(node, "", ())
+        return document
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark is not None else ""
+        # The error's own text would show the line, and with it what may be a password.
+        raise ConfigError([f"{file}{line}: {_hide(error.problem or 'is no YAML')}"]) from None
+    except yaml.YAMLError:
+        raise ConfigError([f"{file}: holds characters that YAML does not allow"]) from None
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Turns nodes into values. Keys are text as written, so that `on:` and `1:` are names like any other."""
+
+    def __init__(self, loader: yaml.SafeLoader, document: Document) -> None:
+        self._loader = loader
+        self._document = document
+
+    def build(self, node: yaml.Node, path: str, above: tuple[yaml.Node, ...]) -> Any:
+        if node in above:
+            self._note(path, "refers to itself")
+            return None
+        if isinstance(node, yaml.MappingNode | yaml.SequenceNode) and node.tag not in COLLECTIONS:
+            self._note(path, "tags are not supported")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._build_map(node, path, (*above, node))
+        if isinstance(node, yaml.SequenceNode):
+            return self._build_list(node, path, (*above, node))
+        try:
+            return self._loader.construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            self._note(path, "is not readable; put it in quotes")
+            return None
+
+    def _build_map(self, node: yaml.MappingNode, path: str, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._note(path, f"line {line}: a name is expected before the colon")
+                continue
+            key = str(key_node.value)
+            inner = f"{path}.{key}" if path else key
+            if key_node.tag == MERGE:
+                merged |= self._build_merged(value_node, path, above)
+            elif key in own:
+                first = self._document.lines[inner]
+                self._document.lines[inner] = line
+                self._note(inner, f"stands here for the second time; the first is in line {first}")
+            else:
+                self._document.lines[inner] = line
+                own[key] = self.build(value_node, inner, above)
+        return merged | own
+
+    def _build_merged(self, node: yaml.Node, path: str, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        value = self.build(node, path, above)
+        merged: dict[str, Any] = {}
+        for one in reversed(value if isinstance(value, list) else [value]):  # the first of a list wins
+            if isinstance(one, dict):
+                merged |= one
+            else:
+                self._note(path, "<< takes a map, or a list of maps")
+        return merged
+
+    def _build_list(self, node: yaml.SequenceNode, path: str, above: tuple[yaml.Node, ...]) -> list[Any]:
+        values = []
+        for number, item in enumerate(node.value):
+            inner = f"{path}[{number}]"
+            self._document.lines[inner] = item.start_mark.line + 1
+            values.append(self.build(item, inner, above))
+        return values
+
+    def _note(self, path: str, text: str) -> None:
+        self._document.problems.append(f"{path or 'file'}: {text}")
+
+
+def _hide(text: str) -> str:
+    return _QUOTED.sub("'...'", text)

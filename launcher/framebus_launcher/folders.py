@@ -1,0 +1,69 @@
+"""The folders of a group: made before it starts, and left tidy behind it."""
+
+import os
+import stat
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from framebus.errors import ConfigError
+from framebus.place import Place
+from framebus_launcher.table import DISPATCHER, Row
+
+
+def make_folders(place: Place) -> None:
+    """Make what is missing; raises PermissionError for a run or shm folder that another user owns.
+
+    Both stand in places where everybody may write: a folder laid there by another would hand him our sockets.
+    """
+    place.data.mkdir(parents=True, exist_ok=True)
+    for folder in (place.run, place.shm):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISLNK(found.st_mode) or found.st_uid != os.getuid():
+            raise PermissionError(f"{folder} belongs to another user or is a link; choose another with --run or --shm")
+        if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+            raise PermissionError(f"others may write in {folder}; `chmod 700 {folder}`, or choose another")
+
+
+def settings_folder(place: Place) -> Path:
+    """Where the settings of the children are."""
+    return place.run / "settings"
+
+
+def remove_rings(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:
+    """Remove the rings that an earlier group left; of a part of a group only those of its own cameras.
+
+    Nothing else in the folder is touched: it might be /dev/shm itself.
+    """
+    cameras = ["*"] if is_whole else [row.name.partition("@")[2] for row in rows if row.kind == "capture"]
+    for camera in cameras:
+        for pattern in (f"{camera}.*.ring", f".{camera}.*.ring.*.tmp"):
+            for path in place.shm.glob(pattern):
+                path.unlink(missing_ok=True)
+
+
+def tidy(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:
+    """Remove what this launcher and its children, also those that were killed, left in the folders."""
+    remove_rings(place, rows, is_whole=is_whole)
+    doors = [place.door(row.name) for row in rows]
+    if any(row.name == DISPATCHER for row in rows):
+        doors += [place.pub, place.sub]
+    for door in doors:
+        if door.startswith("ipc://"):
+            Path(door.removeprefix("ipc://")).unlink(missing_ok=True)
+    for row in rows:
+        (settings_folder(place) / f"{row.name}.json").unlink(missing_ok=True)
+    with suppress(OSError):  # not empty: another launcher has a part of the group
+        settings_folder(place).rmdir()
+    if is_whole:
+        with suppress(OSError):
+            place.shm.rmdir()
+
+
+def check_names(rows: Collection[Row]) -> None:
+    """Raises ConfigError when two rows have one name: they would steal each other's socket."""
+    names = [row.name for row in rows]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError([f"{name}: two services have this name" for name in twice])

@@ -1,0 +1,82 @@
+"""One launcher for one group: locks on its folders, which tell others the pid of who has them."""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+from framebus.errors import FramebusError
+from framebus.place import Place
+
+
+class LockedError(FramebusError):
+    """Another launcher has this folder; ends the command with exit 75."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        holder = f"process {pid}" if pid else "another process"
+        super().__init__(f"{path.parent} is in use by the launcher that runs as {holder}; stop it with `framebus down`")
+        self.path = path
+        self.pid = pid
+
+
+class Lock:
+    """A file that one process holds; its pid stands in it."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it; raises LockedError when another has it."""
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise LockedError(path, _pid_in(path)) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Give it back. The file stays: who removes it may take it from under one who waits for it."""
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+
+def lock_group(place: Place, kinds: Sequence[str] = (), *, with_data: bool = True) -> ExitStack:
+    """Hold the run folder, or only those kinds of it, and the data folder where the dispatcher is ours.
+
+    Leave the `with` block to give them back; raises LockedError.
+    """
+    with ExitStack() as held:
+        for path in lock_paths(place.run, kinds):
+            held.enter_context(Lock(path))
+        if with_data:
+            held.enter_context(Lock(place.data / "lock"))
+        return held.pop_all()
+
+
+def lock_paths(run: Path, kinds: Sequence[str] = ()) -> list[Path]:
+    """`<run>/lock`, or one file for each kind that has a launcher of its own."""
+    return [run / f"lock.{kind}" for kind in kinds] or [run / "lock"]
+
+
+def find_launcher(run: Path, kinds: Sequence[str] = ()) -> int | None:
+    """The pid of the launcher that runs this group, or these kinds of it; None when there is none."""
+    for path in lock_paths(run, kinds):
+        with suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
+            pid = _pid_in(path)
+            if pid is None:  # given back in good order; so we need not hold it for a moment to know
+                continue
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return pid
+    return None
+
+
+def _pid_in(path: Path) -> int | None:
+    text = path.read_text(errors="replace").strip()
+    return int(text) if text.isdecimal() else None

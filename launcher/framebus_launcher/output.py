@@ -1,0 +1,154 @@
+"""How the command line looks: words, bars and tables; colour on a terminal, plain lines without one."""
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from framebus.messages import CameraStatus, JobState, JobView, ServiceState, ServiceStatus
+
+BAR_CELLS = 20
+_JOB_STYLES = {
+    JobState.SUCCEEDED: "green",
+    JobState.FAILED: "red",
+    JobState.DEAD: "red",
+    JobState.RETRYING: "yellow",
+}
+_SERVICE_STYLES = {
+    ServiceState.SUSPECTED: "yellow",
+    ServiceState.RESTARTING: "yellow",
+    ServiceState.STARTING: "yellow",
+    ServiceState.BROKEN: "red",
+}
+
+
+def make_console(*, is_error: bool = False) -> Console:
+    """The console of one command; it wraps nothing, so that lines can be cut and counted by other programs."""
+    return Console(stderr=is_error, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+def bar(percent: float, cells: int = BAR_CELLS) -> str:
+    """A progress bar of text.
+
+    >>> bar(71.0)
+    '██████████████░░░░░░'
+    """
+    full = int(percent * cells / 100.0)
+    return "█" * full + "░" * (cells - full)
+
+
+def job_line(job: JobView) -> Text:
+    """One job on one line, as in `job 7f3a copying    ██████████████░░░░░░   71 %`."""
+    word = job.step if job.state is JobState.RUNNING and job.step else job.state.value
+    line = Text(f"job {job.id[:4]} ")
+    line.append(f"{word:<10} ", _JOB_STYLES.get(job.state, ""))
+    if job.state is JobState.RUNNING:
+        line.append(f"{bar(job.percent)} {job.percent:4.0f} %  ", "blue")
+    line.append(f" {job.type} {job.camera or ''}".rstrip())
+    if job.cancelling:
+        line.append("  stopping", "yellow")
+    if job.error is not None and job.state is not JobState.SUCCEEDED:
+        line.append(f"  {job.error.code}: {job.error.message}", _JOB_STYLES.get(job.state, "yellow"))
+    if job.state is JobState.SUCCEEDED:
+        line.append(f"  {', '.join(files_of(job))}")
+    return line
+
+
+def result_of(job: JobView) -> Any:
+    """The result of a job as plain values, or None."""
+    return msgspec.msgpack.decode(job.result)
+
+
+def files_of(job: JobView) -> list[str]:
+    """The files of a job that succeeded, relative to the exports folder."""
+    result = result_of(job)
+    files = result.get("files", []) if isinstance(result, dict) else []
+    return [str(name) for name in files]
+
+
+def to_json(value: object) -> str:
+    """Any message as one line of JSON; the MessagePack inside it too."""
+    return json.dumps(_plain(value), ensure_ascii=False, default=str)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Raw):
+        return msgspec.msgpack.decode(value)
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def clock(at_s: float | None) -> str:
+    """A wall time for people, or a dash."""
+    return "-" if at_s is None else f"{datetime.fromtimestamp(at_s):%H:%M:%S}"
+
+
+def size(number: float) -> str:
+    """Bytes for people.
+
+    >>> size(2_936_012)
+    '2.8 MB'
+    """
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1_024 or unit == "GB":
+            return f"{number:.0f} {unit}" if unit in ("B", "KB") else f"{number:.1f} {unit}"
+        number /= 1_024
+    return f"{number:.0f}"
+
+
+def services_table(services: Iterable[ServiceStatus]) -> Table:
+    table = _table("service", "state", "pid", "restarts", "cpu", "memory", "")
+    for status in services:
+        note = status.reason
+        if status.back_after_s is not None and not note:
+            note = f"back after {status.back_after_s:.2f} s" + (f", signal {status.signal}" if status.signal else "")
+        table.add_row(
+            status.name,
+            Text(status.state.value, _SERVICE_STYLES.get(status.state, "")),
+            str(status.pid or "-"),
+            str(status.restarts),
+            f"{status.cpu_percent:.0f} %",
+            size(status.rss_bytes),
+            note,
+        )
+    return table
+
+
+def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
+    table = _table("camera", "state", "picture", "fps", "recording", "")
+    for status in cameras:
+        picture = f"{status.width}x{status.height} {status.codec}" if status.width else "-"
+        note = f"{status.cause.value}: {status.detail}" if status.detail else ""
+        table.add_row(
+            status.camera,
+            Text(status.state.value, "" if status.state.value == "online" else "yellow"),
+            picture,
+            f"{status.fps_in:.1f} in, {status.fps_out:.1f} out",
+            "yes" if status.is_recording else "no",
+            note,
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=bool(column))
+    return table
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()

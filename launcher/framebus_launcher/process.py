@@ -1,0 +1,164 @@
+"""One running child: its pid, its pidfd, and what it prints. It is started here, and only here."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from framebus.redact import redact
+from framebus_launcher import child
+
+TAIL_LINES = 200
+MAX_LINE = 1_000
+READ_BYTES = 65_536
+MAX_READS = 64
+"""at a death: 4 MiB of last words are enough"""
+
+
+class Tail:
+    """The last lines of a child, without credentials. Lives as long as the row, so that a restart loses none."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=TAIL_LINES)
+        self._open = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that these bytes complete; a line of more than 1,000 characters comes in pieces."""
+        *whole, self._open = (self._open + data).split(b"\n")
+        if len(self._open) > READ_BYTES:
+            cut = self._open.rfind(b" ") + 1 or len(self._open)  # never within an address: its password would show
+            whole.append(self._open[:cut])
+            self._open = self._open[cut:]
+        return self._keep(whole)
+
+    def flush(self) -> list[str]:
+        """The line that no line end completed."""
+        rest, self._open = self._open, b""
+        return self._keep([rest])
+
+    def _keep(self, raw: list[bytes]) -> list[str]:
+        texts = [redact(line.decode(errors="replace")).rstrip() for line in raw]
+        pieces = [text[start : start + MAX_LINE] for text in texts for start in range(0, len(text), MAX_LINE)]
+        self.lines.extend(pieces)
+        return pieces
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """How a process ended."""
+
+    code: int | None = None
+    signal: int | None = None
+
+    def __str__(self) -> str:
+        if self.signal is None:
+            return f"exit code {self.code}"
+        known = self.signal in signal.valid_signals()
+        return f"killed by {signal.Signals(self.signal).name if known else self.signal}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a process takes of the machine."""
+
+    cpu_percent: float = 0.0
+    """of one core, since the last look"""
+    rss_bytes: int = 0
+
+
+class Child(Protocol):
+    """What a member of the group needs of its process."""
+
+    pid: int
+    incarnation: int
+
+    def send(self, number: int) -> None: ...
+
+    def send_group(self, number: int) -> None: ...
+
+
+class RunningChild:
+    """A process of the group, leader of its own session."""
+
+    def __init__(self, argv: tuple[str, ...], *, environment: Mapping[str, str], nice: int, incarnation: int) -> None:
+        """Start it; raises OSError when the machine has no process to give.
+
+        On the main thread only: PR_SET_PDEATHSIG fires when the thread that spawned ends, not the process.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("children are started from the main thread only")
+        self.incarnation = incarnation
+        self._process = subprocess.Popen(
+            [sys.executable, "-ISs", child.__file__, str(os.getpid()), str(nice), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self.pid = self._process.pid
+        self.out = self._process.stdout.fileno()
+        os.set_blocking(self.out, False)
+        self.pidfd = os.pidfd_open(self.pid)
+        self._usage = psutil.Process(self.pid)
+        with suppress(psutil.Error):
+            self._usage.cpu_percent()  # the first reading is only where the next counts from
+
+    def send(self, number: int) -> None:
+        """Send a signal to the child alone."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def send_group(self, number: int) -> None:
+        """Send a signal to the child and to what it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)  # the pid is ours until it is reaped, and so is the group
+
+    def read(self) -> bytes | None:
+        """Some of what it printed; None when there is nothing now, empty when it will print no more."""
+        try:
+            return os.read(self.out, READ_BYTES)
+        except BlockingIOError:
+            return None
+
+    def reap(self) -> tuple[Exit, bytes]:
+        """After its death: what it left behind in its group dies too. How it ended, and its last words."""
+        self.send_group(signal.SIGKILL)
+        code = self._process.wait()
+        words = []
+        for _ in range(MAX_READS):
+            data = self.read()
+            if not data:
+                break
+            words.append(data)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        os.close(self.pidfd)
+        return (Exit(code=code) if code >= 0 else Exit(signal=-code)), b"".join(words)
+
+    def usage(self) -> Usage:
+        """What it takes now; nothing when it has just died."""
+        try:
+            return Usage(cpu_percent=self._usage.cpu_percent(), rss_bytes=self._usage.memory_info().rss)
+        except psutil.Error:
+            return Usage()
+
+
+def write_settings(folder: Path, name: str, section: bytes) -> Path:
+    """Write a row's settings where only our user can read them: they hold passwords."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{name}.json"
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(section)
+    return path

@@ -1,0 +1,51 @@
+"""Starts the process of a row: its number, its settings file, its environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from framebus.clock import Clock
+from framebus.place import Place
+from framebus_launcher.folders import settings_folder
+from framebus_launcher.incarnation import Incarnations
+from framebus_launcher.liveness import SUSPECT_S
+from framebus_launcher.process import RunningChild, write_settings
+from framebus_launcher.table import Row
+
+SUPERVISION = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""what a supervisor tells its child: ours are not our children's"""
+
+
+class Spawner:
+    """Knows what every child of the group is told."""
+
+    def __init__(self, place: Place, notify: Path, incarnations: Incarnations, clock: Clock) -> None:
+        self._place = place
+        self._notify = notify
+        self._incarnations = incarnations
+        self._clock = clock
+
+    def spawn(self, row: Row) -> RunningChild:
+        """Start it; raises OSError when that can't be done."""
+        incarnation = self._incarnations.draw(self._clock.wall_s())
+        settings = write_settings(settings_folder(self._place), row.name, row.section)
+        return RunningChild(
+            row.argv,
+            environment=self._environment(row, incarnation, settings),
+            nice=row.nice,
+            incarnation=incarnation,
+        )
+
+    def _environment(self, row: Row, incarnation: int, settings: Path) -> Mapping[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name not in SUPERVISION}
+        told = {
+            **self._place.to_environment(),
+            "FRAMEBUS_NAME": row.name,
+            "FRAMEBUS_INCARNATION": str(incarnation),
+            "FRAMEBUS_SETTINGS": str(settings),
+        }
+        if row.notify:
+            told["NOTIFY_SOCKET"] = str(self._notify)
+            told["WATCHDOG_USEC"] = str(round(SUSPECT_S * 1e6))
+        # Python holds back what it prints into a pipe; a log line shall come when it is written.
+        return {"PYTHONUNBUFFERED": "1", **inherited, **row.env, **told}

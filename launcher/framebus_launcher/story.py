@@ -1,0 +1,343 @@
+"""What the demo tells: it asks the running group like any client would, breaks it, and measures what comes of that."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Raw
+from rich.console import Console
+from rich.text import Text
+
+from framebus import codec
+from framebus.errors import FramebusError, RefusedError
+from framebus.jobs import FINAL
+from framebus.messages import (
+    CameraState,
+    CameraStatus,
+    JobState,
+    JobView,
+    MotionBoxes,
+    ServiceState,
+    ServiceStats,
+    ServiceStatus,
+)
+from framebus.place import Place
+from framebus.recordings import list_segments
+from framebus.requests import JobAccepted, ListJobs, StartService, StopService, SubmitJob
+from framebus.ring import RingReader, newest_ring
+from framebus_launcher.client import GroupClient
+from framebus_launcher.observer import Observer
+from framebus_launcher.output import files_of, is_terminal, job_line, result_of, size
+
+CLIP_S = 10.0
+START_LIMIT_S = 30.0
+ONLINE_LIMIT_S = 20.0
+MOTION_LIMIT_S = 10.0
+RECORD_LIMIT_S = 60.0
+JOB_LIMIT_S = 60.0
+BACK_LIMIT_S = 15.0
+SERVICES = ("dispatcher", "export", "enrich")
+
+
+class StoryError(FramebusError):
+    """The demo could not go on; the text says why."""
+
+
+class Teller:
+    """Prints the story: seconds since the start, a word, who, and what."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started_s = time.monotonic()
+        self._has_open_line = False
+
+    @property
+    def now_s(self) -> float:
+        return time.monotonic() - self._started_s
+
+    def title(self, text: str) -> None:
+        self._console.print(text)
+
+    def tell(self, word: str, text: str, who: str = "", style: str = "") -> None:
+        """One line of the story."""
+        self._begin()
+        line = Text(f"{self.now_s:6.2f}  ", "dim")
+        line.append(f"{word:<9}", style or "bold")
+        line.append(f"{who:<19}" if who else "")
+        line.append(text)
+        self._console.print(line)
+
+    def tell_job(self, job: JobView, text: str = "") -> None:
+        """A line about a job; on a terminal, progress is redrawn in place."""
+        is_open = job.state is JobState.RUNNING and is_terminal()
+        self._begin()
+        line = Text(f"{self.now_s:6.2f}  ", "dim") + job_line(job)
+        line.append(f"  {text}" if text else "")
+        self._console.print(line, end="" if is_open else "\n")
+        self._has_open_line = is_open
+
+    def say(self, text: str) -> None:
+        """A remark between the lines."""
+        self._begin()
+        self._console.print(f"        {text}")
+
+    def _begin(self) -> None:
+        if self._has_open_line:
+            self._console.file.write("\r\033[K")
+            self._has_open_line = False
+
+
+class Story:
+    """One telling; `tell()` runs in a thread beside the group. Raises StoryError when the group fails its part."""
+
+    def __init__(self, place: Place, camera: str, clips: Path, teller: Teller) -> None:
+        self._place = place
+        self._camera = camera
+        self._capture = f"capture@{camera}"
+        self._clips = clips
+        self._teller = teller
+        self._accepted: list[str] = []
+        self._saved: list[Path] = []
+
+    def tell(self) -> int:
+        """From the first process to the last clip; returns how many jobs were lost or done twice."""
+        with Observer(self._place) as self._news:
+            self._await_services()
+            with GroupClient(self._place.run) as self._group:
+                self._show_frames()
+                self._make_clip()
+                return self._break_it()
+
+    # The parts of the story -------------------------------------------------------------------------------------------
+
+    def _await_services(self) -> None:
+        for names in (SERVICES, (self._capture,)):
+            ready = self._news.wait_for(lambda names=names: self._ready(names), START_LIMIT_S)  # type: ignore[misc]
+            if ready is None:
+                raise StoryError(f"not ready after {START_LIMIT_S:.0f} s: {self._why_not(names)}")
+            if names == SERVICES:
+                self._teller.tell("ready", "  ".join(names))
+
+    def _show_frames(self) -> None:
+        status = self._news.wait_for(self._online, ONLINE_LIMIT_S)
+        if status is None:
+            status = self._news.newest(f"camera/{self._camera}/", CameraStatus)
+            why = f"{status.cause.value}: {status.detail}" if status else "no word of it"
+            raise StoryError(f"the camera does not come online: {why}")
+        with RingReader.open(_found(newest_ring(self._place.shm, self._camera), "its ring")) as ring:
+            picture = f"{ring.width}x{ring.height}, {status.codec.upper()}"
+            self._teller.tell(
+                "ready", f"{picture}; ring of {ring.slots} frames, {size(status.ring_bytes)}", self._capture
+            )
+        stats = self._news.wait_for(self._latency, ONLINE_LIMIT_S)
+        if stats is not None:
+            latency = stats.latencies["capture_to_enrich"]
+            self._teller.tell("frame", f"capture to enrich {latency.p50_ms:.1f} ms, copied once", self._camera)
+        motion = self._news.wait_for(lambda: self._news.newest(f"motion/{self._camera}/", MotionBoxes), MOTION_LIMIT_S)
+        if motion is not None and motion.boxes:
+            box = max(motion.boxes, key=lambda one: one.width * one.height)
+            text = f"{box.width}x{box.height} at ({box.x}, {box.y}) in frame {motion.number}"
+            self._teller.tell("motion", text, self._camera)
+
+    def _make_clip(self) -> None:
+        self._teller.say(f"A clip needs {CLIP_S:.0f} s of recording; a moment.") if is_terminal() else None
+        if self._news.wait_for(self._has_recorded, RECORD_LIMIT_S) is None:
+            raise StoryError(f"nothing was recorded within {RECORD_LIMIT_S:.0f} s")
+        self._teller.tell("clip", f"asking for the last {CLIP_S:.0f} s", self._camera)
+        started_s = time.monotonic()
+        now_s = time.time()
+        accepted = self._submit(now_s - CLIP_S, now_s, "demo")
+        took_ms = 1_000.0 * (time.monotonic() - started_s)
+        line = "first in line" if accepted.position == 1 else f"number {accepted.position} in line"
+        self._teller.tell(f"job {accepted.id[:4]}", f"queued; on disk and answered in {took_ms:.1f} ms, {line}")
+        job = self._follow(accepted.id)
+        self._save(job)
+
+    def _break_it(self) -> int:
+        self._ask_launcher(StopService(name="export"))
+        now_s = time.time()
+        waiting = [
+            self._submit(now_s - back_s - 4.0, now_s - back_s, f"demo {n}").id for n, back_s in enumerate((0, 2, 4), 1)
+        ]
+        self._teller.say("Now we break it. Three clips are in the queue; export is stopped, so that they wait.")
+        self._kill_capture()
+        self._kill_dispatcher(waiting)
+        self._ask_launcher(StartService(name="export"))
+        jobs = self._await_ends(waiting)
+        for job in jobs:
+            self._save(job)
+        return self._sum_up(jobs)
+
+    def _kill_capture(self) -> None:
+        before_s = time.time()
+        back_after_s = self._kill(self._capture)
+        self._news.wait_for(lambda: self._online_since(before_s), ONLINE_LIMIT_S)
+        gap_s = self._news.wait_for(lambda: self._recording_gap_s(before_s), ONLINE_LIMIT_S)
+        lost = f"recording lost {gap_s:.1f} s" if gap_s is not None else "recording goes on"
+        others = "enrich went on" if self._restarts("enrich") == 0 else "enrich was restarted too"
+        self._teller.tell("back", f"after {back_after_s:.2f} s; {lost}; {others}", self._capture, "green")
+
+    def _kill_dispatcher(self, waiting: Sequence[str]) -> None:
+        epochs = self._news.head_epochs()
+        kept = {topic for topic in epochs if topic.startswith(("camera/", "service/", "job_state/"))}
+        back_after_s = self._kill("dispatcher")
+        known = {job.id for job in self._group.ask("dispatcher", ListJobs(limit=100), 10.0).jobs}
+        there = sum(job_id in known for job_id in waiting)
+        new_s = time.time()
+        with Observer(self._place) as late:  # a subscriber that has heard nothing yet
+            told = late.wait_for(lambda: True if kept <= late.head_epochs().keys() else None, BACK_LIMIT_S)
+        states = f"all {len(kept)} states told to a new subscriber in {1_000 * (time.time() - new_s):.0f} ms"
+        text = f"after {back_after_s:.2f} s; {there} of {len(waiting)} jobs still there; "
+        self._teller.tell("back", text + (states if told else "some states are missing"), "dispatcher", "green")
+
+    def _sum_up(self, jobs: Sequence[JobView]) -> int:
+        views = {job.id: job for job in self._group.ask("dispatcher", ListJobs(limit=100), 10.0).jobs}
+        succeeded = [job for job in views.values() if job.state is JobState.SUCCEEDED]
+        lost = sum(
+            views.get(job_id) is None or views[job_id].state is not JobState.SUCCEEDED for job_id in self._accepted
+        )
+        made = list((self._place.data / "exports").rglob("*.mp4"))
+        twice = max(0, len(made) - len(succeeded))
+        text = f"{len(self._accepted)} accepted, {len(succeeded)} succeeded, {lost} lost, {twice} done twice"
+        self._teller.tell("jobs", text, "", "green" if lost + twice == 0 else "red")
+        for path in self._saved[:1]:
+            self._teller.tell("watch", f"{path}   {size(path.stat().st_size)}")
+        if len(self._saved) > 1:
+            self._teller.say(f"and {len(self._saved) - 1} more beside it")
+        return lost + twice
+
+    # What the parts are made of ---------------------------------------------------------------------------------------
+
+    def _submit(self, start_s: float, end_s: float, name: str) -> JobAccepted:
+        params = {"camera": self._camera, "start": start_s, "end": end_s, "allow_gaps": True}
+        request = SubmitJob(type="export", params=Raw(codec.encode(params)), name=name)
+        accepted = self._group.ask("dispatcher", request, 10.0)
+        self._accepted.append(accepted.id)
+        return accepted
+
+    def _follow(self, job_id: str) -> JobView:
+        """Show the progress of a job up to its end."""
+        topic = f"job/export/{job_id}/"
+        shown: JobView | None = None
+        end_s = time.monotonic() + JOB_LIMIT_S
+        while time.monotonic() < end_s:
+            seen = shown
+            job = self._news.wait_for(
+                lambda seen=seen: _if_new(self._news.newest(topic, JobView), seen),  # type: ignore[misc]
+                1.0,
+            )
+            shown = job or shown
+            if job is not None and job.state in FINAL:
+                self._teller.tell_job(job, _outcome(job))
+                return job
+            if job is not None and job.state is JobState.RUNNING and job.step:
+                self._teller.tell_job(job)
+        raise StoryError(f"job {job_id[:4]} did not end within {JOB_LIMIT_S:.0f} s")
+
+    def _await_ends(self, ids: Sequence[str]) -> list[JobView]:
+        def find() -> list[JobView] | None:
+            jobs = [self._news.newest(f"job/export/{job_id}/", JobView) for job_id in ids]
+            ended = [job for job in jobs if job is not None and job.state in FINAL]
+            return ended if len(ended) == len(ids) else None
+
+        ended = self._news.wait_for(find, JOB_LIMIT_S)
+        if ended is None:
+            views = {job.id: job for job in self._group.ask("dispatcher", ListJobs(limit=100), 10.0).jobs}
+            ended = [views[job_id] for job_id in ids if job_id in views and views[job_id].state in FINAL]
+        for job in ended:
+            self._teller.tell_job(job, _outcome(job))
+        return ended
+
+    def _save(self, job: JobView) -> None:
+        """Copy the clip to where it outlives the demo."""
+        self._clips.mkdir(parents=True, exist_ok=True)
+        for name in files_of(job):
+            if name.endswith(".mp4"):
+                self._saved.append(Path(shutil.copy2(self._place.data / "exports" / name, self._clips)))
+
+    def _kill(self, name: str) -> float:
+        """kill -9 a service; returns the seconds until it was ready again."""
+        status = self._news.newest(f"service/{name}/", ServiceStatus)
+        if status is None or status.pid is None:
+            raise StoryError(f"{name} is not there")
+        old = status
+        self._teller.tell("kill -9", f"pid {old.pid}", name, "red")
+        killed_s = time.monotonic()
+        os.kill(status.pid, signal.SIGKILL)
+        back = self._news.wait_for(lambda: self._back(name, old), BACK_LIMIT_S)
+        if back is None:
+            raise StoryError(f"{name} did not come back within {BACK_LIMIT_S:.0f} s: {self._why_not((name,))}")
+        return back.back_after_s if back.back_after_s is not None else time.monotonic() - killed_s
+
+    def _back(self, name: str, old: ServiceStatus) -> ServiceStatus | None:
+        status = self._news.newest(f"service/{name}/", ServiceStatus)
+        is_new = status is not None and status.state is ServiceState.READY and status.incarnation > old.incarnation
+        return status if is_new else None
+
+    def _ready(self, names: Sequence[str]) -> bool | None:
+        states = [self._news.newest(f"service/{name}/", ServiceStatus) for name in names]
+        broken = [status for status in states if status is not None and status.state is ServiceState.BROKEN]
+        if broken:
+            raise StoryError(f"{broken[0].name} is broken: {broken[0].reason}")
+        return True if all(status is not None and status.state is ServiceState.READY for status in states) else None
+
+    def _why_not(self, names: Sequence[str]) -> str:
+        states = {name: self._news.newest(f"service/{name}/", ServiceStatus) for name in names}
+        return ", ".join(f"{name} is {status.state if status else 'unknown'}" for name, status in states.items())
+
+    def _restarts(self, name: str) -> int:
+        status = self._news.newest(f"service/{name}/", ServiceStatus)
+        return status.restarts if status else 0
+
+    def _online(self) -> CameraStatus | None:
+        return self._online_since(0.0)
+
+    def _online_since(self, since_s: float) -> CameraStatus | None:
+        status = self._news.newest(f"camera/{self._camera}/", CameraStatus)
+        is_online = status is not None and status.state is CameraState.ONLINE and status.ring_bytes > 0
+        return status if status is not None and is_online and status.since_at_s >= since_s else None
+
+    def _latency(self) -> ServiceStats | None:
+        stats = self._news.newest("stats/enrich/", ServiceStats)
+        return stats if stats is not None and "capture_to_enrich" in stats.latencies else None
+
+    def _has_recorded(self) -> bool | None:
+        now_s = time.time()
+        segments = list_segments(self._place.data, self._camera, now_s - 3_600, now_s)
+        return True if segments and now_s - segments[0].start_ms / 1_000 > CLIP_S + 0.5 else None
+
+    def _recording_gap_s(self, killed_at_s: float) -> float | None:
+        """What is missing between the last segment before the kill and the first after it; None while that is open."""
+        now_s = time.time()
+        segments = list_segments(self._place.data, self._camera, killed_at_s - 120, now_s)
+        after = [segment for segment in segments if segment.start_ms >= 1_000 * killed_at_s]
+        ends = [segment.end_ms for segment in segments if segment not in after and segment.end_ms is not None]
+        is_whole = all(segment in after or not segment.is_open for segment in segments)
+        return max(0.0, (after[0].start_ms - max(ends)) / 1_000) if after and ends and is_whole else None
+
+    def _ask_launcher(self, request: StartService | StopService) -> None:
+        try:
+            self._group.ask("launcher", request, 10.0)
+        except RefusedError as error:
+            raise StoryError(f"the launcher refused: {error}") from None
+
+
+def _outcome(job: JobView) -> str:
+    """What came of an export, in words."""
+    result = result_of(job)
+    if job.state is not JobState.SUCCEEDED or not isinstance(result, dict):
+        return ""
+    return f"{result.get('frames')} frames, {result.get('duration_s', 0.0):.1f} s, reopened, last frame decoded"
+
+
+def _if_new(job: JobView | None, seen: JobView | None) -> JobView | None:
+    return job if job is not None and job != seen else None
+
+
+def _found(path: Path | None, what: str) -> Path:
+    if path is None:
+        raise StoryError(f"{what} is not there")
+    return path

@@ -1,0 +1,104 @@
+"""The process table: what the launcher runs, one row for each process."""
+
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from framebus.errors import ConfigError
+from framebus.place import Place
+from framebus.settings import CaptureSettings, DispatcherSettings, EnrichSettings, ExportSettings, Plugin, Settings
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+READY_S = 15.0
+EXPORT_NICE = 10
+DISPATCHER = "dispatcher"
+BUILT_IN = ("export", "enrich")
+"""services that the configuration may set or switch off"""
+RESERVED = frozenset({DISPATCHER, "launcher", "capture", "ingest", "analysis", "gateway", *BUILT_IN})
+"""names that no plug-in may have"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One process of the group."""
+
+    name: str
+    """instance, as in `capture@front`"""
+    tier: int
+    """a tier starts when the one before is ready, and stops before it"""
+    argv: tuple[str, ...]
+    section: bytes = b"{}"
+    """its settings as JSON"""
+    notify: bool = True
+    """whether it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
+    nice: int = 0
+    ready_s: float = READY_S
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """What `up --only` names it by: `capture` for `capture@front`."""
+        return self.name.partition("@")[0]
+
+
+def make_table(settings: Settings, place: Place) -> list[Row]:
+    """The rows of a group, in the order of starting; raises ConfigError for names too long to be a socket's path."""
+    dispatcher = DispatcherSettings(cameras=list(settings.cameras), jobs=settings.jobs)
+    rows = [_built_in(DISPATCHER, DISPATCHER, 0, dispatcher)]
+    export = built_in_settings(settings, "export", ExportSettings)
+    if export is not None:
+        export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
+        rows.append(_built_in("export", "export", 1, export, nice=EXPORT_NICE))
+    enrich = built_in_settings(settings, "enrich", EnrichSettings)
+    if enrich is not None:
+        rows.append(_built_in("enrich", "enrich", 1, enrich))
+    for name, camera in settings.cameras.items():
+        capture = CaptureSettings(camera=name, **msgspec.structs.asdict(camera))
+        rows.append(_built_in(f"capture@{name}", "capture", 2, capture))
+    for name, value in settings.services.items():
+        if name not in BUILT_IN:
+            rows.append(_plugin(name, msgspec.convert(value, Plugin)))
+    return rows
+
+
+def rows_of_kinds(table: Sequence[Row], kinds: Collection[str]) -> list[Row]:
+    """The rows that `up --only KIND...` runs; raises ConfigError for a kind that the table does not have."""
+    known = {row.kind for row in table}
+    problems = [f"{kind}: the table has no such service; it has {', '.join(sorted(known))}" for kind in kinds]
+    problems = [problem for problem, kind in zip(problems, kinds, strict=True) if kind not in known]
+    if problems:
+        raise ConfigError(problems)
+    return [row for row in table if row.kind in kinds]
+
+
+def built_in_settings(settings: Settings, name: str, kind: type[S]) -> S | None:
+    """The section of a built-in service, by default its defaults; None where it is switched off (`enrich: off`)."""
+    value: Any = settings.services.get(name, True)
+    if value is False or value is None:
+        return None
+    return kind() if value is True else msgspec.convert(value, kind)
+
+
+def _built_in(name: str, module: str, tier: int, section: msgspec.Struct, *, nice: int = 0) -> Row:
+    return Row(
+        name=name,
+        tier=tier,
+        argv=(sys.executable, "-m", f"framebus_services.{module}"),
+        section=msgspec.json.encode(section),
+        nice=nice,
+    )
+
+
+def _plugin(name: str, plugin: Plugin) -> Row:
+    return Row(
+        name=name,
+        tier=3,
+        argv=tuple(plugin.command),
+        section=msgspec.json.encode(plugin.settings),
+        notify=plugin.notify,
+        env=plugin.env,
+    )
