@@ -1,1 +1,117 @@
-"""framebus: camera video as small processes that talk over ZeroMQ."""
+"""framebus: camera video as small processes that talk over ZeroMQ.
+
+The public names are loaded when they are first used: importing the package alone brings in neither zmq nor numpy.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from framebus.bus import Bus
+    from framebus.client import cancel, frames, snapshot, submit, watch
+    from framebus.errors import RefusedError
+    from framebus.frames import Frame
+    from framebus.jobs import JobType
+    from framebus.messages import (
+        Box,
+        CameraStatus,
+        Finding,
+        FrameNotice,
+        JobBoard,
+        JobView,
+        MotionBoxes,
+        ObjectEvent,
+        Phase,
+    )
+    from framebus.processor import Processor
+    from framebus.ring import RingReader, RingWriter
+    from framebus.runner import JobRunner, Output, Report, WorkError
+    from framebus.service import run
+    from framebus.settings import QueuePolicy
+
+    __version__: str
+
+__all__ = [
+    "Box",
+    "Bus",
+    "CameraStatus",
+    "Finding",
+    "Frame",
+    "FrameNotice",
+    "JobBoard",
+    "JobRunner",
+    "JobType",
+    "JobView",
+    "MotionBoxes",
+    "ObjectEvent",
+    "Output",
+    "Phase",
+    "Processor",
+    "QueuePolicy",
+    "RefusedError",
+    "Report",
+    "RingReader",
+    "RingWriter",
+    "WorkError",
+    "__version__",
+    "cancel",
+    "frames",
+    "run",
+    "snapshot",
+    "submit",
+    "watch",
+]
+
+_HOMES = {
+    "framebus.bus": ["Bus"],
+    "framebus.client": ["cancel", "snapshot", "submit", "watch"],
+    "framebus.errors": ["RefusedError"],
+    "framebus.frames": ["Frame"],
+    "framebus.jobs": ["JobType"],
+    "framebus.messages": [
+        "Box",
+        "CameraStatus",
+        "Finding",
+        "FrameNotice",
+        "JobBoard",
+        "JobView",
+        "MotionBoxes",
+        "ObjectEvent",
+        "Phase",
+    ],
+    "framebus.processor": ["Processor"],
+    "framebus.ring": ["RingReader", "RingWriter"],
+    "framebus.runner": ["JobRunner", "Output", "Report", "WorkError"],
+    "framebus.service": ["run"],
+    "framebus.settings": ["QueuePolicy"],
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("framebus")
+    if name not in _HOME:
+        raise AttributeError(f"module 'framebus' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """`framebus.frames` is the function, although the import system would put the module of that name there."""
+
+    @property
+    def frames(self) -> Any:
+        return import_module("framebus.client").frames
+
+    @frames.setter
+    def frames(self, _: ModuleType) -> None: ...
+
+
+sys.modules[__name__].__class__ = _Package

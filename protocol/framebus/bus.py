@@ -3,14 +3,11 @@
 `Bus` holds everything but the sockets; `framebus.transport.SocketBus` and `framebus.testing.FakeBus` complete it.
 """
 
-import heapq
-import itertools
 import logging
 import secrets
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar, cast
 
@@ -26,7 +23,9 @@ from framebus.messages import Beacon, Gone, Message
 from framebus.place import Place
 from framebus.redact import redact
 from framebus.requests import Request
+from framebus.retained import Retained
 from framebus.stats import Stats
+from framebus.timers import Handler, Timer, Timers
 from framebus.topics import TOPICS, WhenFull, topic_of
 
 log = logging.getLogger(__name__)
@@ -35,27 +34,9 @@ M = TypeVar("M", bound=Message)
 A = TypeVar("A", bound=Message)
 S = TypeVar("S", bound=msgspec.Struct)
 Outcome = Message | Reply
-Handler = Callable[[], None]
 NewsHandler = Callable[[News], None]
 
-BEACON_SOON_S = 0.25
-BEACON_S = 1.0
-REPLAY_EVERY_S = 0.005
-REPLAY_AT_ONCE = 200
-MAX_BEACON_TOPICS = 500
 MAX_SEQS = 20_000
-
-
-@dataclass(eq=False)
-class Timer:
-    """Something to call later; `cancel()` stops it."""
-
-    handler: Handler
-    period_s: float | None
-    is_cancelled: bool = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
 
 
 class Bus(ABC):
@@ -74,19 +55,15 @@ class Bus(ABC):
         self._handlers: list[tuple[str, NewsHandler]] = []
         self._answerers: dict[str, Callable[[Request[Message], Promise], None]] = {}
         self._stale_handlers: list[Callable[[str], None]] = []
-        self._timers: list[tuple[float, int, Timer]] = []
-        self._ticket = itertools.count()
+        self._timers = Timers(clock, self._guard)
+        self._retained = Retained(self._timers, self._send, self._send_beacon)
         self._seqs: dict[str, int] = {}
-        self._retained: dict[str, Frames] = {}
-        self._replay: dict[str, None] = {}
-        self._replay_timer: Timer | None = None
-        self._beacon_timer: Timer | None = None
-        self._beacon_is_soon = False
         self._follows_retained = False
         self._convergence = Convergence()
         self._kept = KeptAnswers()
-        self._peers: dict[bytes, Promise] = {}
         self._latest: dict[str, News] = {}
+        self._values: dict[str, News] = {}
+        """the newest of each retained topic, for handlers that come later"""
 
     # What a service calls --------------------------------------------------------------------------------------------
 
@@ -99,6 +76,11 @@ class Bus(ABC):
 
         Of a retained topic the last value comes at once, and nothing older than what was seen ever comes after.
         """
+
+        if unknown := only.keys() - set(body.__struct_fields__):
+            raise TypeError(
+                f"{body.__name__} has no field {min(unknown)!r}; it has {', '.join(body.__struct_fields__)}"
+            )
 
         def decode(news: News) -> None:
             message = cast(M, news.decode())
@@ -115,6 +97,8 @@ class Bus(ABC):
             self._subscribe("beacon/")
         self._handlers.append((prefix, handler))
         self._subscribe(prefix)
+        if any(topic.startswith(prefix) for topic in self._values):  # their replay would be dropped as already seen
+            self.call_soon(partial(self._hand_out_held, prefix, handler))
 
     def on_stale(self, handler: Callable[[str], None]) -> None:
         """Call `handler` with each retained topic whose publisher died, until it speaks again."""
@@ -122,11 +106,11 @@ class Bus(ABC):
 
     def every(self, period_s: float, handler: Handler) -> Timer:
         """Call `handler` each `period_s`, first after one period."""
-        return self._start(Timer(handler, period_s), period_s)
+        return self._timers.every(period_s, handler)
 
     def after(self, delay_s: float, handler: Handler) -> Timer:
         """Call `handler` once, `delay_s` from now."""
-        return self._start(Timer(handler, None), delay_s)
+        return self._timers.after(delay_s, handler)
 
     def publish(self, message: Message, blob: bytes | None = None) -> None:
         """Tell everybody who listens. May be called from any thread; never blocks."""
@@ -137,10 +121,7 @@ class Bus(ABC):
         topic = row.name(message)
         frames = codec.encode_news(topic, self._head(topic), message, blob)
         if row.is_retained:
-            self._retained[topic] = frames
-            if not self._beacon_is_soon:
-                self._beacon_is_soon = True
-                self._plan_beacon(BEACON_SOON_S)
+            self._retained.keep(topic, self._seqs[topic], frames)
         self._send(frames)
 
     def answer(self, request: type[Request[A]], handler: Callable[..., A | Reply]) -> None:
@@ -248,28 +229,15 @@ class Bus(ABC):
 
     def receive_subscription(self, prefix: str) -> None:
         """Somebody subscribed: send the retained topics under `prefix` again, soon."""
-        for topic in self._retained:
-            if topic.startswith(prefix):
-                self._replay[topic] = None
-        if self._replay and self._replay_timer is None:
-            self._replay_some()
+        self._retained.replay(prefix)
 
     def run_due(self) -> None:
         """Call the timers whose time has come."""
-        now_s = self.clock.boot_s()
-        while self._timers and self._timers[0][0] <= now_s:
-            due_s, _, timer = heapq.heappop(self._timers)
-            if timer.is_cancelled:
-                continue
-            if timer.period_s is not None:
-                self._push(max(due_s + timer.period_s, now_s), timer)
-            self._guard("timer", timer.handler)
+        self._timers.run_due()
 
     def wait_s(self, limit_s: float) -> float:
         """How long the loop may sleep before a timer is due, at most `limit_s`."""
-        if not self._timers:
-            return limit_s
-        return min(limit_s, max(0.0, self._timers[0][0] - self.clock.boot_s()))
+        return self._timers.wait_s(limit_s)
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
@@ -305,14 +273,21 @@ class Bus(ABC):
         return any(topic.startswith(prefix) for prefix, _ in self._handlers)
 
     def _hand_out(self, news: News) -> None:
-        if news.row.is_retained and not self._convergence.accept(news.topic, news.head):
-            return
+        if news.row.is_retained:
+            if not self._convergence.accept(news.topic, news.head):
+                return
+            self._values[news.topic] = news
         if news.row.body is Beacon:
             self._guard("beacon", partial(self._catch_up, news))
         elif news.row.body is Gone:
             self._guard("gone", partial(self._mark_gone, news))
         for prefix, handler in self._handlers:
             if news.topic.startswith(prefix):
+                self._guard(news.row.prefix, partial(self._deliver, handler, news))
+
+    def _hand_out_held(self, prefix: str, handler: NewsHandler) -> None:
+        for topic, news in list(self._values.items()):
+            if topic.startswith(prefix):
                 self._guard(news.row.prefix, partial(self._deliver, handler, news))
 
     def _deliver(self, handler: NewsHandler, news: News) -> None:
@@ -332,13 +307,6 @@ class Bus(ABC):
             for handler in self._stale_handlers:
                 handler(topic)
 
-    def _start(self, timer: Timer, delay_s: float) -> Timer:
-        self._push(self.clock.boot_s() + delay_s, timer)
-        return timer
-
-    def _push(self, due_s: float, timer: Timer) -> None:
-        heapq.heappush(self._timers, (due_s, next(self._ticket), timer))
-
     def _handle(self, method: str, body: bytes, promise: Promise) -> None:
         answerer = self._answerers.get(method)
         if answerer is None:
@@ -349,13 +317,17 @@ class Bus(ABC):
             return
         self.stats.count(f"requests.{method}")
         try:
-            answerer(codec.decode_body(body, requests.BY_NAME[method].request), promise)
-        except RefusedError as error:
-            promise.refuse(error)
+            request = codec.decode_body(body, requests.BY_NAME[method].request)
         except MalformedError as error:
             self.stats.count("malformed.request.body")
             promise.refuse(door.refusal_of(error))
-        except Exception:
+            return
+        try:
+            answerer(request, promise)
+        except Exception as error:
+            if isinstance(error, RefusedError) and not promise.is_settled:
+                promise.refuse(error)
+                return
             incident = secrets.token_hex(4)
             self.stats.count("errors.request")
             log.exception("%s failed, incident %s", method, incident)
@@ -363,46 +335,22 @@ class Bus(ABC):
                 text = f"{method} failed inside {self.name}; its log tells more under incident {incident}"
                 promise.refuse(RefusedError(ErrorCode.INTERNAL, text))
 
-    def _settle(self, promise: Promise, outcome: Outcome | RefusedError) -> None:
-        frames = door.answer_frames(promise.request_id, outcome)
+    def _settle(self, promise: Promise, frames: Frames) -> None:
         peers = self._kept.finish(promise.request_id, frames, self.clock.boot_s())
         was_delivered = [self._send_answer(peer, frames) for peer in peers]
         if not any(was_delivered) and promise.on_undelivered is not None:
             promise.on_undelivered()
 
-    def _replay_some(self) -> None:
-        self._replay_timer = None
-        for topic in list(self._replay)[:REPLAY_AT_ONCE]:
-            del self._replay[topic]
-            self._send(self._retained[topic])
-        if self._replay:
-            self._replay_timer = self.after(REPLAY_EVERY_S, self._replay_some)
-
-    def _plan_beacon(self, delay_s: float) -> None:
-        if self._beacon_timer is not None:
-            self._beacon_timer.cancel()
-        self._beacon_timer = self.after(delay_s, self._send_beacon)
-
-    def _send_beacon(self) -> None:
-        self._beacon_is_soon = False
-        for topics in batched(self._retained, MAX_BEACON_TOPICS):
-            beacon = Beacon(src=self.name, epoch=self.epoch, topics={topic: self._seqs[topic] for topic in topics})
-            topic = topic_of(Beacon).name(beacon)
-            self._send(codec.encode_news(topic, self._head(topic), beacon))
-        self._plan_beacon(BEACON_S)
+    def _send_beacon(self, topics: dict[str, int]) -> None:
+        beacon = Beacon(src=self.name, epoch=self.epoch, topics=topics)
+        topic = topic_of(Beacon).name(beacon)
+        self._send(codec.encode_news(topic, self._head(topic), beacon))
 
     def _forget_seqs(self) -> None:
         """Topics of jobs that ended long ago need no counter; those of retained topics are never dropped."""
         old = [topic for topic in self._seqs if topic not in self._retained][: MAX_SEQS // 2]
         for topic in old:
             del self._seqs[topic]
-
-
-def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    """The items in lists of at most `size` (itertools.batched is in Python 3.12)."""
-    rest = iter(items)
-    while some := list(itertools.islice(rest, size)):
-        yield some
 
 
 def _prefix(pattern: str, only: dict[str, str]) -> str:

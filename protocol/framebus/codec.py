@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from framebus.errors import MalformedError
-from framebus.messages import AtS, Count, Instance, Message, UpS
+from framebus.messages import AtS, Count, Instance, Message, Seconds, UpS
 from framebus.topics import Topic, find_topic
 
 VERSION = 1
@@ -24,6 +24,7 @@ MAX_RETAINED_BYTES = 1_024 * 1_024
 MAX_NEWS_MESSAGE_BYTES = 8 * 1_024 * 1_024
 MAX_REQUEST_BYTES = 1_024 * 1_024
 MAX_ANSWER_BYTES = 8 * 1_024 * 1_024
+MAX_DEADLINE_S = 3_600.0
 
 
 class Head(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,7 +46,7 @@ class RequestHead(Struct, frozen=True, kw_only=True):
     v: Count
     id: Annotated[bytes, Meta(min_length=16, max_length=16)]
     method: Annotated[str, Meta(max_length=64)]
-    deadline_s: Annotated[float, Meta(ge=0.0, le=3_600.0)]
+    deadline_s: Annotated[float, Meta(ge=0.0, le=MAX_DEADLINE_S)]
     src: Annotated[str, Meta(max_length=80)]
 
 
@@ -62,7 +63,7 @@ class ErrorBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     code: Annotated[str, Meta(max_length=32)]
     message: Annotated[str, Meta(max_length=4_096)]
-    retry_after_s: float | None = None
+    retry_after_s: Seconds | None = None
     details: dict[str, Any] = {}
 
 
@@ -134,8 +135,8 @@ def _decode_topic(data: bytes) -> tuple[str, Topic]:
         topic = data.decode() if len(data) <= MAX_TOPIC_BYTES else ""
     except UnicodeDecodeError:
         topic = ""
-    row = find_topic(topic) if topic.endswith("/") else None
-    if row is None:
+    row = find_topic(topic)
+    if row is None or "//" in topic or not topic.endswith("/") or topic.count("/") != row.pattern.count("/"):
         raise MalformedError("topic", f"unknown topic {data[:40]!r}")
     return topic, row
 
@@ -146,7 +147,7 @@ def decode_head(data: bytes) -> Head:
         raise MalformedError("head", f"head has {len(data)} bytes; at most {MAX_HEAD_BYTES} are allowed")
     try:
         head = _head_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedError("head", str(error)) from None
     if head.v != VERSION:
         raise MalformedError("version", f"version {head.v} is not supported; this is version {VERSION}")

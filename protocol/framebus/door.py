@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from framebus import codec
 from framebus.codec import AnswerHead, ErrorBody, RequestHead
@@ -35,7 +35,7 @@ class Promise:
     on_undelivered: Callable[[], None] | None = None
     """called when the answer found nobody to take it"""
     is_settled: bool = False
-    _settle: Callable[["Promise", Message | Reply | RefusedError], None] | None = None
+    _settle: Callable[["Promise", Frames], None] | None = None
 
     def resolve(self, answer: Message | Reply) -> None:
         """Answer that it is done."""
@@ -48,58 +48,49 @@ class Promise:
     def _finish(self, outcome: Message | Reply | RefusedError) -> None:
         if self.is_settled:
             raise RuntimeError("a promise is settled once")
+        frames = answer_frames(self.request_id, outcome)  # what cannot be encoded raises while it may still be refused
         self.is_settled = True
         if self._settle is not None:
-            self._settle(self, outcome)
-
-
-@dataclass
-class _Kept:
-    until_s: float
-    waiting: list[bytes] = field(default_factory=list)
-    """peers that wait for the answer"""
-    frames: Frames | None = None
+            self._settle(self, frames)
 
 
 class KeptAnswers:
-    """Remembers requests for 30 s, so that a repeat gets the same answer and nothing runs twice."""
+    """Remembers requests in flight, and answers for 30 s: a repeat gets the same answer and nothing runs twice."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._waiting: OrderedDict[bytes, list[bytes]] = OrderedDict()
+        self._answers: OrderedDict[bytes, tuple[float, Frames]] = OrderedDict()
 
     def begin(self, request_id: bytes, peer: bytes, now_s: float) -> Frames | bool:
         """The kept answer of a repeat; True for a request that is new; False for one that is in flight."""
         self._forget(now_s)
-        kept = self._kept.get(request_id)
-        if kept is None:
-            self._kept[request_id] = _Kept(now_s + KEEP_S, [peer])
-            return True
-        if kept.frames is not None:
-            return kept.frames
-        kept.waiting.append(peer)
-        return False
+        if request_id in self._answers:
+            return self._answers[request_id][1]
+        if request_id in self._waiting:
+            self._waiting[request_id].append(peer)
+            return False
+        self._waiting[request_id] = [peer]
+        return True
 
     def finish(self, request_id: bytes, frames: Frames, now_s: float) -> list[bytes]:
         """Keep the answer; returns the peers that wait for it."""
-        kept = self._kept.get(request_id)
-        if kept is None:
-            return []
-        kept.frames, kept.until_s = frames, now_s + KEEP_S
-        self._kept.move_to_end(request_id)
-        peers, kept.waiting = kept.waiting, []
+        peers = self._waiting.pop(request_id, [])
+        if peers:
+            self._answers[request_id] = (now_s + KEEP_S, frames)
         return peers
 
     def _forget(self, now_s: float) -> None:
-        while self._kept:
-            request_id, kept = next(iter(self._kept.items()))
-            if kept.until_s > now_s and len(self._kept) < MAX_KEPT:
-                return
-            del self._kept[request_id]
+        while self._answers:
+            until_s, _ = next(iter(self._answers.values()))
+            if until_s > now_s and len(self._answers) < MAX_KEPT:
+                break
+            self._answers.popitem(last=False)
+        while len(self._waiting) >= MAX_KEPT:  # promises that nobody ever settled
+            self._waiting.popitem(last=False)
 
 
 def answer_frames(request_id: bytes, outcome: Message | Reply | RefusedError) -> Frames:
-    """The frames of an answer."""
-    head = codec.encode(AnswerHead(v=codec.VERSION, id=request_id, ok=not isinstance(outcome, RefusedError)))
+    """The frames of an answer; one that is larger than clients accept becomes the error `too_large`."""
     if isinstance(outcome, RefusedError):
         error = ErrorBody(
             code=outcome.code,
@@ -107,10 +98,18 @@ def answer_frames(request_id: bytes, outcome: Message | Reply | RefusedError) ->
             retry_after_s=outcome.retry_after_s,
             details=outcome.details,
         )
-        return [head, codec.encode(error)]
-    if isinstance(outcome, Reply):
-        return [head, codec.encode(outcome.answer), outcome.blob]
-    return [head, codec.encode(outcome)]
+        return [_answer_head(request_id, ok=False), codec.encode(error)]
+    body = codec.encode(outcome.answer if isinstance(outcome, Reply) else outcome)
+    blobs = [outcome.blob] if isinstance(outcome, Reply) else []
+    size_bytes = len(body) + sum(map(len, blobs))
+    if size_bytes > codec.MAX_ANSWER_BYTES:
+        text = f"the answer has {size_bytes} bytes; at most {codec.MAX_ANSWER_BYTES} are allowed: ask for less at once"
+        return answer_frames(request_id, RefusedError(ErrorCode.TOO_LARGE, text))
+    return [_answer_head(request_id, ok=True), body, *blobs]
+
+
+def _answer_head(request_id: bytes, *, ok: bool) -> bytes:
+    return codec.encode(AnswerHead(v=codec.VERSION, id=request_id, ok=ok))
 
 
 def decode_request(frames: Sequence[bytes]) -> tuple[RequestHead, bytes]:
@@ -146,6 +145,9 @@ def decode_answer(frames: Sequence[bytes], request_id: bytes) -> tuple[bytes, by
     head = codec.decode_body(frames[0], AnswerHead)
     if head.id not in (request_id, b""):
         raise MalformedError("id", "the answer is to another request")
+    if head.v != codec.VERSION:
+        text = f"the answer has version {head.v}; this is version {codec.VERSION}"
+        raise RefusedError(ErrorCode.UNSUPPORTED_VERSION, text)
     if head.ok:
         return frames[1], frames[2] if len(frames) == 3 else None
     error = codec.decode_body(frames[1], ErrorBody)

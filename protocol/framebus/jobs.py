@@ -87,6 +87,7 @@ MOVES: dict[tuple[JobState, JobEvent], Move] = {
     (_R, _E.EXPIRE): Move(to=_FAILED, fence=1),
     (_P, _E.PUBLISHED): Move(to=_OK),
     (_P, _E.PUBLISH_FAILED): Move(to=_T, failures=1),
+    (_P, _E.FAIL_NO_SPACE): Move(to=_T),
     (_P, _E.UNPUBLISHED): Move(to=_Q, fence=1),
     (_T, _E.DUE): Move(to=_Q),
     (_T, _E.CANCEL): Move(to=_CANCELLED),

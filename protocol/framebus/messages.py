@@ -12,13 +12,18 @@ from msgspec import Meta, Raw, Struct
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 INSTANCE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}(@[a-z0-9][a-z0-9_-]{0,31})?$"
 
-Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+END = r"(?!\n)"  # `$` alone lets one line end pass
+
+Name = Annotated[str, Meta(pattern=NAME_PATTERN + END)]
 """A camera, job type, processor or service."""
-Instance = Annotated[str, Meta(pattern=INSTANCE_PATTERN)]
+Instance = Annotated[str, Meta(pattern=INSTANCE_PATTERN + END)]
 """A running service: `export`, or `capture@front` where each camera has one."""
-JobId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+JobId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$" + END)]
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 """A counter or identifier; below 2^53, because JavaScript rounds above."""
+Whole = Annotated[int, Meta(gt=-(2**53), lt=2**53)]
+Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
+"""A measured value; finite, because JSON and most displays know no other."""
 AtS = Annotated[float, Meta(ge=0.0, le=1e11)]
 UpS = Annotated[float, Meta(ge=0.0, le=1e11)]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e11)]
@@ -66,7 +71,7 @@ class FrameNotice(Message, frozen=True, kw_only=True):
     height: Pixels
     format: Count
     """1 I420, 2 BGR24, 3 GRAY8, 4 GRAY16, 5 Bayer RGGB8"""
-    pts_us: int
+    pts_us: Whole
     captured_at_s: AtS
     captured_up_s: UpS
 
@@ -166,7 +171,7 @@ class Finding(Message, frozen=True, kw_only=True):
     processor: Name
     camera: Name
     label: Text
-    value: float | None = None
+    value: Number | None = None
     object_id: Text | None = None
     number: Count | None = None
     """number of the frame"""
@@ -309,7 +314,7 @@ class ServiceStatus(Message, frozen=True, kw_only=True):
     incarnation: Count = 0
     restarts: Count = 0
     since_at_s: AtS
-    exit_code: int | None = None
+    exit_code: Whole | None = None
     """of the last death, if it exited"""
     signal: Count | None = None
     """of the last death, if it was killed"""
@@ -336,7 +341,7 @@ class ServiceStats(Message, frozen=True, kw_only=True):
 
     name: Instance
     counters: dict[str, Count] = {}
-    gauges: dict[str, float] = {}
+    gauges: dict[str, Number] = {}
     latencies: dict[str, Latency] = {}
 
 

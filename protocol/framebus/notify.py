@@ -18,7 +18,7 @@ class Notifier:
         if self._socket is not None:
             self._socket.setblocking(False)
         usec = environment.get("WATCHDOG_USEC", "")
-        self.beat_s = min(1.0, int(usec) / 3e6) if usec.isdigit() else 1.0
+        self.beat_s = min(1.0, int(usec) / 3e6) if usec.isdigit() and int(usec) else 1.0
         """how often the supervisor wants to hear a beat"""
 
     @property

@@ -3,8 +3,12 @@
 import logging
 import re
 
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@?#]*(?:@[^\s/@?#]*)*@")
-_QUERY = re.compile(r"(?i)([?&;](?:[a-z_-]*(?:password|passwd|pwd|pass|token|secret|key|auth)[a-z_-]*)=)[^&\s;#'\"]+")
+# A password as people write it may hold @ : / ? and #. So after a colon all up to the last @ goes; where the colon was
+# a port's, and an @ stands far behind it, too much is hidden, never too little.
+_USERINFO = re.compile(r"://(?:[^\s/?#:]{0,1000}:\S{0,1000}|[^\s/?#]{1,1000})@")
+_QUERY = re.compile(
+    r"(?i)([?&;](?:[\w.-]{0,40}(?:password|passwd|pwd|pass|token|secret|key|auth)[\w.-]{0,40})=)[^&\s;#'\"]+"
+)
 
 
 def redact(text: str) -> str:
@@ -13,7 +17,7 @@ def redact(text: str) -> str:
     >>> redact("rtsp://viewer:s3cret@10.0.0.5/1?token=abc")
     'rtsp://***@10.0.0.5/1?token=***'
     """
-    return _QUERY.sub(r"\1***", _USERINFO.sub(r"\1***@", text))
+    return _QUERY.sub(r"\1***", _USERINFO.sub("://***@", text))
 
 
 class RedactingFormatter(logging.Formatter):

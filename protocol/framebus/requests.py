@@ -25,6 +25,7 @@ from framebus.messages import (
     ServiceStats,
     ServiceStatus,
     Text,
+    Whole,
 )
 
 MAX_ROWS = 500
@@ -135,6 +136,10 @@ class ListJobs(Request[JobViews], frozen=True, kw_only=True, forbid_unknown_fiel
     case: Text | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 100
     next: Text | None = None
+
+    def __post_init__(self) -> None:
+        if self.state is JobState.UNKNOWN:  # what news reads leniently would here be a typo that finds nothing
+            raise ValueError(f"state is one of {', '.join(state for state in JobState if state != 'unknown')}")
 
 
 class CancelJob(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -260,7 +265,7 @@ class WorkerLost(Request[Done], frozen=True, kw_only=True, forbid_unknown_fields
 
     worker: Instance
     incarnation: Count
-    exit_code: int | None = None
+    exit_code: Whole | None = None
     signal: Count | None = None
     by_us: bool = False
     """the launcher had asked for it"""

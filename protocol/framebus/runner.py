@@ -25,7 +25,7 @@ from msgspec import Raw, Struct
 from framebus import codec
 from framebus.bus import Bus
 from framebus.errors import ErrorCode, ExitCode, FramebusError, MalformedError, RefusedError
-from framebus.jobs import MAX_ERROR_CHARACTERS, AnyJobType
+from framebus.jobs import MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES, AnyJobType
 from framebus.messages import JobView, Message
 from framebus.requests import (
     BeatJob,
@@ -100,6 +100,8 @@ class Report:
         self.temps: dict[str, Path] = {}
         self.told: tuple[str, float, float | None] = ("", 0.0, None)
         self.reported_s = clock_s()
+        self.is_working = True
+        """until its end is handed in: a dispatcher that is away is no stall"""
         self.news = threading.Event()
         self._exports = exports
         self._clock_s = clock_s
@@ -230,26 +232,14 @@ class Worker:
             beater.join()
 
     def _run(self, job: LeasedJob, report: Report) -> None:
-        runner = self._runners[job.type]
         try:
-            report("preparing", 0.0)
-            params = codec.decode_body(bytes(job.params), runner.contract.params)
-            output = runner.run(params, report)
-            if not output.files:
-                self._tell(report, JobDone(id=job.id, fence=job.fence, result=Raw(codec.encode(output.result))))
-                return
-            report("verifying", report.told[1])
-            runner.verify(report.temps[output.files[-1]], output.result)
-            report("finalizing", report.told[1])
-            self._tell(report, self._prepared(job, report, output))
+            self._tell(report, self._work_out(job, report))
         except Stopped as stopped:
             report.remove_temps()
             if stopped.reason is StopReason.CANCELLED:
                 self._tell(report, JobStopped(id=job.id, fence=job.fence))
             elif stopped.reason is StopReason.RELEASED:
                 self._tell(report, ReleaseJob(id=job.id, fence=job.fence))
-        except MalformedError as error:
-            self._tell(report, _failure(job, FailKind.PERMANENT, f"params: {error}", None))
         except WorkError as error:
             report.remove_temps()
             log.warning("job %s: %s: %s", job.id, error.kind.value, error)
@@ -259,6 +249,26 @@ class Worker:
                 raise
             report.remove_temps()
             self._tell(report, _failure(job, FailKind.NO_SPACE, f"disk full: {error}", None))
+
+    def _work_out(self, job: LeasedJob, report: Report) -> Request[Message]:
+        """Do the work; returns how its end is handed in."""
+        runner = self._runners[job.type]
+        report("preparing", 0.0)
+        try:
+            params = codec.decode_body(bytes(job.params), runner.contract.params)
+        except MalformedError as error:
+            raise WorkError(FailKind.PERMANENT, f"params: {error}") from None
+        output = runner.run(params, report)
+        result = codec.encode(output.result)
+        if len(result) > MAX_RESULT_BYTES:
+            text = f"the result has {len(result)} bytes; at most {MAX_RESULT_BYTES} fit"
+            raise WorkError(FailKind.PERMANENT, text, ErrorCode.TOO_LARGE)
+        if not output.files:
+            return JobDone(id=job.id, fence=job.fence, result=Raw(result))
+        report("verifying", report.told[1])
+        runner.verify(report.temps[output.files[-1]], output.result)
+        report("finalizing", report.told[1])
+        return self._prepared(job, report, output)
 
     def _prepared(self, job: LeasedJob, report: Report, output: Output[Any]) -> JobPrepared:
         files = []
@@ -278,18 +288,22 @@ class Worker:
         return JobPrepared(id=job.id, fence=job.fence, files=files, result=Raw(codec.encode(output.result)))
 
     def _tell(self, report: Report, request: Request[Message]) -> None:
-        """Hand in the end of a job. A dispatcher that is away is waited for; what it refuses is over."""
+        """Hand in the end of a job. A dispatcher that is away, or cannot write, is asked again; a refusal ends it."""
+        report.is_working = False
         while report.stop_reason is not StopReason.LOST:
             try:
                 self._bus.ask("dispatcher", request, ANSWER_S)
                 return
+            except MalformedError as error:
+                log.warning("job %s: %s", report.job.id, error)
+                return
             except RefusedError as error:
-                if error.code not in (ErrorCode.DEADLINE, ErrorCode.UNAVAILABLE):
-                    log.warning("job %s: %s", report.job.id, error)
+                log.warning("job %s: %s", report.job.id, error)
+                if error.code is not ErrorCode.DEADLINE and error.retry_after_s is None:
                     return
                 if self._is_stopping.wait(AWAY_S):
                     return
-                log.warning("job %s is over, but the dispatcher is away; telling it again", report.job.id)
+                log.warning("job %s is over; telling the dispatcher again", report.job.id)
 
     def _beat(self, report: Report, is_done: threading.Event) -> None:
         """Renew the lease while the work goes on, and learn when it must stop."""
@@ -301,7 +315,7 @@ class Worker:
             report.news.clear()
             if is_done.is_set():
                 return
-            if self._bus.clock.boot_s() - report.reported_s > stall_s:
+            if report.is_working and self._bus.clock.boot_s() - report.reported_s > stall_s:
                 self._end_stalled(report)
             beaten_s = self._bus.clock.boot_s()
             step, percent, eta_s = report.told
@@ -325,6 +339,8 @@ class Worker:
         self._tell(report, _failure(report.job, FailKind.TRANSIENT, f"stalled at {step}", None))
         for other in others:
             self._tell(other, ReleaseJob(id=other.job.id, fence=other.job.fence))
+        for one in (report, *others):
+            one.remove_temps()
         os._exit(ExitCode.INTERNAL)
 
 

@@ -82,6 +82,7 @@ class Process:
             signal.signal(number, self._note_signal)
         signal.set_wakeup_fd(bus.wakeup_fd, warn_on_full_buffer=False)
         self._started_at_s = bus.clock.wall_s()
+        self._stats = bus.stats.read()
         self._service = make(bus)
         bus.answer(Ping, self._answer_ping)
         bus.answer(GetStats, self._answer_stats)
@@ -117,13 +118,14 @@ class Process:
             self._notifier.send("WATCHDOG=1")
 
     def _publish_stats(self) -> None:
-        self._bus.publish(self._bus.stats.read())
+        self._stats = self._bus.stats.read()
+        self._bus.publish(self._stats)
 
     def _answer_ping(self, _: Ping) -> Pong:
         return Pong(name=self._bus.name, pid=os.getpid(), epoch=self._bus.epoch, version=version("framebus"))
 
     def _answer_stats(self, _: GetStats) -> ServiceStats:
-        return self._bus.stats.read()
+        return self._stats  # reading again would take the latencies of the second away from the news
 
     def _tell(self, state: ServiceState) -> None:
         """Say for ourselves what a launcher would say of us, where none does."""

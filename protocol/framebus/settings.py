@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from framebus.messages import NAME_PATTERN, Name
+from framebus.messages import END, NAME_PATTERN, Name
 
 Fps = Annotated[float, Meta(gt=0.0, le=1_000.0)]
 Side = Annotated[int, Meta(ge=16, le=16_384)]
@@ -33,7 +33,7 @@ class Record(Section, frozen=True, kw_only=True):
     """What is kept on disk."""
 
     enabled: bool = True
-    keep: Annotated[str, Meta(pattern=r"^\d+(\.\d+)?[smhd]$")] = "7d"
+    keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "7d"
     """for how long: a number and s, m, h or d"""
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
 
@@ -52,7 +52,7 @@ class CaptureSettings(Camera, frozen=True, kw_only=True):
 
 
 class EnrichSettings(Section, frozen=True, kw_only=True):
-    processors: list[str | dict[str, Any]] = ["brightness"]
+    processors: list[str | dict[str, Any]] = msgspec.field(default_factory=lambda: ["brightness"])
     """names, or one-key maps of a name to its settings"""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from framebus import codec, door, requests
-from framebus.bus import Bus, Handler
+from framebus.bus import Bus
 from framebus.clock import FakeClock
 from framebus.codec import Head, RequestHead
 from framebus.door import Frames, Reply
@@ -15,6 +15,7 @@ from framebus.errors import DeadlineError
 from framebus.messages import Message
 from framebus.place import Place
 from framebus.requests import Request
+from framebus.timers import Handler
 from framebus.topics import topic_of
 
 A = TypeVar("A", bound=Message)

@@ -13,12 +13,13 @@ from pathlib import Path
 import zmq
 
 from framebus import codec, door
-from framebus.bus import Bus, Handler
+from framebus.bus import Bus
 from framebus.clock import Clock, SystemClock
 from framebus.codec import News, RequestHead
 from framebus.door import Frames
-from framebus.errors import DeadlineError, MalformedError
+from framebus.errors import DeadlineError, ErrorCode, MalformedError, RefusedError
 from framebus.place import Place
+from framebus.timers import Handler
 
 HIGH_WATER_MARK = 1_000
 RECONNECT_MS = 10
@@ -53,7 +54,12 @@ class Caller:
     def call(
         self, service: str, method: str, body: bytes, deadline_s: float, *, is_long: bool = False
     ) -> tuple[bytes, bytes | None]:
-        """Body and blob of the answer; raises RefusedError, DeadlineError."""
+        """Body and blob of the answer; raises RefusedError, DeadlineError, ValueError for a deadline over an hour."""
+        if deadline_s > codec.MAX_DEADLINE_S:
+            raise ValueError(f"a deadline is at most {codec.MAX_DEADLINE_S:.0f} s, not {deadline_s:.0f}")
+        if len(body) > codec.MAX_REQUEST_BYTES:  # its door would only hang up
+            text = f"{method} has {len(body)} bytes; at most {codec.MAX_REQUEST_BYTES} are allowed"
+            raise RefusedError(ErrorCode.TOO_LARGE, text)
         request_id = secrets.token_bytes(16)
         end_s = self._clock.boot_s() + deadline_s
         patience_s = FIRST_RESEND_S
@@ -153,7 +159,9 @@ class SocketBus(Bus):
             for peer, *frames in _drain(self._door):
                 self.receive_request(peer, frames[1:] if frames and frames[0] == b"" else [])
         for file in self._watched.keys() & ready.keys():
-            self._guard("watch", self._watched[file])
+            handler = self._watched.get(file)  # None: the handler before unwatched it
+            if handler is not None:
+                self._guard("watch", handler)
         self.run_due()
 
     def call_soon(self, handler: Handler) -> None:

@@ -1,0 +1,163 @@
+"""A wrong configuration is told whole: every error at once, each with its path and what would be right."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framebus import settings
+from framebus.settings import (
+    CaptureSettings,
+    DispatcherSettings,
+    EnrichSettings,
+    ExportSettings,
+    LauncherSettings,
+    Plugin,
+    QueuePolicy,
+    Settings,
+    find_problems,
+    seconds,
+)
+
+GOOD = {
+    "data": "/data",
+    "cameras": {
+        "front": {"source": "rtsp://host/1", "detect": {"fps": 5}, "record": {"keep": "7d"}},
+        "back": {"source": "synthetic://"},
+    },
+    "services": {"counter": {"command": ["node", "counter.js"]}},
+    "jobs": {"export": {"max_running": 2}},
+    "launcher": {"restart": {"factor": 1}},
+}
+
+
+def test_a_good_file_has_no_problems() -> None:
+    assert find_problems(GOOD, Settings) == []
+
+
+def test_an_empty_file_has_no_problems() -> None:
+    assert find_problems({}, Settings) == []
+
+
+@pytest.mark.parametrize(
+    "kind", [Settings, EnrichSettings, ExportSettings, DispatcherSettings, LauncherSettings, QueuePolicy]
+)
+def test_every_section_has_defaults_that_are_valid(kind: type[msgspec.Struct]) -> None:
+    defaults = msgspec.to_builtins(kind())
+
+    assert find_problems(defaults, kind) == []
+
+
+def test_the_default_of_one_section_is_not_shared_with_another() -> None:
+    EnrichSettings().processors.append("tamper")
+
+    assert EnrichSettings().processors == ["brightness"]
+
+
+def test_all_errors_are_told_at_once_each_with_its_path() -> None:
+    bad = {
+        "data": 5,
+        "cameras": {"front": {"sorce": "rtsp://h", "detect": {"fps": "fast", "width": 1}}, "Back Door": {"source": ""}},
+        "jobs": {"export": {"max_queued": 0}},
+        "launcher": {"restart": {"base": 1}},
+    }
+
+    problems = find_problems(bad, Settings)
+
+    assert sorted(problem.partition(":")[0] for problem in problems) == [
+        "cameras.Back Door",
+        "cameras.front.detect.fps",
+        "cameras.front.detect.width",
+        "cameras.front.sorce",
+        "cameras.front.source",
+        "data",
+        "jobs.export.max_queued",
+        "launcher.restart.base",
+    ]
+
+
+def test_a_misspelt_setting_is_told_with_the_likely_one() -> None:
+    problems = find_problems({"camera": {}}, Settings)
+
+    assert problems == ["camera: unknown setting; did you mean cameras?"]
+
+
+def test_a_setting_like_no_other_is_told_with_those_that_are_known() -> None:
+    problems = find_problems({"xyzzy": 1}, LauncherSettings)
+
+    assert problems == ["xyzzy: unknown setting; known are restart"]
+
+
+def test_a_missing_setting_is_told() -> None:
+    assert find_problems({"cameras": {"front": {}}}, Settings) == ["cameras.front.source: is missing"]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (None, "file: expected a map of settings, got nothing"),
+        ([], "file: expected a map of settings, got list"),
+        ({"cameras": []}, "cameras: expected a map, got list"),
+        ({"cameras": {"front": "rtsp://h"}}, "cameras.front: expected a map of settings, got str"),
+        ({"cameras": {"front": None}}, "cameras.front: expected a map of settings, got nothing"),
+    ],
+)
+def test_what_is_no_map_is_told(value: object, problem: str) -> None:
+    assert find_problems(value, Settings) == [problem]
+
+
+def test_a_wrong_entry_of_a_list_is_told_with_its_place() -> None:
+    problems = find_problems({"command": ["node", 5]}, Plugin)
+
+    assert problems == ["command: Expected `str`, got `int` - at `[1]`"]
+
+
+def test_names_that_are_no_text_are_told_and_break_nothing() -> None:
+    problems = find_problems({1: 2, None: 3, "cameras": {5: {"source": "x"}}}, Settings)
+
+    assert [problem.partition(":")[0] for problem in problems] == ["1", "None", "cameras.5"]
+
+
+@pytest.mark.parametrize("keep", ["7", "d", "7 d", "-1d", "7w", "", "7d\n", "٣d"])
+def test_a_duration_is_a_number_and_a_unit(keep: str) -> None:
+    file = {"cameras": {"front": {"source": "x", "record": {"keep": keep}}}}
+
+    assert [problem.partition(":")[0] for problem in find_problems(file, Settings)] == ["cameras.front.record.keep"]
+
+
+@given(st.from_regex(r"[0-9]{1,5}(\.[0-9]{1,3})?[smhd]", fullmatch=True))
+def test_every_duration_that_is_accepted_can_be_read(keep: str) -> None:
+    assert find_problems({"keep": keep}, settings.Record) == []
+    assert seconds(keep) >= 0.0
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["cameras", "services", "jobs", "front", "source", "detect", "fps", "launcher", "x"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_it_finds_problems_exactly_where_strict_decoding_fails(file: object) -> None:
+    try:
+        msgspec.convert(file, Settings)
+        is_good = True
+    except msgspec.ValidationError:
+        is_good = False
+
+    assert (find_problems(file, Settings) == []) is is_good
+
+
+def test_a_service_gets_its_section_from_the_file_for_it() -> None:
+    data = b'{"source": "synthetic://", "camera": "front"}'
+
+    section = msgspec.json.decode(data, type=CaptureSettings)
+
+    assert (section.camera, section.detect.fps, section.record.enabled) == ("front", 5.0, True)

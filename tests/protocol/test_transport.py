@@ -1,0 +1,749 @@
+"""The bus over real sockets: death, silence, junk and bursts; every bus in a private folder, nothing left behind."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import msgpack
+import psutil
+import pytest
+import zmq
+
+from framebus import codec, transport
+from framebus.door import Promise
+from framebus.errors import DeadlineError, ErrorCode, RefusedError
+from framebus.messages import CameraState, CameraStatus, Finding, FrameNotice, Gone
+from framebus.place import Place
+from framebus.requests import GetStats, Ping, Pong, SubmitJob
+from framebus.transport import Line, Listener, SocketBus
+from framebus_services.dispatcher import proxy as proxy_module
+from framebus_services.dispatcher.proxy import Proxy
+from protocol.loops import turn_for, turn_until
+
+PROXY = """
+import sys
+from pathlib import Path
+from framebus.place import Place
+from framebus_services.dispatcher.proxy import Proxy
+
+proxy = Proxy(Place.at(Path(sys.argv[1])))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+PONG = Pong(name="server", pid=1, epoch=1, version="1")
+
+
+def camera(name: str = "front", fps: float = 5.0) -> CameraStatus:
+    return CameraStatus(camera=name, state=CameraState.ONLINE, since_at_s=1.0, fps_in=fps)
+
+
+def finding(value: float = 0.0) -> Finding:
+    return Finding(processor="counter", camera="front", label="x", value=value)
+
+
+def frame(number: int) -> FrameNotice:
+    return FrameNotice(
+        camera="front",
+        ring="/dev/shm/front.1.ring",
+        slot=number % 8,
+        number=number,
+        ring_epoch=1,
+        width=640,
+        height=360,
+        format=1,
+        pts_us=0,
+        captured_at_s=1.0,
+        captured_up_s=1.0,
+    )
+
+
+@pytest.fixture
+def proxy(place: Place) -> Iterator[Proxy]:
+    proxy = Proxy(place)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def make_bus(place: Place) -> Iterator[Callable[[str], SocketBus]]:
+    """Makes buses that are closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make(name: str) -> SocketBus:
+            bus = SocketBus(name, place=place)
+            stack.callback(bus.close)
+            return bus
+
+        yield make
+
+
+@contextlib.contextmanager
+def proxy_process(place: Place) -> Iterator[subprocess.Popen[str]]:
+    """The proxy in a process of its own, to be killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROXY, str(place.run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+@contextlib.contextmanager
+def asking(call: Callable[[], object]) -> Iterator[Future[object]]:
+    """A call that goes on in a thread while the test turns the loops."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(call)
+
+
+def remove_sockets(place: Place) -> None:
+    for address in (place.pub, place.sub):
+        Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
+
+
+def malformed(bus: SocketBus, what: str) -> int:
+    return sum(count for name, count in bus.stats.counters.items() if name.startswith(f"malformed.{what}"))
+
+
+# State and death ----------------------------------------------------------------------------------------------------
+
+
+def test_a_late_joiner_gets_the_last_value(proxy: Proxy, make_bus: Callable[[str], SocketBus]) -> None:
+    owner = make_bus("capture@front")
+    owner.publish(camera(fps=1.0))
+    owner.publish(camera(fps=2.0))
+    turn_for(0.1, owner)
+
+    got: list[float] = []
+    reader = make_bus("reader")
+    reader.on(CameraStatus, lambda status: got.append(status.fps_in))
+    turn_until(lambda: bool(got), owner, reader)
+
+    assert got == [2.0]
+
+
+def test_who_subscribes_once_more_gets_the_value_once_more(
+    proxy: Proxy, make_bus: Callable[[str], SocketBus], place: Place
+) -> None:
+    owner = make_bus("capture@front")
+    owner.publish(camera())
+    with Listener(place, "camera/") as listener:
+        news: list[int] = []
+
+        def heard(count: int) -> bool:
+            news.extend(item.head.seq for item in listener.wait(0.0))
+            return len(news) >= count
+
+        turn_until(lambda: heard(1), owner)
+        for count in (2, 3):
+            listener._sub.setsockopt(zmq.SUBSCRIBE, b"camera/front/")
+            turn_until(lambda count=count: heard(count), owner)  # type: ignore[misc]
+
+    assert news == [1, 1, 1]
+
+
+def test_a_plain_subscriber_gets_the_value_although_another_has_the_same_subscription(
+    proxy: Proxy, make_bus: Callable[[str], SocketBus], place: Place
+) -> None:
+    owner = make_bus("capture@front")
+    owner.publish(camera())
+    with Listener(place, "camera/") as first:
+        turn_until(lambda: bool(first.wait(0.0)), owner)
+
+        with Listener(place, "camera/") as second:
+            news: list[int] = []
+            turn_until(lambda: bool(news.extend(item.head.seq for item in second.wait(0.0)) or news), owner)
+
+    assert news == [1]
+
+
+def test_after_the_proxy_was_killed_values_come_back_to_everybody_without_asking(
+    place: Place, make_bus: Callable[[str], SocketBus]
+) -> None:
+    owner, got = make_bus("capture@front"), list[float]()
+    owner.publish(camera(fps=7.0))
+    reader = make_bus("reader")
+    reader.on(CameraStatus, lambda status: got.append(status.fps_in))
+    with Listener(place, "camera/") as plain:
+        with proxy_process(place):
+            turn_until(lambda: bool(got), owner, reader)
+            turn_until(lambda: bool(plain.wait(0.0)), owner)
+
+        with proxy_process(place):
+            again: list[bytes] = []
+            turn_until(lambda: bool(again.extend(item.body for item in plain.wait(0.0)) or again), owner, reader)
+            late = make_bus("late")
+            late_got: list[float] = []
+            late.on(CameraStatus, lambda status: late_got.append(status.fps_in))
+            turn_until(lambda: bool(late_got), owner, reader, late)
+            owner.publish(camera(fps=8.0))
+            turn_until(lambda: got[-1] == late_got[-1] == 8.0, owner, reader, late)
+    remove_sockets(place)
+
+    assert msgpack.unpackb(again[0])["fps_in"] == 7.0
+    assert got == [7.0, 8.0]
+    assert late_got == [7.0, 8.0]
+
+
+def test_news_of_while_the_proxy_was_away_arrives_as_state(place: Place, make_bus: Callable[[str], SocketBus]) -> None:
+    owner, got = make_bus("capture@front"), list[float]()
+    reader = make_bus("reader")
+    reader.on(CameraStatus, lambda status: got.append(status.fps_in))
+    with proxy_process(place):
+        owner.publish(camera(fps=1.0))
+        turn_until(lambda: got == [1.0], owner, reader)
+
+    owner.publish(camera(fps=2.0))
+    turn_for(0.05, owner, reader)
+    with proxy_process(place):
+        turn_until(lambda: got[-1] == 2.0, owner, reader)
+    remove_sockets(place)
+
+    assert got == [1.0, 2.0]
+
+
+def test_the_values_of_a_dead_publisher_become_stale_and_fresh_again_in_its_next_life(
+    proxy: Proxy, make_bus: Callable[[str], SocketBus], place: Place
+) -> None:
+    reader, dispatcher, stale, got = make_bus("reader"), make_bus("dispatcher"), list[str](), list[float]()
+    reader.on(CameraStatus, lambda status: got.append(status.fps_in))
+    reader.on_stale(stale.append)
+    first = SocketBus("capture@front", place=place, epoch=5)
+    first.publish(camera(fps=1.0))
+    turn_until(lambda: bool(got), first, reader)
+    first.close()
+
+    gone = Gone(src="capture@front", incarnation=5)
+    turn_until(lambda: bool(dispatcher.publish(gone)) or bool(stale), reader, dispatcher)
+    second = SocketBus("capture@front", place=place, epoch=6)
+    second.publish(camera(fps=2.0))
+    turn_until(lambda: got[-1] == 2.0, second, reader)
+    second.close()
+
+    assert stale == ["camera/front/"]
+    assert not reader._convergence.held["camera/front/"].is_stale
+
+
+def test_p5_readers_end_with_the_right_state_after_bursts_that_overflow_every_queue(
+    place: Place, make_bus: Callable[[str], SocketBus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "HIGH_WATER_MARK", 50)
+    monkeypatch.setattr(proxy_module, "HIGH_WATER_MARK", 50)
+    rng = random.Random(20)
+    proxy, owner, truth = Proxy(place), make_bus("capture"), dict[str, float]()
+    lost = 0
+
+    for trial in range(20):
+        reader, seen = SocketBus(f"reader{trial}", place=place), dict[str, float]()
+        reader.on(CameraStatus, lambda status, seen=seen: seen.update({status.camera: status.fps_in}))  # type: ignore[misc]
+        for burst in range(20):
+            for number in range(100):
+                name = f"c{rng.randrange(20)}"
+                truth[name] = float(2_000 * trial + 100 * burst + number)
+                owner.publish(camera(name, truth[name]))
+            owner.turn(0.0)
+            if rng.random() < 0.3:
+                reader.turn(0.001)
+        turn_until(lambda seen=seen: seen == truth, owner, reader)  # type: ignore[misc]
+        lost += reader.stats.counters.get("retained.asked_again", 0)
+        reader.close()
+    proxy.close()
+
+    assert lost > 0, "nothing was lost: the trial proves nothing"
+
+
+def test_p6_a_subscriber_that_never_reads_hurts_nobody(
+    proxy: Proxy, make_bus: Callable[[str], SocketBus], place: Place
+) -> None:
+    publisher, got = make_bus("counter"), list[float]()
+    good = make_bus("good")
+    good.on(Finding, lambda found: got.append(found.value or 0.0))
+    context = zmq.Context()
+    deaf = context.socket(zmq.SUB)
+    deaf.setsockopt(zmq.RCVHWM, 10)
+    deaf.connect(place.sub)
+    deaf.subscribe("")
+    turn_until(lambda: bool(publisher.publish(finding(-1.0))) or bool(got), publisher, good)
+    sent, blob = 0, bytes(4_096)
+    process = psutil.Process()
+
+    def tell(count: int) -> None:
+        nonlocal sent
+        for _ in range(count):
+            publisher.publish(finding(float(sent)), blob)
+            sent += 1
+        turn_until(lambda: got[-1] == sent - 1, publisher, good)
+
+    for _ in range(10):
+        tell(200)
+    before_bytes = process.memory_info().rss
+    for _ in range(60):
+        tell(200)
+    growth_bytes = process.memory_info().rss - before_bytes
+    deaf.close(0)
+    context.term()
+
+    assert [value for value in got if value >= 0.0] == [float(number) for number in range(sent)]
+    assert growth_bytes < 20_000_000
+
+
+def test_of_frames_that_waited_only_the_newest_is_handed_out(
+    proxy: Proxy, make_bus: Callable[[str], SocketBus]
+) -> None:
+    capture, reader, got = make_bus("capture@front"), make_bus("enrich"), list[int]()
+    reader.on(FrameNotice, lambda notice: got.append(notice.number))
+    turn_until(lambda: bool(capture.publish(frame(1))) or bool(got), capture, reader)
+    got.clear()
+
+    for number in range(2, 102):
+        capture.publish(frame(number))
+    turn_for(0.05, capture)
+    turn_until(lambda: bool(got) and got[-1] == 101, reader)
+
+    assert len(got) < 20
+    assert reader.stats.counters["dropped.stale_notice"] > 80
+
+
+# Requests -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_a_call_to_nobody_ends_at_its_deadline(make_bus: Callable[[str], SocketBus], is_long: bool) -> None:
+    bus = make_bus("client")
+    start_s = time.monotonic()
+
+    with pytest.raises(DeadlineError, match=r"no answer from nobody to ping within 0\.4 s"):
+        bus.ask("nobody", Ping(), deadline_s=0.4, is_long=is_long)
+
+    assert 0.39 <= time.monotonic() - start_s < 2.0
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_a_call_to_a_stuck_service_ends_at_its_deadline(make_bus: Callable[[str], SocketBus], is_long: bool) -> None:
+    client, stuck = make_bus("client"), make_bus("stuck")
+    stuck.answer(Ping, lambda _: PONG)
+
+    with pytest.raises(DeadlineError):
+        client.ask("stuck", Ping(), deadline_s=0.4, is_long=is_long)
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_a_call_survives_the_restart_of_its_service_and_is_answered_once(
+    place: Place, make_bus: Callable[[str], SocketBus], is_long: bool
+) -> None:
+    client, first_got, second_runs = make_bus("client"), list[Promise](), list[int]()
+    first = SocketBus("server", place=place)
+    first.answer_later(Ping, lambda _, promise: first_got.append(promise))
+
+    def answer(_: Ping) -> Pong:
+        second_runs.append(1)
+        return PONG
+
+    with asking(lambda: client.ask("server", Ping(), is_long=is_long)) as call:
+        turn_until(lambda: bool(first_got), first)
+        first.close()
+        second = make_bus("server")
+        second.answer(Ping, answer)
+        turn_until(call.done, second)
+
+    assert call.result() == PONG
+    assert len(second_runs) == 1
+
+
+def test_a_call_waits_for_a_service_that_is_not_up_yet(make_bus: Callable[[str], SocketBus]) -> None:
+    client = make_bus("client")
+
+    with asking(lambda: client.ask("server", Ping())) as call:
+        turn_for(0.1, client)
+        server = make_bus("server")
+        server.answer(Ping, lambda _: PONG)
+        turn_until(call.done, server)
+
+    assert call.result() == PONG
+
+
+def test_work_that_takes_long_runs_once_although_the_call_is_sent_again(make_bus: Callable[[str], SocketBus]) -> None:
+    client, server, promises = make_bus("client"), make_bus("server"), list[Promise]()
+    arrived: list[bytes] = []
+    receive = server.receive_request
+    server.receive_request = lambda peer, frames: (arrived.append(peer), receive(peer, frames))[1]  # type: ignore[method-assign,func-returns-value]
+    server.answer_later(Ping, lambda _, promise: promises.append(promise))
+
+    with asking(lambda: client.ask("server", Ping())) as call:
+        turn_until(lambda: len(arrived) >= 3, server)
+        promises[0].resolve(PONG)
+        turn_until(call.done, server)
+
+    assert call.result() == PONG
+    assert len(promises) == 1
+
+
+def test_a_long_call_is_not_sent_again_while_it_is_only_silent(make_bus: Callable[[str], SocketBus]) -> None:
+    client, server, promises = make_bus("client"), make_bus("server"), list[Promise]()
+    server.answer_later(Ping, lambda _, promise: promises.append(promise))
+
+    with asking(lambda: client.ask("server", Ping(), is_long=True)) as call:
+        turn_until(lambda: bool(promises), server)
+        turn_for(0.6, server)
+        waiting = [len(peers) for peers in server._kept._waiting.values()]
+        promises[0].resolve(PONG)
+        turn_until(call.done, server)
+
+    assert waiting == [1]
+
+
+def test_an_answer_that_finds_nobody_is_counted_and_harms_nothing(make_bus: Callable[[str], SocketBus]) -> None:
+    client, server, promises = make_bus("client"), make_bus("server"), list[Promise]()
+    undelivered: list[int] = []
+    server.answer_later(Ping, lambda _, promise: promises.append(promise))
+    with pytest.raises(DeadlineError):
+        client.ask("server", Ping(), deadline_s=0.05)
+    turn_until(lambda: bool(promises), server)
+    turn_for(0.05, server)  # until the client's leaving is known
+
+    promises[0].on_undelivered = lambda: undelivered.append(1)
+    promises[0].resolve(PONG)
+
+    assert undelivered == [1]
+    assert server.stats.counters["answers.undelivered"] == 1
+
+
+def test_a_request_that_no_door_would_take_is_refused_at_home(make_bus: Callable[[str], SocketBus]) -> None:
+    bus = make_bus("client")
+    job = SubmitJob(type="export", params=codec.msgspec.Raw(codec.encode(bytes(codec.MAX_REQUEST_BYTES))))
+
+    with pytest.raises(RefusedError, match="at most 1048576 are allowed") as caught:
+        bus.ask("dispatcher", job)
+
+    assert caught.value.code is ErrorCode.TOO_LARGE
+
+
+def test_a_deadline_that_no_door_would_take_is_refused_at_home(make_bus: Callable[[str], SocketBus]) -> None:
+    bus = make_bus("client")
+
+    with pytest.raises(ValueError, match="at most 3600 s"):
+        bus.ask("dispatcher", Ping(), deadline_s=3_601.0)
+
+
+def test_a_script_asks_without_a_bus(place: Place, make_bus: Callable[[str], SocketBus]) -> None:
+    server, line = make_bus("server"), Line(place)
+    server.answer(Ping, lambda _: PONG)
+
+    with asking(lambda: line.caller.call("server", "ping", b"\x80", 5.0)) as call:
+        turn_until(call.done, server)
+    line.close()
+
+    assert call.result() == (codec.encode(PONG), None)
+
+
+# Junk ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dealer(place: Place) -> Iterator[zmq.Socket[bytes]]:
+    context = zmq.Context()
+    dealer = context.socket(zmq.DEALER)
+    dealer.setsockopt(zmq.LINGER, 0)
+    yield dealer
+    dealer.close(0)
+    context.term()
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [b"no delimiter"],
+        [b""],
+        [b"", b"one"],
+        [b"", b"one", b"two", b"three"],
+        [b"", b"\xc1", b""],
+        [b"", b"\x91" * 900, b"\x80"],
+        [b""] * 5_000,
+        [b"", msgpack.packb({"v": 2, "id": bytes(16), "method": "ping", "deadline_s": 1.0, "src": "x"}), b"\x80"],
+    ],
+    ids=lambda frames: f"{len(frames)} frames",
+)
+def test_what_is_no_request_is_answered_with_an_error_and_the_door_lives(
+    place: Place, make_bus: Callable[[str], SocketBus], dealer: zmq.Socket[bytes], frames: list[bytes]
+) -> None:
+    server = make_bus("server")
+    server.answer(Ping, lambda _: PONG)
+    dealer.connect(place.door("server"))
+
+    dealer.send_multipart(frames)
+    turn_until(lambda: bool(dealer.poll(0)), server)
+
+    _, head, body = dealer.recv_multipart()
+    assert msgpack.unpackb(head)["ok"] is False
+    assert msgpack.unpackb(body)["code"] in ("bad_request", "unsupported_version")
+    assert malformed(server, "request") == 1
+
+
+RAW_JUNK = {
+    "http": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "nothing": b"",
+    "half a greeting": b"\xff" * 10,
+    "random": random.Random(16).randbytes(10_000),
+    "a wrong greeting": b"\xff\0\0\0\0\0\0\0\x01\x7f",
+}
+
+
+@pytest.mark.parametrize("junk", RAW_JUNK.values(), ids=RAW_JUNK)
+@pytest.mark.parametrize("door", ["pub", "sub", "req.server"])
+def test_bytes_that_are_not_even_zeromq_leave_every_door_alive(
+    place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus], junk: bytes, door: str
+) -> None:
+    server, client, got = make_bus("server"), make_bus("client"), list[Finding]()
+    server.answer(Ping, lambda _: PONG)
+    client.on(Finding, got.append)
+
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(str(place.run / door))
+        with contextlib.suppress(OSError):
+            raw.sendall(junk)
+        turn_until(lambda: bool(server.publish(finding())) or bool(got), server, client)
+        with asking(lambda: client.ask("server", Ping())) as call:
+            turn_until(call.done, server)
+
+    assert call.result() == PONG
+
+
+def test_a_message_larger_than_allowed_costs_its_sender_the_connection_only(
+    place: Place, make_bus: Callable[[str], SocketBus], dealer: zmq.Socket[bytes]
+) -> None:
+    server, client = make_bus("server"), make_bus("client")
+    server.answer(Ping, lambda _: PONG)
+    dealer.connect(place.door("server"))
+
+    dealer.send_multipart([b"", bytes(codec.MAX_REQUEST_BYTES + 1), b""])
+    turn_for(0.1, server)
+    with asking(lambda: client.ask("server", Ping())) as call:
+        turn_until(call.done, server)
+
+    assert call.result() == PONG
+    assert malformed(server, "request") == 0
+
+
+def junk_news(rng: random.Random) -> list[bytes]:
+    """Frames that are no news, some of them nearly."""
+    head = codec.encode(
+        {"v": 1, "src": "x", "epoch": 1, "seq": 1, "at_s": 1.0, "up_s": 1.0, "host": "h"}
+        | rng.choice([{"v": 9}, {"src": "X"}, {"seq": -1}, {"at_s": "x"}, {"host": "x" * 9}])
+    )
+    return rng.choice(
+        [
+            [rng.randbytes(rng.randrange(1, 40)) for _ in range(rng.randrange(1, 12))],
+            [b"finding/counter/front/", head, b"\x80"],
+            [b"finding/", b"", b""],
+            [b"finding/counter/front/", b"\x91" * 900, b""],
+            [b"camera/front/", b"\xdf\xff\xff\xff\xff", b"", b"", b""],
+        ]
+    )
+
+
+def test_ten_thousand_malformed_messages_are_counted_and_harm_nothing(
+    place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus]
+) -> None:
+    reader, got, rng = make_bus("reader"), list[Finding](), random.Random(14)
+    reader.on_news("", lambda news: None)
+    reader.on(Finding, got.append)
+    context = zmq.Context()
+    hostile = context.socket(zmq.XPUB)
+    hostile.connect(place.pub)
+    turn_until(lambda: bool(hostile.poll(0)), reader)
+
+    for lot in range(1, 51):
+        for _ in range(200):
+            hostile.send_multipart(junk_news(rng))
+        turn_until(lambda lot=lot: malformed(reader, "news") >= 200 * lot, reader)  # type: ignore[misc]
+    hostile.close(0)
+    context.term()
+    friend = make_bus("counter")
+    turn_until(lambda: bool(friend.publish(finding(1.0))) or bool(got), reader, friend)
+
+    assert malformed(reader, "news") == 10_000
+    assert got[0] == finding(1.0)
+
+
+def test_thousands_of_malformed_requests_are_each_answered(
+    place: Place, make_bus: Callable[[str], SocketBus], dealer: zmq.Socket[bytes]
+) -> None:
+    server, client, rng = make_bus("server"), make_bus("client"), random.Random(15)
+    server.answer(Ping, lambda _: PONG)
+    dealer.connect(place.door("server"))
+    sent = answered = 0
+
+    def is_answered() -> bool:
+        nonlocal answered
+        while dealer.poll(0):
+            dealer.recv_multipart()
+            answered += 1
+        return answered == sent
+
+    for _ in range(20):
+        for _ in range(200):
+            dealer.send_multipart([b"", *(rng.randbytes(rng.randrange(50)) for _ in range(rng.randrange(1, 10)))])
+            sent += 1
+        turn_until(is_answered, server)
+    with asking(lambda: client.ask("server", Ping())) as call:
+        turn_until(call.done, server)
+
+    assert malformed(server, "request") == sent == 4_000
+    assert call.result() == PONG
+
+
+# The loop -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_handler_that_raises_does_not_stop_the_others(
+    proxy: Proxy, make_bus: Callable[[str], SocketBus], caplog: pytest.LogCaptureFixture
+) -> None:
+    teller, reader, got = make_bus("counter"), make_bus("reader"), list[Finding]()
+
+    def fail(_: Finding) -> None:
+        raise RuntimeError("a fault of the plug-in")
+
+    reader.on(Finding, fail)
+    reader.on(Finding, got.append)
+
+    turn_until(lambda: bool(teller.publish(finding())) or len(got) >= 2, teller, reader)
+
+    assert reader.stats.counters["errors.finding/"] >= 2
+    assert "a fault of the plug-in" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["every", "after", "call_soon"])
+def test_the_loop_goes_on_after_a_timer_that_raises(
+    make_bus: Callable[[str], SocketBus], caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    bus, fired = make_bus("test"), list[int]()
+
+    def fail() -> None:
+        raise RuntimeError("a fault of the service")
+
+    start = {
+        "every": lambda: bus.every(0.01, fail),
+        "after": lambda: bus.after(0.0, fail),
+        "call_soon": lambda: bus.call_soon(fail),
+    }
+    start[what]()
+    bus.after(0.02, lambda: fired.append(1))
+    turn_until(lambda: bool(fired), bus)
+
+    assert "a fault of the service" in caplog.text
+
+
+def test_another_thread_wakes_the_loop_at_once(make_bus: Callable[[str], SocketBus]) -> None:
+    bus, threads = make_bus("test"), list[int]()
+    timer = threading.Timer(0.05, lambda: bus.call_soon(lambda: threads.append(threading.get_ident())))
+    timer.start()
+    start_s = time.monotonic()
+
+    while not threads:
+        bus.turn(5.0)
+    timer.join()
+
+    assert threads == [threading.get_ident()]
+    assert time.monotonic() - start_s < 3.0
+
+
+def test_news_may_be_told_from_any_thread(proxy: Proxy, make_bus: Callable[[str], SocketBus]) -> None:
+    teller, reader, got = make_bus("counter"), make_bus("reader"), list[float]()
+    reader.on(Finding, lambda found: got.append(found.value or 0.0))
+    turn_until(lambda: bool(teller.publish(finding(-1.0))) or bool(got), teller, reader)
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(200):
+            pool.submit(teller.publish, finding(float(number)))
+    turn_until(lambda: len({value for value in got if value >= 0.0}) == 200, teller, reader)
+
+    assert sorted(value for value in got if value >= 0.0) == [float(number) for number in range(200)]
+
+
+def test_a_file_that_can_be_read_calls_its_handler_until_it_is_unwatched(make_bus: Callable[[str], SocketBus]) -> None:
+    bus, got = make_bus("test"), list[bytes]()
+    out, into = os.pipe()
+    bus.watch(out, lambda: got.append(os.read(out, 100)))
+
+    os.write(into, b"one")
+    turn_until(lambda: got == [b"one"], bus)
+    bus.unwatch(out)
+    os.write(into, b"two")
+    turn_for(0.05, bus)
+    os.close(out)
+    os.close(into)
+
+    assert got == [b"one"]
+
+
+def test_a_handler_may_unwatch_a_file_that_can_be_read_too(make_bus: Callable[[str], SocketBus]) -> None:
+    bus, calls = make_bus("test"), list[int]()
+    pipes = [os.pipe() for _ in range(2)]
+
+    def first_come() -> None:
+        calls.append(1)
+        for out, _ in pipes:
+            bus.unwatch(out)
+
+    for out, into in pipes:
+        bus.watch(out, first_come)
+        os.write(into, b"x")
+    turn_until(lambda: bool(calls), bus)
+    turn_for(0.05, bus)
+    for pipe in pipes:
+        for file in pipe:
+            os.close(file)
+
+    assert calls == [1]
+
+
+def test_a_listener_hears_news_and_passes_over_junk(
+    place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus]
+) -> None:
+    context = zmq.Context()
+    hostile = context.socket(zmq.XPUB)
+    hostile.connect(place.pub)
+    friend = make_bus("counter")
+    with Listener(place, "finding/") as listener:
+        turn_until(lambda: bool(hostile.poll(0)), friend)
+        hostile.send_multipart([b"finding/counter/front/", b"junk", b"junk"])
+        heard = []
+        turn_until(lambda: bool(friend.publish(finding())) or bool(heard.extend(listener.wait(0.01)) or heard), friend)
+    hostile.close(0)
+    context.term()
+
+    assert heard[0].decode() == finding()
+
+
+def test_the_door_of_a_closed_bus_is_gone(place: Place) -> None:
+    bus = SocketBus("server", place=place)
+    bus.answer(GetStats, lambda _: bus.stats.read())
+    path = Path(place.door("server").removeprefix("ipc://"))
+    was_there = path.exists()
+
+    bus.close()
+
+    assert was_there
+    assert not path.exists()
+
+
+def test_a_closed_proxy_leaves_no_thread(place: Place) -> None:
+    proxy = Proxy(place)
+    was_alive = proxy.is_alive
+
+    proxy.close()
+
+    assert was_alive
+    assert not proxy.is_alive
