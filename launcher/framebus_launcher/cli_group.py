@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -59,7 +58,6 @@ def up(
     settings, place, rows = _load(config, data, run)
     rows = rows_of_kinds(rows, only) if only else rows
     console = make_console()
-    _log_to_console(plain or not is_terminal())
     width = max(len(row.name) for row in rows)
 
     def show(name: str, line: str) -> None:
@@ -68,7 +66,8 @@ def up(
         text.append(line, _LEVEL_STYLES.get(level, ""))
         console.print(text)
 
-    group = Group(settings, place, rows=rows, kinds=only or [], on_line=show, on_change=lambda one: _show(show, one))
+    _log_by(show)
+    group = Group(settings, place, rows=rows, kinds=only or [], on_line=show)
     live = contextlib.nullcontext() if plain or not is_terminal() else LiveTable(console, group.bus, group.services)
     with live:
         code = group.run()
@@ -179,13 +178,6 @@ def _load(config: Path | None, data: Path | None, run: Path | None) -> tuple[Set
     return settings, place, make_table(settings, place)
 
 
-def _show(show: Callable[[str, str], None], status: ServiceStatus) -> None:
-    back = f" after {status.back_after_s:.2f} s" if status.back_after_s and status.state is ServiceState.READY else ""
-    level = "WARNING " if status.state in (ServiceState.SUSPECTED, ServiceState.RESTARTING) else ""
-    level = "ERROR " if status.state is ServiceState.BROKEN else level
-    show(status.name, f"{level}{status.state.value}{back}{': ' + status.reason if status.reason else ''}")
-
-
 def _camera(row: StateRow) -> CameraStatus:
     status = codec.decode_body(bytes(row.body), CameraStatus)
     if not row.is_stale:
@@ -220,7 +212,13 @@ def _run_in_foreground(row: Row, environment: dict[str, str]) -> int:
     return os.waitstatus_to_exitcode(code)
 
 
-def _log_to_console(is_plain: bool) -> None:
-    handler = logging.StreamHandler(sys.stdout if is_plain else sys.stderr)
-    handler.setFormatter(RedactingFormatter("%(asctime)s launcher %(levelname)s %(message)s", "%H:%M:%S"))
+def _log_by(show: Callable[[str, str], None]) -> None:
+    """The launcher's own log lines look like those of the services."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            show("launcher", self.format(record))
+
+    handler = Handler()
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -142,7 +142,8 @@ def _source_problem(source: str) -> str | None:
         except ValueError:
             is_whole = False
         if not is_whole:
-            return "is no whole address; write rtsp://user:password@host/path, with / ? # @ in a password as %2F %3F %23 %40"
+            quoting = "/ ? # @ in a password are written %2F %3F %23 %40"
+            return f"is no whole address; write rtsp://user:password@host/path; {quoting}"
     return None
 
 

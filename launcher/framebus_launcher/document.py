@@ -13,7 +13,9 @@ from framebus.redact import redact
 
 MERGE = "tag:yaml.org,2002:merge"
 COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
-_QUOTED = re.compile(r"(['\"]).{4,}\1")  # a word of the file that the parser repeats: it may be a password
+# What a parser quotes may be a password; only its own words, of a few characters or in angle brackets, may be shown.
+_SHOWN = re.compile(r"""(?:[^'"]|'(?:[^']{1,3}|<[a-z ]+>)'|"[^"]{1,3}")*""")
+_PLACE = re.compile(r" \(at [a-z0-9 ,]+\)$")
 
 
 @dataclass(kw_only=True)
@@ -142,4 +144,8 @@ class _Builder:
 
 
 def _hide(text: str) -> str:
-    return _QUOTED.sub("'...'", text)
+    shown = _SHOWN.match(text)
+    if shown is None or shown[0] == text:
+        return text
+    place = _PLACE.search(text)
+    return f"{shown[0]}...{place[0] if place else ''}"

@@ -98,8 +98,8 @@ class Group:
         """Take the locks and open the doors; raises LockedError when another launcher has them."""
         has_dispatcher = DISPATCHER in self.members
         self._opened.enter_context(lock_group(self._place, self._kinds, with_data=has_dispatcher))
-        remove_rings(self._place, self._rows, is_whole=self._is_whole)
-        self._opened.callback(tidy, self._place, self._rows, is_whole=self._is_whole)
+        remove_rings(self._place, self._rows, is_whole=not self._kinds)
+        self._opened.callback(tidy, self._place, self._rows, is_whole=not self._kinds)
         self._notices = Notices(self._notify)
         self._opened.callback(self._notices.close)
         self._losses = Losses(self.bus, self._note_told)
@@ -148,10 +148,6 @@ class Group:
         return self._is_over
 
     # The loop ---------------------------------------------------------------------------------------------------------
-
-    @property
-    def _is_whole(self) -> bool:
-        return not self._kinds
 
     def _next_s(self) -> float:
         due_s = min((member.next_s for member in self.members.values()), default=float("inf"))
@@ -275,6 +271,7 @@ class Group:
 
     def _kill_all(self) -> None:
         """The end, also when something of ours went wrong: no child outlives us."""
+        self._losses.end()
         for member in self.members.values():
             child = member.child
             if isinstance(child, RunningChild):

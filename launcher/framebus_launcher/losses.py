@@ -31,7 +31,9 @@ class Losses:
         self._thread.start()
 
     def tell(self, lost: WorkerLost) -> None:
-        """The dispatcher shall know. Never waits."""
+        """The dispatcher shall know. Never waits; after `end()` it is not told."""
+        if self._is_closed:
+            return
         self._waiting.append(lost)
         self._has_news.set()
 

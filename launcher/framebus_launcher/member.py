@@ -131,12 +131,15 @@ class Member:
         if is_hung:
             reason = f"no beat for {SUSPECT_S:.0f} s and more, {how}"
         elif self._is_late:
-            reason = f"not ready within {self.row.ready_s:.0f} s, {how}"
+            reason = f"not ready within {self.row.ready_s:g} s, {how}"
         self._end_life(how, now_s)
-        if self._is_asked:
-            self._after_asked(now_s)
-        else:
+        if not self._is_asked:
             self._after_death(how, reason, now_s)
+        elif self._again:
+            self.start(now_s)
+        else:
+            self._died_s = None  # who comes back by wish has not come back from a death
+            self._become(ServiceState.STOPPED)
         return lost
 
     def told(self, incarnation: int) -> None:
@@ -255,7 +258,7 @@ class Member:
         if not self.row.notify:
             self._become_ready(now_s)
             return
-        log.error("%s was not ready within %.0f s; killed", self.row.name, self.row.ready_s)
+        log.error("%s was not ready within %g s; killed", self.row.name, self.row.ready_s)
         child.send(signal.SIGABRT)
         self._limit_s, self._is_late = FOREVER_S, True
         self._kill_s = now_s + KILL_S - ABORT_S
@@ -274,14 +277,7 @@ class Member:
     def _end_life(self, how: Exit, now_s: float) -> None:
         self.child, self._liveness, self.usage = None, None, Usage()
         self._died_s, self._last_exit = now_s, how
-        self._hold_s = now_s + TOLD_S
-
-    def _after_asked(self, now_s: float) -> None:
-        if self._again:
-            self.start(now_s)
-        else:
-            self._died_s = None  # who comes back by wish has not come back from a death
-            self._become(ServiceState.STOPPED)
+        self._hold_s = now_s + TOLD_S if self.row.name != DISPATCHER else 0.0
 
     def _after_death(self, how: Exit, reason: str, now_s: float) -> None:
         self._has_failed = True
@@ -295,7 +291,7 @@ class Member:
             again = f"not started again; mend it, then `framebus start {name}`"
         elif verdict.record.is_broken:
             policy = self._policy
-            again = f"{policy.deaths} early deaths in {policy.within_s:.0f} s; tried again every {PROBE_S:.0f} s"
+            again = f"{policy.deaths} early deaths in {policy.within_s:g} s; tried again every {PROBE_S:.0f} s"
         else:
             log.warning("%s: %s; started again in %.1f s", name, reason, verdict.wait_s)
             self._become(ServiceState.RESTARTING, reason)

@@ -57,7 +57,7 @@ def job_line(job: JobView) -> Text:
     if job.error is not None and job.state is not JobState.SUCCEEDED:
         line.append(f"  {job.error.code}: {job.error.message}", _JOB_STYLES.get(job.state, "yellow"))
     if job.state is JobState.SUCCEEDED:
-        line.append(f"  {', '.join(files_of(job))}")
+        line.append("".join(f"  {name}" for name in files_of(job)[-1:]))
     return line
 
 

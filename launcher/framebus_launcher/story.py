@@ -66,7 +66,7 @@ class Teller:
         self._begin()
         line = Text(f"{self.now_s:6.2f}  ", "dim")
         line.append(f"{word:<9}", style or "bold")
-        line.append(f"{who:<19}" if who else "")
+        line.append(f"{who:<17}  " if who else "")
         line.append(text)
         self._console.print(line)
 
@@ -74,8 +74,12 @@ class Teller:
         """A line about a job; on a terminal, progress is redrawn in place."""
         is_open = job.state is JobState.RUNNING and is_terminal()
         self._begin()
-        line = Text(f"{self.now_s:6.2f}  ", "dim") + job_line(job)
-        line.append(f"  {text}" if text else "")
+        line = Text(f"{self.now_s:6.2f}  ", "dim")
+        if text:
+            line.append(f"job {job.id[:4]} {job.state.value}  ", "green")
+            line.append(text)
+        else:
+            line.append_text(job_line(job))
         self._console.print(line, end="" if is_open else "\n")
         self._has_open_line = is_open
 

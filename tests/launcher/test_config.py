@@ -1,0 +1,236 @@
+"""The configuration file: every problem at once with its line, variables, paths, and no password in any text."""
+
+from pathlib import Path
+
+import pytest
+
+from framebus.errors import ConfigError
+from framebus.settings import Camera, Settings
+from framebus_launcher.config import check_sources, load_settings
+from framebus_launcher.document import read_document
+
+CANARY = "hunter2canary"
+
+
+def write(folder: Path, text: str, name: str = "framebus.yml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def problems_of(folder: Path, text: str, name: str = "framebus.yml") -> list[str]:
+    """What is wrong with this file, the folder left out."""
+    path = write(folder, text, name)
+    with pytest.raises(ConfigError) as error:
+        load_settings(path)
+    return [problem.removeprefix(f"{folder}/") for problem in error.value.problems]
+
+
+def test_a_whole_file_becomes_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONT_DOOR_PASSWORD", "p@ss/word#1?")
+    path = write(
+        folder,
+        """
+        timezone: Europe/Vienna
+        run: /run/here
+        cameras:
+          front_door:
+            source: rtsp://viewer:${FRONT_DOOR_PASSWORD}@10.0.0.5/stream1
+            detect: &small {width: 640, height: 360, fps: 5}
+            record: {keep: 7d}
+          file: {source: videos/car.mp4, detect: {<<: *small, fps: 10}}
+          link: {source: file:///videos/a%20b.mp4}
+          test: {source: "synthetic://?fps=10"}
+        services:
+          enrich: off
+          export: {slots: 2}
+          counter: {command: [node, counter.js], settings: {text: "$${HOME}"}}
+        jobs:
+          transcribe: {max_running: 1}
+        """,
+    )
+    (folder / "counter.js").touch()
+
+    settings = load_settings(path)
+
+    assert settings.cameras["front_door"].source == "rtsp://viewer:p%40ss%2Fword%231%3F@10.0.0.5/stream1"
+    assert settings.cameras["file"].source == f"{folder}/videos/car.mp4"
+    assert (settings.cameras["file"].detect.width, settings.cameras["file"].detect.fps) == (640, 10.0)
+    assert settings.cameras["link"].source == "/videos/a b.mp4"
+    assert settings.data == f"{folder}/data"
+    assert settings.run == "/run/here"
+    assert settings.services["enrich"] is False
+    assert settings.services["counter"]["command"] == ["node", f"{folder}/counter.js"]
+    assert settings.services["counter"]["settings"] == {"text": "${HOME}"}
+
+
+def test_toml_says_the_same(folder: Path) -> None:
+    path = write(folder, 'data = "d"\n[cameras.front]\nsource = "a.mp4"\n', "framebus.toml")
+
+    settings = load_settings(path, run=Path("/run/other"))
+
+    assert (settings.data, settings.run) == (f"{folder}/d", "/run/other")
+    assert settings.cameras["front"].source == f"{folder}/a.mp4"
+
+
+def test_the_command_line_wins_over_the_file(folder: Path) -> None:
+    path = write(folder, "data: mine\nrun: mine\n")
+
+    settings = load_settings(path, data=Path("/elsewhere"), run=Path("/run/other"))
+
+    assert (settings.data, settings.run) == ("/elsewhere", "/run/other")
+
+
+def test_without_a_name_the_file_of_this_folder_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, "timezone: Europe/Vienna\n", "framebus.yaml")
+    monkeypatch.chdir(folder)
+
+    assert load_settings(None).timezone == "Europe/Vienna"
+
+
+def test_an_empty_file_is_all_defaults(folder: Path) -> None:
+    assert load_settings(write(folder, "# nothing yet\n")).cameras == {}
+
+
+def test_every_problem_is_told_at_once_with_its_line(folder: Path) -> None:
+    problems = problems_of(
+        folder,
+        """timezon: Europe/Vienna
+timezone: Europe/Wien
+cameras:
+  front:
+    source: ftp://10.0.0.5/
+    detect: {fps: 0}
+    record: {keep: weekly}
+  Back:
+    detect: {width: wide}
+  web: {source: "http://10.0.0.5/"}
+services:
+  enrch: {processors: []}
+  gateway: {command: [x]}
+  export: {command: [x]}
+  enrich:
+  plugin: {comand: [x]}
+""",
+    )
+
+    assert [problem.partition(": ")[0] + ": " + problem.split(": ")[1] for problem in problems] == [
+        "framebus.yml:1: timezon",
+        "framebus.yml:2: timezone",
+        "framebus.yml:5: cameras.front.source",
+        "framebus.yml:6: cameras.front.detect.fps",
+        "framebus.yml:7: cameras.front.record.keep",
+        "framebus.yml:8: cameras.Back",
+        "framebus.yml:8: cameras.Back.source",
+        "framebus.yml:9: cameras.Back.detect.width",
+        "framebus.yml:10: cameras.web.source",
+        "framebus.yml:12: services.enrch",
+        "framebus.yml:13: services.gateway",
+        "framebus.yml:14: services.export",
+        "framebus.yml:15: services.enrich",
+        "framebus.yml:16: services.plugin.comand",
+        "framebus.yml:16: services.plugin.command",
+    ]
+    assert "did you mean timezone?" in problems[0]
+    assert "http:// is not supported yet; a source is rtsp://" in problems[8]
+    assert "did you mean enrich?" in problems[9]
+    assert "`enrich: off`" in problems[12]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("data: a\nrun: b\ndata: c\n", "framebus.yml:3: data: stands here for the second time; the first is in line 1"),
+        ("data: [a\n", "framebus.yml:2: expected ',' or ']', but got '<stream end>'"),
+        ("data: a\n bad: b\n", "framebus.yml:2: mapping values are not allowed here"),
+        ("- a\n", "framebus.yml: file: expected a map of settings, got list"),
+        ("data: ${NO_SUCH_VARIABLE}\n", "framebus.yml:1: data: the environment variable NO_SUCH_VARIABLE is not set"),
+        ("data: ${A:-b}\n", "framebus.yml:1: data: ${...} takes the name of a variable, as in ${FRONT_DOOR_PASSWORD}"),
+        ("services: &a\n  x: *a\n", "framebus.yml:2: services.x: refers to itself"),
+        ("data: !!python/name:os.system\n", "framebus.yml:1: data: is not readable; put it in quotes"),
+        ("? [a]\n: b\n", "framebus.yml: file: line 1: a name is expected before the colon"),
+        ("a: 1\n---\nb: 2\n", "framebus.yml:2: but found another document"),
+        ("run: /tmp/" + 100 * "x" + "\n", "framebus.yml:1: run: /tmp/" + 100 * "x" + " is too long"),
+    ],
+)
+def test_a_file_that_is_not_right_is_explained(folder: Path, text: str, problem: str) -> None:
+    problems = problems_of(folder, text)
+
+    assert problems[0].startswith(problem)
+
+
+def test_a_missing_variable_is_told_together_with_other_problems(folder: Path) -> None:
+    problems = problems_of(folder, "data: ${NO_SUCH}\ncameras: {a: {source: 'x://${NO_SUCH_EITHER}'}}\nnothing: 1\n")
+
+    assert [problem.split(": ")[0] for problem in problems] == [f"framebus.yml:{line}" for line in (1, 2, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("data = 'a'\nrun = \n", "framebus.toml: Invalid value (at line 2, column 7)"),
+        ("[hunter2]\n[hunter2]\n", "framebus.toml: Cannot declare (... (at line 2, column 9)"),
+    ],
+)
+def test_broken_toml_is_told_with_its_line(folder: Path, text: str, problem: str) -> None:
+    assert problems_of(folder, text, "framebus.toml") == [problem]
+
+
+def test_a_file_that_is_not_there_is_one_problem(folder: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings(folder / "no.yml")
+
+    assert error.value.problems == [f"{folder}/no.yml: there is no such file"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "exec:///bin/sh",
+        "concat://a|b",
+        "v4l2:///dev/video0",
+        "rtsp://",
+        "rtsp://user:p/ss@host/",
+        "rtsp://host:99999/",
+        "file://relative.mp4",
+        "",
+        "a\0b",
+    ],
+)
+def test_a_source_that_cannot_be_one_is_refused(source: str) -> None:
+    settings = Settings(cameras={"front": Camera(source=source)})
+
+    assert len(check_sources(settings)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"cameras: {{front: {{source: 'ftp://u:{CANARY}@host/'}}}}",
+        f"cameras: {{front: {{source: 'rtsp://u:{CANARY}/x@host:port/'}}}}",
+        f"cameras: {{front: {{source: '{CANARY}://x'}}}}",
+        f"cameras: {{front: {{source: a, record: {{keep: {CANARY}}}}}}}",
+        f"cameras: {{front: {{source: a, detect: {{fps: {CANARY}}}}}}}",
+        f"cameras: {CANARY}",
+        f"timezone: {CANARY}",
+        f"services: {{export: {CANARY}}}",
+        f"services: {{plugin: {CANARY}}}",
+        f"jobs: {{transcribe: {CANARY}}}",
+        f"data: ['rtsp://u:{CANARY}@host/'",
+        f"cameras: {{front: {{source: *{CANARY}}}}}",
+        f"cameras: {{front: {{source: !{CANARY} x}}}}",
+        f"data: 'rtsp://u:{CANARY}@host/'x",
+        f"rtsp://u:{CANARY}@host/: x",
+        f'data: "\\q{CANARY}"',
+    ],
+)
+def test_a_password_appears_in_no_problem(folder: Path, text: str) -> None:
+    problems = problems_of(folder, text + "\n")
+
+    assert CANARY not in "\n".join(problems)
+
+
+def test_each_setting_has_its_line(folder: Path) -> None:
+    document = read_document(write(folder, "a:\n  b:\n    - x\n    - y: 1\n"))
+
+    assert document.lines == {"a": 1, "a.b": 2, "a.b[0]": 3, "a.b[1]": 4, "a.b[1].y": 4}

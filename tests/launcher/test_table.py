@@ -1,0 +1,250 @@
+"""The process table, the locks, the incarnations, and one member without a real process."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from framebus.errors import ConfigError
+from framebus.messages import ServiceState
+from framebus.place import Place
+from framebus.settings import Camera, Detect, QueuePolicy, Restart, Settings
+from framebus_launcher.incarnation import Incarnations
+from framebus_launcher.lock import LockedError, find_launcher, lock_group
+from framebus_launcher.member import Member
+from framebus_launcher.notices import Notice
+from framebus_launcher.process import Exit, Tail
+from framebus_launcher.table import Row, make_table, rows_of_kinds
+
+PLACE = Place.at(Path("/run/fb"), data=Path("/data"))
+SETTINGS = Settings(
+    timezone="Europe/Vienna",
+    cameras={"front": Camera(source="synthetic://", detect=Detect(fps=10.0)), "back": Camera(source="a.mp4")},
+    services={"counter": {"command": ["node", "counter.js"], "notify": False, "settings": {"a": 1}}},
+    jobs={"transcribe": QueuePolicy(max_running=2)},
+)
+
+
+def test_the_table_has_a_row_for_each_service_camera_and_plug_in() -> None:
+    table = make_table(SETTINGS, PLACE)
+
+    assert [(row.name, row.tier, row.nice) for row in table] == [
+        ("dispatcher", 0, 0),
+        ("export", 1, 10),
+        ("enrich", 1, 0),
+        ("capture@front", 2, 0),
+        ("capture@back", 2, 0),
+        ("counter", 3, 0),
+    ]
+    assert table[3].argv == (sys.executable, "-m", "framebus_services.capture")
+    assert (table[5].argv, table[5].notify) == (("node", "counter.js"), False)
+
+
+def test_each_row_is_told_its_own_section() -> None:
+    sections = {row.name: json.loads(row.section) for row in make_table(SETTINGS, PLACE)}
+
+    assert sections["dispatcher"]["cameras"] == ["front", "back"]
+    assert sections["dispatcher"]["jobs"]["transcribe"]["max_running"] == 2
+    assert sections["export"]["timezone"] == "Europe/Vienna"
+    assert sections["capture@front"]["camera"] == "front"
+    assert sections["capture@front"]["detect"]["fps"] == 10.0
+    assert sections["counter"] == {"a": 1}
+
+
+@pytest.mark.parametrize("off", [False, None])
+def test_a_built_in_service_can_be_switched_off(off: bool | None) -> None:
+    table = make_table(Settings(services={"enrich": off, "export": True}), PLACE)
+
+    assert [row.name for row in table] == ["dispatcher", "export"]
+
+
+def test_the_rows_of_some_kinds_are_those_of_all_their_cameras() -> None:
+    rows = rows_of_kinds(make_table(SETTINGS, PLACE), ["capture", "counter"])
+
+    assert [row.name for row in rows] == ["capture@front", "capture@back", "counter"]
+
+
+def test_an_unknown_kind_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(ConfigError, match="captur: the table has no such service; it has capture, counter"):
+        rows_of_kinds(make_table(SETTINGS, PLACE), ["captur"])
+
+
+def test_incarnations_grow_also_when_the_clock_jumps_back(folder: Path) -> None:
+    first = Incarnations(folder)
+
+    drawn = [first.draw(2.0), first.draw(2.0), first.draw(1.0), Incarnations(folder).draw(0.5)]
+
+    assert drawn == [2_000_000, 2_000_001, 2_000_002, 2_000_003]
+
+
+@pytest.mark.parametrize("junk", ["", "12x", 30 * "9"])
+def test_a_torn_file_of_incarnations_is_begun_again(folder: Path, junk: str) -> None:
+    (folder / "incarnation").write_text(junk)
+
+    assert Incarnations(folder).draw(3.0) == 3_000_000
+
+
+def lockable(folder: Path) -> Place:
+    place = Place.at(folder / "run", data=folder / "data")
+    place.run.mkdir()
+    place.data.mkdir()
+    return place
+
+
+def test_a_locked_group_names_its_launcher(folder: Path) -> None:
+    place = lockable(folder)
+
+    with lock_group(place):
+        with pytest.raises(LockedError, match=f"process {os.getpid()}"):
+            lock_group(place)
+        found = find_launcher(place.run)
+
+    assert found == os.getpid()
+    assert find_launcher(place.run) is None
+
+
+def test_one_data_folder_has_one_group(folder: Path) -> None:
+    place = lockable(folder)
+    other = Place.at(folder, data=place.data)
+
+    with lock_group(place), pytest.raises(LockedError) as error:
+        lock_group(other)
+
+    assert error.value.path == place.data / "lock"
+    assert find_launcher(other.run) is None
+
+
+def test_kinds_have_launchers_of_their_own(folder: Path) -> None:
+    place = lockable(folder)
+
+    with lock_group(place, ["dispatcher"]), lock_group(place, ["capture", "export"], with_data=False):
+        with pytest.raises(LockedError):
+            lock_group(place, ["export"], with_data=False)
+        found = find_launcher(place.run, ["capture"])
+
+    assert found == os.getpid()
+
+
+class FakeChild:
+    pid = 7
+    incarnation = 1
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def send(self, number: int) -> None:
+        self.signals.append(number)
+
+    def send_group(self, number: int) -> None:
+        self.signals.append(number)
+
+
+@pytest.fixture
+def children() -> list[FakeChild]:
+    return []
+
+
+@pytest.fixture
+def member(children: list[FakeChild]) -> Member:
+    def spawn(row: Row) -> FakeChild:
+        children.append(FakeChild())
+        return children[-1]
+
+    made = Member(Row(name="one", tier=0, argv=("x",)), Restart(base_s=0.0, factor=1.0), spawn, lambda: 0.0)
+    made.start(0.0)
+    made.step(0.0)
+    return made
+
+
+def test_a_broken_member_is_probed_each_minute_and_broken_until_it_is_ready(
+    member: Member, children: list[FakeChild]
+) -> None:
+    for second in range(5):
+        member.die(Exit(code=1), float(second))
+        member.step(second + 0.5)
+    broken = member.status
+
+    member.step(4.0 + 59.9)
+    early = len(children)
+    member.step(4.0 + 60.0)
+    probed = member.status
+    member.note(Notice(pid=7, is_ready=True), 65.0)
+
+    assert (broken.state, broken.pid, early) == (ServiceState.BROKEN, None, 5)
+    assert (probed.state, probed.pid) == (ServiceState.BROKEN, 7)
+    assert member.status.state is ServiceState.READY
+
+
+def test_a_successor_waits_for_the_dispatcher_but_not_long(member: Member, children: list[FakeChild]) -> None:
+    member.die(Exit(signal=9), 1.0)
+
+    member.step(1.19)
+    waiting = len(children)
+    member.step(1.2)
+    member.die(Exit(signal=9), 2.0)
+    member.told(1)
+    member.step(2.01)
+
+    assert (waiting, len(children)) == (1, 3)
+
+
+def test_a_service_that_says_it_stops_need_not_beat_but_has_to_end(member: Member, children: list[FakeChild]) -> None:
+    member.note(Notice(pid=7, is_ready=True), 1.0)
+
+    member.note(Notice(pid=7, is_stopping=True), 2.0)
+    member.step(6.9)
+    before = list(children[0].signals)
+    member.step(7.0)
+
+    assert (before, children[0].signals) == ([], [signal.SIGKILL])
+
+
+def test_an_ordered_death_is_told_as_ordered_and_a_hang_as_a_hang(member: Member) -> None:
+    member.note(Notice(pid=7, is_ready=True), 0.0)
+    for now_s in (3.0, 4.0):
+        member.step(now_s)
+    hung = member.die(Exit(signal=6), 4.1)
+    member.step(5.0)
+    member.stop(5.0)
+    ordered = member.die(Exit(code=0), 5.1)
+
+    assert (hung.hung, hung.by_us) == (True, False)
+    assert (ordered.hung, ordered.by_us) == (False, True)
+    assert member.status.state is ServiceState.STOPPED
+
+
+def test_a_machine_without_processes_counts_as_an_early_death() -> None:
+    def spawn(row: Row) -> FakeChild:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    member = Member(Row(name="one", tier=0, argv=("x",)), Restart(), spawn, lambda: 0.0)
+    member.start(0.0)
+
+    member.step(0.0)
+
+    assert member.status.state is ServiceState.RESTARTING
+    assert "cannot be started" in member.status.reason
+
+
+def test_lines_come_whole_without_credentials_and_only_the_last_are_kept() -> None:
+    tail = Tail()
+
+    first = tail.feed(b"INFO rtsp://u:canary")
+    second = tail.feed(b"@host/ opened\nhalf")
+    tail.feed(b"\n" + b"x\n" * 300)
+
+    assert (first, second) == ([], ["INFO rtsp://***@host/ opened"])
+    assert len(tail.lines) == 200
+
+
+def test_an_endless_line_is_cut_but_never_within_an_address() -> None:
+    tail = Tail()
+
+    pieces = tail.feed(b"y " * 32_700 + b"rtsp://u:" + b"canary" * 30)
+    rest = tail.feed(b"@host/\n")
+
+    assert max(map(len, pieces)) <= 1_000
+    assert "canary" not in "".join(pieces + rest)

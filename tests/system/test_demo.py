@@ -1,0 +1,85 @@
+"""`framebus demo`, as `make demo` runs it without a terminal."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import media
+from clips import probe
+from groups import FRAMEBUS
+
+LIMIT_S = 100.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="fb-"))
+    yield made
+    shutil.rmtree(made)
+
+
+def run_demo(folder: Path, *arguments: str) -> str:
+    """What the demo prints; it must exit 0 and leave nothing but the clips."""
+    before = _left_over()
+    done = subprocess.run(
+        [FRAMEBUS, "demo", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert _left_over() <= before
+    assert [path.name for path in folder.iterdir() if path.name.startswith("framebus-demo-")] == []
+    return done.stdout
+
+
+def _left_over() -> set[str]:
+    rings = {str(path) for path in Path("/dev/shm").glob("framebus-*")}
+    return rings | {f"{process.pid}" for process in psutil.Process().children(recursive=True)}
+
+
+def test_the_demo_tells_its_whole_story_on_the_synthetic_camera_and_loses_nothing(folder: Path) -> None:
+    text = run_demo(folder)
+
+    words = ("start", "ready", "frame", "motion", "clip", "queued", "kill -9", "back", "jobs", "watch", "left behind")
+    for word in words:
+        assert word in text, text
+    assert re.search(r"4 accepted, 4 succeeded, 0 lost, 0 done twice", text), text
+    assert "3 of 3 jobs still there" in text
+    assert "left behind: 0 processes, 0 sockets, 0 rings" in text
+    clips = list((folder / "demo-clips").glob("garden_*.mp4"))
+    assert len(clips) == 4
+    assert 95 <= max(probe(clip).frames for clip in clips) <= 115
+
+
+def test_the_demo_makes_clips_of_a_given_video(folder: Path) -> None:
+    media.make_video(folder / "Drive Way.mp4", seconds=20, fps=12, gop_frames=24)
+
+    text = run_demo(folder, "--source", str(folder / "Drive Way.mp4"), "--once")
+
+    assert "0 lost, 0 done twice" in text
+    for clip in (folder / "demo-clips").glob("drive-way_*.mp4"):
+        found = probe(clip)
+        assert found.codec == "h264"
+        assert (found.width, found.height) == (320, 240)
+
+
+def test_a_source_that_cannot_be_one_is_one_line_and_exit_78(folder: Path) -> None:
+    done = subprocess.run(
+        [FRAMEBUS, "demo", "--source", "gopher://viewer:s3cret@x"], capture_output=True, text=True, timeout=20.0
+    )
+
+    assert done.returncode == 78
+    assert "rtsp://" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr

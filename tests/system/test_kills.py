@@ -1,0 +1,75 @@
+"""A whole group with a synthetic camera, whose processes are killed: the others go on and no accepted job is lost."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from clips import probe
+from framebus.messages import CameraState, CameraStatus, JobState, ServiceState
+from groups import SYNTHETIC, RunningGroup, running_group, wait_until
+
+KILLS = 20
+KINDS = ("capture@front", "enrich", "export", "dispatcher")
+
+
+@pytest.fixture(scope="module")
+def group() -> Iterator[RunningGroup]:
+    config = {"cameras": {"front": SYNTHETIC}, "launcher": {"restart": {"factor": 1, "deaths": 1000}}}
+    with running_group(config) as running:
+        running.await_ready()
+        with running.observer() as news:
+            found = news.wait_for(lambda: _online(news.newest("camera/front/", CameraStatus)), 20.0)
+            assert found is not None
+        wait_until(lambda: list(running.place.data.rglob("*_*.mp4")), "a closed segment")
+        yield running
+
+
+def _online(status: CameraStatus | None) -> bool | None:
+    return True if status is not None and status.state is CameraState.ONLINE else None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_killed_20_times_comes_back_each_time_and_no_accepted_job_is_lost(
+    group: RunningGroup, kind: str
+) -> None:
+    accepted: list[str] = []
+    before = group.services()
+
+    for _ in range(KILLS):
+        now_s = time.time()
+        accepted += [group.submit(now_s - 3.0, now_s).id for _ in range(2)]
+        old = group.kill(kind)
+        group.await_back(kind, old)
+
+    after = group.services()
+    others = [name for name in before if name != kind]
+    assert {name: after[name].pid for name in others} == {name: before[name].pid for name in others}
+    assert after[kind].restarts >= before[kind].restarts + KILLS
+    jobs = group.await_ends(accepted)
+    assert [job.state for job in jobs] == [JobState.SUCCEEDED] * len(accepted), [job.error for job in jobs]
+    files = [file for job in jobs for file in _files(job.result)]
+    assert len(files) == len(set(files))
+    for file in files:
+        if file.endswith(".mp4"):
+            assert probe(group.place.data / "exports" / file).frames > 0
+
+
+def test_a_stopped_process_is_found_and_replaced_within_seven_seconds(group: RunningGroup) -> None:
+    old = group.services()["export"]
+    assert old.pid is not None
+    stopped_s = time.monotonic()
+
+    os.kill(old.pid, signal.SIGSTOP)
+
+    back = group.await_back("export", old, limit_s=9.0)
+    assert back.state is ServiceState.READY
+    assert time.monotonic() - stopped_s < 9.0
+
+
+def _files(result: object) -> list[str]:
+    import msgspec
+
+    return [str(name) for name in msgspec.msgpack.decode(result)["files"]]  # type: ignore[call-overload]
