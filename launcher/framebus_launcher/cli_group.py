@@ -29,6 +29,7 @@ from framebus_launcher.output import cameras_table, is_terminal, make_console, s
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
 DOWN_LIMIT_S = 12.0
+SERVICE_LIMIT_S = 20.0
 POLL_S = 0.05
 
 ConfigOption = Annotated[
@@ -138,7 +139,8 @@ def start(name: NameArgument, run: RunOption = None) -> None:
     Example: framebus start export
     """
     with GroupClient(run) as group:
-        _print_service(group.ask("launcher", StartService(name=name), 10.0))
+        group.ask("launcher", StartService(name=name))
+        _print_when(group, name, lambda one: one.state is ServiceState.READY)
 
 
 def stop(name: NameArgument, run: RunOption = None) -> None:
@@ -147,7 +149,8 @@ def stop(name: NameArgument, run: RunOption = None) -> None:
     Example: framebus stop export
     """
     with GroupClient(run) as group:
-        _print_service(group.ask("launcher", StopService(name=name), 10.0))
+        group.ask("launcher", StopService(name=name))
+        _print_when(group, name, lambda one: one.state is ServiceState.STOPPED)
 
 
 def restart(name: NameArgument, run: RunOption = None) -> None:
@@ -156,7 +159,8 @@ def restart(name: NameArgument, run: RunOption = None) -> None:
     Example: framebus restart export
     """
     with GroupClient(run) as group:
-        _print_service(group.ask("launcher", RestartService(name=name), 10.0))
+        old = group.ask("launcher", RestartService(name=name)).incarnation
+        _print_when(group, name, lambda one: one.state is ServiceState.READY and one.incarnation > old)
 
 
 def check(config: ConfigOption = None, data: DataOption = None, run: RunOption = None) -> None:
@@ -191,8 +195,18 @@ def _camera(row: StateRow) -> CameraStatus:
     )
 
 
-def _print_service(status: ServiceStatus) -> None:
-    make_console().print(f"{status.name} {status.state.value}{': ' + status.reason if status.reason else ''}")
+def _print_when(group: GroupClient, name: str, is_so: Callable[[ServiceStatus], bool]) -> None:
+    """Wait until a service is as it was asked to be, and say so; raises RefusedError when it does not get there."""
+    end_s = time.monotonic() + SERVICE_LIMIT_S
+    while True:
+        status = next(one for one in group.ask("launcher", ListServices()).services if one.name == name)
+        if is_so(status):
+            make_console().print(f"{name} {status.state.value}")
+            return
+        if status.state is ServiceState.BROKEN or time.monotonic() > end_s:
+            why = f": {status.reason}" if status.reason else ""
+            raise RefusedError(ErrorCode.UNAVAILABLE, f"{name} is {status.state.value}{why}")
+        time.sleep(POLL_S)
 
 
 @contextlib.contextmanager

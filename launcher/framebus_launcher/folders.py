@@ -61,9 +61,10 @@ def tidy(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:
             place.shm.rmdir()
 
 
-def check_names(rows: Collection[Row]) -> None:
-    """Raises ConfigError when two rows have one name: they would steal each other's socket."""
+def check_names(rows: Collection[Row], place: Place) -> None:
+    """Raises ConfigError when two rows have one name, and would steal each other's socket, or one too long for it."""
     names = [row.name for row in rows]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError([f"{name}: two services have this name" for name in twice])
+    place.check_door(max(names, key=len, default="dispatcher"))

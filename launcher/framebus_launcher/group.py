@@ -50,7 +50,7 @@ class Group:
         on_line: Callable[[str, str], None] = lambda name, line: None,
     ) -> None:
         """`kinds` names those that `up --only` runs. Raises PermissionError, ConfigError; on the main thread only."""
-        check_names(rows)
+        check_names(rows, place)
         make_folders(place)
         self._place = place
         self._rows = list(rows)

@@ -15,6 +15,8 @@ from rich.text import Text
 from framebus.messages import CameraStatus, JobState, JobView, ServiceState, ServiceStatus
 
 BAR_CELLS = 20
+PLAIN_COLUMNS = 240
+"""width of tables that no terminal limits"""
 _JOB_STYLES = {
     JobState.SUCCEEDED: "green",
     JobState.FAILED: "red",
@@ -31,7 +33,9 @@ _SERVICE_STYLES = {
 
 def make_console(*, is_error: bool = False) -> Console:
     """The console of one command; it wraps nothing, so that lines can be cut and counted by other programs."""
-    return Console(stderr=is_error, highlight=False, soft_wrap=True, emoji=False, markup=False)
+    stream = sys.stderr if is_error else sys.stdout
+    width = None if stream.isatty() else PLAIN_COLUMNS
+    return Console(stderr=is_error, width=width, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
 def bar(percent: float, cells: int = BAR_CELLS) -> str:

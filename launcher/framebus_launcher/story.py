@@ -162,6 +162,8 @@ class Story:
 
     def _break_it(self) -> int:
         self._ask_launcher(StopService(name="export"))
+        if self._news.wait_for(self._export_stands, BACK_LIMIT_S) is None:
+            raise StoryError(f"export does not stop: {self._why_not(('export',))}")
         now_s = time.time()
         waiting = [
             self._submit(now_s - back_s - 4.0, now_s - back_s, f"demo {n}").id for n, back_s in enumerate((0, 2, 4), 1)
@@ -280,6 +282,10 @@ class Story:
         status = self._news.newest(f"service/{name}/", ServiceStatus)
         is_new = status is not None and status.state is ServiceState.READY and status.incarnation > old.incarnation
         return status if is_new else None
+
+    def _export_stands(self) -> bool | None:
+        status = self._news.newest("service/export/", ServiceStatus)
+        return True if status is not None and status.state is ServiceState.STOPPED else None
 
     def _ready(self, names: Sequence[str]) -> bool | None:
         states = [self._news.newest(f"service/{name}/", ServiceStatus) for name in names]

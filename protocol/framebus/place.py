@@ -51,14 +51,7 @@ class Place:
             sub=f"ipc://{run}/sub",
             req=f"ipc://{run}/req.{{service}}",
         )
-        longest = len(os.fsencode(str(run))) + len("/req.") + 65  # service@camera, each of at most 32 characters
-        if longest > MAX_IPC_PATH_BYTES:
-            raise ConfigError(
-                [
-                    f"run: {run} is too long for sockets: its path may have {MAX_IPC_PATH_BYTES - 70} bytes; "
-                    "choose a shorter one with --run"
-                ]
-            )
+        place.check_door("dispatcher")
         return place
 
     @classmethod
@@ -88,6 +81,14 @@ class Place:
             "FRAMEBUS_SUB": self.sub,
             "FRAMEBUS_REQ": self.req,
         }
+
+    def check_door(self, service: str) -> None:
+        """Raises ConfigError when the address of a service is too long to be a socket."""
+        path = self.door(service).removeprefix("ipc://")
+        excess = len(os.fsencode(path)) - MAX_IPC_PATH_BYTES
+        if excess > 0:
+            text = f"run: {self.run} is too long for the socket of {service}: choose a folder {excess} bytes shorter"
+            raise ConfigError([f"{text} with --run"])
 
     def door(self, service: str) -> str:
         """The address where `service` answers requests."""

@@ -126,6 +126,7 @@ class Report:
         name = f".{self.job.id}.{self.job.fence}.{len(self.temps)}.part"
         path = self._exports / PurePosixPath(final).parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._remove_leftovers(path.parent)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self.temps[final] = path
         return path
@@ -134,6 +135,13 @@ class Report:
         """Let the next `report()` raise; the first reason stays."""
         self.stop_reason = self.stop_reason or reason
         self.news.set()
+
+    def _remove_leftovers(self, folder: Path) -> None:
+        """A worker that was killed while it had this job could not clean up."""
+        for path in folder.glob(f".{self.job.id}.*.part"):
+            fence = path.name.split(".")[2]
+            if fence.isdecimal() and int(fence) < self.job.fence:
+                path.unlink(missing_ok=True)
 
     def remove_temps(self) -> None:
         for path in self.temps.values():

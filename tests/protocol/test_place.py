@@ -14,20 +14,27 @@ def run_of(length: int) -> Path:
     return Path("/" + "r" * (length - 1))
 
 
-def test_the_longest_folder_that_is_allowed_has_room_for_the_longest_instance() -> None:
-    place = Place.at(run_of(MAX_IPC_PATH_BYTES - 70))
+def test_the_longest_folder_that_is_allowed_has_room_for_the_dispatchers_door() -> None:
+    place = Place.at(run_of(MAX_IPC_PATH_BYTES - len("/req.dispatcher")))
 
-    assert len(place.door(LONGEST_INSTANCE).removeprefix("ipc://")) == MAX_IPC_PATH_BYTES
+    assert len(place.door("dispatcher").removeprefix("ipc://")) == MAX_IPC_PATH_BYTES
 
 
 def test_a_folder_that_is_too_long_is_refused_with_what_would_be_right() -> None:
-    with pytest.raises(ConfigError, match="too long for sockets: its path may have 37 bytes; choose a shorter one"):
-        Place.at(run_of(MAX_IPC_PATH_BYTES - 69))
+    with pytest.raises(ConfigError, match="too long for the socket of dispatcher: choose a folder 3 bytes shorter"):
+        Place.at(run_of(MAX_IPC_PATH_BYTES - len("/req.dispatcher") + 3))
+
+
+def test_the_door_of_a_service_with_a_long_name_is_checked_where_the_name_is_known() -> None:
+    place = Place.at(run_of(MAX_IPC_PATH_BYTES - len("/req.dispatcher")))
+
+    with pytest.raises(ConfigError, match=LONGEST_INSTANCE):
+        place.check_door(LONGEST_INSTANCE)
 
 
 def test_a_path_is_measured_in_bytes_not_in_characters() -> None:
     with pytest.raises(ConfigError):
-        Place.at(Path("/" + "ä" * 30))
+        Place.at(Path("/" + "ä" * 60))
 
 
 def test_folders_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

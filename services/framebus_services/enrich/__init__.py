@@ -1,0 +1,1 @@
+"""The service that looks at each frame: a motion gate, then processors."""

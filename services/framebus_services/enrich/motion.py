@@ -1,0 +1,188 @@
+"""The motion gate: where a camera's picture differs from what it usually shows. Arrays in, boxes out; no clock, no bus.
+
+Each picture is halved until it is 161 to 320 pixels wide and compared with a background that follows slowly. A camera
+that changes its exposure makes all pixels brighter by one factor, and so is no motion. When nearly all differs even
+then, the light was switched: no boxes, and the background is learned anew.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from framebus.frames import U8
+from framebus.messages import Box
+
+WIDEST = 320
+"""pixels; wider pictures are halved"""
+THRESHOLD = 22
+"""steps of luma by which a pixel must differ to count as changed"""
+SWITCH_SHARE = 0.8
+"""more of the picture than that does not move: the light was switched, or the camera turned ..."""
+UNEXPLAINED_SHARE = 0.4
+"""... unless a new exposure explains the change of all but this"""
+SETTLE_S = 1.0
+"""after a switch the exposure settles: so long the background follows at once"""
+ADAPT_S = 5.0
+"""how slowly the background follows where nothing moves"""
+ABSORB_S = 15.0
+"""how slowly it follows where something moves: what stops becomes background"""
+CELL_SHARE = 0.2
+"""share of changed pixels that a cell of 4 x 4 needs to count; what is less is noise"""
+MIN_SHARE = 0.0005
+"""share of the picture that a box must cover"""
+MAX_BOXES = 32
+"""the largest ones are kept"""
+
+_SAMPLE = np.s_[::10, ::10]  # the pixels that tell the exposure
+_CELL = 4
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
+
+_Corners = tuple[int, int, int, int]  # left, top, right, bottom
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """What moves in one picture."""
+
+    boxes: list[Box]
+    """in pixels of the picture that was given"""
+    area: float
+    """changed share of the picture, 0 to 1; of a switched light too, which has no boxes"""
+
+
+STILL = Motion(boxes=[], area=0.0)
+
+
+class MotionGate:
+    """The memory of one camera's picture."""
+
+    def __init__(self) -> None:
+        self._background: npt.NDArray[np.float32] | None = None
+        self._size = (0, 0)
+        self._seen_s = 0.0
+        self._settled_s = 0.0
+
+    def find(self, luma: U8, at_s: float) -> Motion:
+        """What moves in this picture, taken `at_s` (any clock in seconds that does not go back).
+
+        In the first picture, and the first of a new size, nothing moves; nor ever in one of less than 4 x 4 pixels.
+        """
+        if min(luma.shape) < _CELL:
+            return STILL
+        small = _shrink(luma)
+        if self._background is None or luma.shape != self._size:
+            self._size = luma.shape
+            self._learn(small, at_s)
+            return STILL
+        passed_s = max(0.0, at_s - self._seen_s)
+        self._seen_s = at_s
+        if at_s < self._settled_s:
+            self._learn(small, at_s)
+            return STILL
+        raw_share = _differing(small, self._background)
+        self._background *= _exposure(small, self._background)
+        changed = _changed(small, self._background)
+        area = cv2.countNonZero(changed) / changed.size
+        if area > UNEXPLAINED_SHARE and max(area, raw_share) > SWITCH_SHARE:
+            self._settled_s = at_s + SETTLE_S
+            self._learn(small, at_s)
+            return Motion(boxes=[], area=area)
+        cv2.accumulateWeighted(small, self._background, _share(passed_s, ADAPT_S), cv2.bitwise_not(changed))
+        if not area:
+            return STILL
+        cv2.accumulateWeighted(small, self._background, _share(passed_s, ABSORB_S), changed)
+        return Motion(boxes=self._scaled(_find_boxes(changed), small), area=area)
+
+    def _learn(self, small: U8, at_s: float) -> None:
+        self._background = small.astype(np.float32)
+        self._seen_s = at_s
+
+    def _scaled(self, boxes: list[_Corners], small: U8) -> list[Box]:
+        height, width = self._size
+        factor = width // small.shape[1]
+        return [
+            Box(
+                x=left * factor,
+                y=top * factor,
+                width=min(right * factor, width) - left * factor,
+                height=min(bottom * factor, height) - top * factor,
+            )
+            for left, top, right, bottom in boxes
+        ]
+
+
+def _shrink(luma: U8) -> U8:
+    """The picture in half size, and again, until it is narrow enough: the mean of 2 x 2 pixels is the fastest way."""
+    while luma.shape[1] > WIDEST:
+        luma = _halved(luma)
+    return luma
+
+
+def _halved(picture: U8) -> U8:
+    height, width = picture.shape[0] // 2, picture.shape[1] // 2
+    even = picture[: 2 * height, : 2 * width]
+    return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _differing(small: U8, background: npt.NDArray[np.float32]) -> float:
+    """The share of the picture that is not as bright as the background."""
+    differs = np.abs(small[_SAMPLE] - background[_SAMPLE]) > THRESHOLD
+    return float(np.count_nonzero(differs) / differs.size)
+
+
+def _exposure(small: U8, background: npt.NDArray[np.float32]) -> np.float32:
+    """The factor by which the picture is brighter than the background, as most pixels tell."""
+    factors = small[_SAMPLE].ravel() / np.maximum(background[_SAMPLE].ravel(), np.float32(1.0))
+    middle = factors.size // 2
+    return np.float32(np.partition(factors, middle)[middle])
+
+
+def _changed(small: U8, background: npt.NDArray[np.float32]) -> U8:
+    """255 where a pixel is brighter or darker than all the background about it: a camera that shakes moves nothing."""
+    expected = cv2.convertScaleAbs(background)
+    brighter = cv2.subtract(small, cv2.dilate(expected, _NEIGHBOURS))
+    darker = cv2.subtract(cv2.erode(expected, _NEIGHBOURS), small)
+    return _over(cv2.max(brighter, darker), THRESHOLD)
+
+
+def _over(values: cv2.typing.MatLike, threshold: float) -> U8:
+    """255 where a value is greater than the threshold, else 0."""
+    return cv2.threshold(values, threshold, 255, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
+
+
+def _share(passed_s: float, follow_s: float) -> float:
+    """How much of a difference the background takes over in `passed_s`."""
+    return 1.0 - math.exp(-passed_s / follow_s)
+
+
+def _find_boxes(changed: U8) -> list[_Corners]:
+    """Boxes about what changed, the largest first: cells that touch are one thing, and boxes that overlap."""
+    cells = _over(_halved(_halved(changed)), 255 * CELL_SHARE)
+    _, _, found, _ = cv2.connectedComponentsWithStats(cv2.dilate(cells, _NEIGHBOURS), ltype=cv2.CV_16U)
+    largest = sorted(found[1:].tolist(), key=lambda row: -row[cv2.CC_STAT_AREA])[:MAX_BOXES]
+    boxes = [_tight(changed, *(int(side) * _CELL for side in row[:4])) for row in largest]
+    smallest = MIN_SHARE * changed.size
+    return _merged([box for box in boxes if (box[2] - box[0]) * (box[3] - box[1]) > smallest])
+
+
+def _tight(changed: U8, x: int, y: int, width: int, height: int) -> _Corners:
+    """The corners of the changed pixels within these cells."""
+    left, top, inner_width, inner_height = cv2.boundingRect(changed[y : y + height, x : x + width])
+    return x + left, y + top, x + left + inner_width, y + top + inner_height
+
+
+def _merged(boxes: list[_Corners]) -> list[_Corners]:
+    merged: list[_Corners] = []
+    for box in boxes:
+        while (other := next((other for other in merged if _overlap(box, other)), None)) is not None:
+            merged.remove(other)
+            box = min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])
+        merged.append(box)
+    return merged
+
+
+def _overlap(one: _Corners, other: _Corners) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,1 @@
+"""The built-in processors: one file each, short enough to copy."""
