@@ -5,10 +5,13 @@ import signal
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
+from msgspec import Raw
 
 from clips import probe
 from framebus.messages import CameraState, CameraStatus, JobState, ServiceState
+from framebus.recordings import list_segments
 from groups import SYNTHETIC, RunningGroup, running_group, wait_until
 
 KILLS = 20
@@ -37,10 +40,11 @@ def test_a_process_killed_20_times_comes_back_each_time_and_no_accepted_job_is_l
 ) -> None:
     accepted: list[str] = []
     before = group.services()
+    recorded = list_segments(group.place.data, "front", time.time() - 300.0, time.time())[0]
+    assert recorded.end_ms is not None
 
     for _ in range(KILLS):
-        now_s = time.time()
-        accepted += [group.submit(now_s - 3.0, now_s).id for _ in range(2)]
+        accepted += [group.submit(recorded.start_ms / 1_000, recorded.end_ms / 1_000).id for _ in range(2)]
         old = group.kill(kind)
         group.await_back(kind, old)
 
@@ -69,7 +73,5 @@ def test_a_stopped_process_is_found_and_replaced_within_seven_seconds(group: Run
     assert time.monotonic() - stopped_s < 9.0
 
 
-def _files(result: object) -> list[str]:
-    import msgspec
-
-    return [str(name) for name in msgspec.msgpack.decode(result)["files"]]  # type: ignore[call-overload]
+def _files(result: Raw) -> list[str]:
+    return [str(name) for name in msgspec.msgpack.decode(bytes(result))["files"]]
