@@ -184,7 +184,7 @@ def _jobs_table(found: list[JobView]) -> Table:
     for column in ("job", "type", "camera", "state", "created", "attempt", ""):
         table.add_column(column)
     for job in found:
-        note = f"{job.error.code}: {job.error.message}" if job.error else ", ".join(files_of(job)) or job.step
+        note = f"{job.error.code}: {job.error.message}" if job.error else "".join(files_of(job)[-1:]) or job.step
         table.add_row(
             job.id[:4], job.type, job.camera or "-", job.state.value, clock(job.created_at_s), str(job.attempt), note
         )

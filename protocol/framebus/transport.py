@@ -75,24 +75,26 @@ class Caller:
 
     def _try(self, service: str, frames: Frames, wait_s: float) -> Frames | None:
         """One socket, one request: its answer, or None after `wait_s` or when the connection broke."""
-        request = _socket(self._context, zmq.REQ, codec.MAX_ANSWER_BYTES)
-        monitor = request.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         try:
-            request.setsockopt(zmq.IMMEDIATE, 1)
-            request.connect(self._place.door(service))
-            end_s = time.monotonic() + wait_s
-            if not request.poll(_ms(wait_s), zmq.POLLOUT):
-                return None
-            request.send_multipart(frames)
-            poller = zmq.Poller()
-            poller.register(request, zmq.POLLIN)
-            poller.register(monitor, zmq.POLLIN)  # a dead service is noticed at once, not by the clock
-            ready = dict(poller.poll(_ms(end_s - time.monotonic())))
-            return request.recv_multipart() if request in ready else None
-        finally:
-            request.disable_monitor()
-            monitor.close(0)
-            request.close(0)
+            with contextlib.ExitStack() as opened:
+                request = _socket(self._context, zmq.REQ, codec.MAX_ANSWER_BYTES)
+                opened.callback(request.close, 0)
+                monitor = request.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+                opened.callback(monitor.close, 0)
+                opened.callback(request.disable_monitor)
+                request.setsockopt(zmq.IMMEDIATE, 1)
+                request.connect(self._place.door(service))
+                end_s = time.monotonic() + wait_s
+                if not request.poll(_ms(wait_s), zmq.POLLOUT):
+                    return None
+                request.send_multipart(frames)
+                poller = zmq.Poller()
+                poller.register(request, zmq.POLLIN)
+                poller.register(monitor, zmq.POLLIN)  # a dead service is noticed at once, not by the clock
+                ready = dict(poller.poll(_ms(end_s - time.monotonic())))
+                return request.recv_multipart() if request in ready else None
+        except zmq.ContextTerminated:
+            raise RefusedError(ErrorCode.UNAVAILABLE, "the bus was closed") from None
 
 
 def _remove_ipc_file(address: str) -> None:
