@@ -1,0 +1,49 @@
+"""What the pages for people name is there, under that name."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["CONTRIBUTING.md", "docs/glossary.md", "docs/parts.md"]
+WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_links_to_exists(page: str) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text())
+
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_every_file_that_a_contributor_is_sent_to_exists() -> None:
+    named = re.findall(r"`((?:protocol|services|launcher|tests|\.ci)/[^`<*]*)`", (ROOT / "CONTRIBUTING.md").read_text())
+
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_make_target_that_a_contributor_is_told_exists() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    told = set(re.findall(r"\bmake (\w+)", (ROOT / "CONTRIBUTING.md").read_text()))
+
+    assert told <= targets
+
+
+def test_the_glossary_has_each_word_once_on_one_line_in_order() -> None:
+    lines = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+
+    assert len([line for line in lines if line.startswith("- ")]) == len(WORDS)
+    assert sorted(set(WORDS), key=str.lower) == WORDS
+
+
+def test_the_glossary_has_the_words_of_the_specification() -> None:
+    spec = (ROOT / "protocol" / "SPEC.md").read_text()
+    section = spec.partition("## 2. Words")[2].partition("###")[0]
+
+    defined = {word.capitalize() for word in re.findall(r"\*\*(\w+)\*\*", section)}
+
+    assert defined - set(WORDS) == set()
+    assert defined

@@ -1,0 +1,122 @@
+"""docs/parts.md is run as it stands: each block is a file, each file a process, and no camera library is there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.processes import Folder, Program
+from framebus import client
+from framebus.requests import Ping
+
+PAGE = Path(__file__).parents[2] / "docs" / "parts.md"
+BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = {name: code for _, name, code in BLOCK.findall(PAGE.read_text())}
+MAX_LINES = 20
+
+# Python imports `sitecustomize` by itself: this one takes packages away, as if they were not installed.
+WITHOUT = """
+import os, sys
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name in os.environ["WITHOUT"].split():
+            with open("wanted.txt", "a") as wanted:
+                print(name, file=wanted)
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Without())
+"""
+NOT_IN_BASE = "av cv2 onnxruntime starlette uvicorn watchdog msgpack"
+
+
+class Parts(Folder):
+    """A folder with the files of the page, in which everything runs without what is not in the base installation."""
+
+    def __init__(self, *, without: str) -> None:
+        super().__init__()
+        for name, code in BLOCKS.items():
+            (self.path / name).write_text(code)
+        (self.path / "sitecustomize.py").write_text(WITHOUT)
+        self.environment |= {"PYTHONPATH": str(self.path), "WITHOUT": without}
+
+    def shell(self, block: str) -> Program:
+        """Run a shell block, which starts a dispatcher, and wait until that answers."""
+        command = BLOCKS[block].replace("python", "exec python", 1)  # signals shall reach it, not its shell
+        program = self.start("sh", "-c", command)
+        client.ask("dispatcher", Ping(), run=self.run, deadline_s=20.0)
+        return program
+
+    @property
+    def wanted(self) -> list[str]:
+        """What was imported in vain."""
+        path = self.path / "wanted.txt"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def parts() -> Iterator[Parts]:
+    with Parts(without=NOT_IN_BASE) as parts:
+        yield parts
+
+
+def test_the_ring_passes_pictures_between_two_processes_without_zeromq() -> None:
+    with Parts(without=f"{NOT_IN_BASE} zmq") as parts:
+        reader = parts.python("ring_reader.py")
+        reader.wait_for("waiting")
+        writer = parts.python("ring_writer.py")
+
+        codes = reader.wait(), writer.wait()
+
+        assert codes == (0, 0), (reader.said, writer.said)
+        pictures = [line.split() for line in reader.said[1:]]
+        assert pictures, "the reader saw nothing"
+        assert all(int(number) == float(mean) + 1 for number, mean in pictures)
+        assert list((parts.path / "shm").iterdir()) == []
+        assert parts.wanted == []
+
+
+def test_the_bus_carries_news_with_a_dispatcher_and_no_launcher(parts: Parts) -> None:
+    dispatcher = parts.shell("dispatcher")
+    thermometer = parts.python("thermometer.py")
+
+    listener = parts.python("listener.py")
+    code = listener.wait()
+
+    assert code == 0, listener.said
+    assert listener.said == ["celsius 81.5"]
+    assert (thermometer.stop(), dispatcher.stop()) == (0, 0)
+    assert parts.wanted == []
+
+
+def test_the_ledger_does_jobs_of_an_own_type_without_a_camera(parts: Parts) -> None:
+    dispatcher = parts.shell("dispatcher-with-jobs")
+    worker = parts.python("shouter.py")
+
+    submit = parts.python("submit.py")
+    code = submit.wait()
+
+    assert code == 0, submit.said
+    assert submit.said[-2:] == ["succeeded 100.0", "{'text': 'HELLO'}"]
+    assert (worker.stop(), dispatcher.stop()) == (0, 0)
+    assert parts.wanted == []
+
+
+def test_packages_that_are_taken_away_are_missed() -> None:
+    with Parts(without="json") as parts:
+        program = parts.python("-c", "import json")
+
+        assert program.wait() == 1
+        assert parts.wanted == ["json"]
+
+
+def test_every_block_of_code_on_the_page_has_a_name_and_so_is_run() -> None:
+    fences = [line for line in PAGE.read_text().splitlines() if line.startswith("```") and line != "```"]
+
+    assert len(fences) == len(BLOCKS)
+
+
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name.endswith(".py")])
+def test_a_part_takes_at_most_20_lines(name: str) -> None:
+    assert len(BLOCKS[name].splitlines()) <= MAX_LINES
