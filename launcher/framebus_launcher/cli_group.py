@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 from rich.text import Text
 
@@ -24,7 +25,7 @@ from framebus_launcher.client import GroupClient, JsonOption, RunOption
 from framebus_launcher.config import load_settings, place_of
 from framebus_launcher.group import Group
 from framebus_launcher.live import LiveTable
-from framebus_launcher.lock import find_launcher
+from framebus_launcher.lock import find_launchers
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
@@ -35,7 +36,9 @@ POLL_S = 0.05
 ConfigOption = Annotated[
     Path | None, typer.Option("-c", "--config", help="The configuration (default: framebus.yml here).")
 ]
-DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of recordings, exports and the ledger.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", envvar="FRAMEBUS_DATA", help="Folder of recordings, exports and the ledger.")
+]
 NameArgument = Annotated[str, typer.Argument(help="As in export, or capture@front.")]
 _LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
 
@@ -96,14 +99,15 @@ def down(run: RunOption = None) -> None:
     Example: framebus down
     """
     place = Place.at(run)
-    pid = find_launcher(place.run)
-    if pid is None:
+    pids = [pid for pid in find_launchers(place.run) if _is_ours(pid)]
+    if not pids:
         raise RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}")
-    os.kill(pid, signal.SIGTERM)
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
     end_s = time.monotonic() + DOWN_LIMIT_S
-    while find_launcher(place.run) is not None:
+    while find_launchers(place.run):
         if time.monotonic() > end_s:
-            raise RefusedError(ErrorCode.DEADLINE, f"process {pid} is still stopping after {DOWN_LIMIT_S:.0f} s")
+            raise RefusedError(ErrorCode.DEADLINE, f"process {pids[0]} is still stopping after {DOWN_LIMIT_S:.0f} s")
         time.sleep(POLL_S)
     make_console().print("stopped")
 
@@ -114,13 +118,12 @@ def status(run: RunOption = None, as_json: JsonOption = False) -> None:
     Example: framebus status --json
     """
     with GroupClient(run) as group:
-        services = group.ask("launcher", ListServices()).services
+        services = _services(group)
         try:
-            rows = group.ask("dispatcher", GetState(prefix="camera/")).rows
+            cameras = [_camera(row) for row in group.ask("dispatcher", GetState(prefix="camera/")).rows]
         except RefusedError as error:
             make_console(is_error=True).print(f"cameras: {error}", style="yellow")
-            rows = []
-    cameras = [_camera(row) for row in rows]
+            cameras = []
     console = make_console()
     if as_json:
         console.print(to_json({"services": services, "cameras": cameras}))
@@ -180,6 +183,22 @@ def _load(config: Path | None, data: Path | None, run: Path | None) -> tuple[Set
     settings = load_settings(config, data=data, run=run)
     place = place_of(settings)
     return settings, place, make_table(settings, place)
+
+
+def _services(group: GroupClient) -> list[ServiceStatus]:
+    """From the launcher; where launchers run parts of a group, or systemd does, from what the dispatcher has heard."""
+    if (group.place.run / "req.launcher").exists():
+        return group.ask("launcher", ListServices()).services
+    rows = group.ask("dispatcher", GetState(prefix="service/")).rows
+    return [codec.decode_body(bytes(row.body), ServiceStatus) for row in rows]
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether this pid is a launcher here; one in a container writes down a pid that means nothing outside."""
+    try:
+        return any("framebus" in word for word in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
 
 
 def _camera(row: StateRow) -> CameraStatus:

@@ -47,10 +47,11 @@ def load_settings(path: Path | None, *, data: Path | None = None, run: Path | No
 
 def place_of(settings: Settings) -> Place:
     """Where this group lives; raises ConfigError when the run folder's path is too long for sockets."""
+    shm = os.environ.get("FRAMEBUS_SHM") or settings.shm
     return Place.at(
         Path(settings.run) if settings.run else None,
         data=Path(settings.data),
-        shm=Path(settings.shm) if settings.shm else None,
+        shm=Path(shm) if shm else None,
     )
 
 

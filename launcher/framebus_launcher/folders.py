@@ -56,9 +56,8 @@ def tidy(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:
         (settings_folder(place) / f"{row.name}.json").unlink(missing_ok=True)
     with suppress(OSError):  # not empty: another launcher has a part of the group
         settings_folder(place).rmdir()
-    if is_whole:
-        with suppress(OSError):
-            place.shm.rmdir()
+    with suppress(OSError):
+        place.shm.rmdir()
 
 
 def check_names(rows: Collection[Row], place: Place) -> None:

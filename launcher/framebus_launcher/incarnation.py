@@ -1,28 +1,33 @@
 """Draws incarnations: numbers of lives, each greater than all before, also when the clock jumps back."""
 
+import fcntl
 import os
 from pathlib import Path
 
 
 class Incarnations:
-    """Microseconds since 1970, or one more than the last; `<data>/incarnation` remembers the last."""
+    """Microseconds since 1970, or one more than the last; `<data>/incarnation` remembers the last.
+
+    Several launchers may draw from one file, each of them for a part of a group.
+    """
 
     def __init__(self, data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self._file = data / "incarnation"
-        self._last = self._read()
 
     def draw(self, wall_s: float) -> int:
         """The number of a life that begins now; raises OSError when it can't be written down."""
-        self._last = max(int(wall_s * 1e6), self._last + 1)
-        fresh = self._file.with_name(f"incarnation.{os.getpid()}.tmp")
-        fresh.write_text(f"{self._last}\n")
-        fresh.replace(self._file)
-        return self._last
-
-    def _read(self) -> int:
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            text = self._file.read_text(errors="replace").strip()
-        except FileNotFoundError:
-            return 0
-        return int(text) if text.isdecimal() and len(text) <= 16 else 0  # torn by a power cut: the clock will do
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # held by others for two system calls
+            drawn = max(int(wall_s * 1e6), _number_in(os.pread(descriptor, 64, 0)) + 1)
+            os.pwrite(descriptor, f"{drawn:016d}\n".encode(), 0)
+            return drawn
+        finally:
+            os.close(descriptor)
+
+
+def _number_in(data: bytes) -> int:
+    """The number drawn last; 0 for a file that is new, or torn by a power cut: then the clock will do."""
+    text = data.decode(errors="replace").strip()
+    return int(text) if text.isdecimal() and len(text) <= 16 else 0

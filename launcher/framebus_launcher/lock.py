@@ -22,50 +22,51 @@ class LockedError(FramebusError):
 
 
 class Lock:
-    """A file that one process holds; its pid stands in it."""
+    """A file that one process holds, and its pid stands in it; or several share it, and none is named."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_shared: bool = False) -> None:
         """Take it; raises LockedError when another has it."""
         self.path = path
+        self._is_shared = is_shared
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
             raise LockedError(path, _pid_in(path)) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        if not is_shared:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def __enter__(self) -> "Lock":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Give it back. The file stays: who removes it may take it from under one who waits for it."""
-        os.ftruncate(self._file, 0)
+        if not self._is_shared:
+            os.ftruncate(self._file, 0)
         os.close(self._file)
 
 
 def lock_group(place: Place, kinds: Sequence[str] = (), *, with_data: bool = True) -> ExitStack:
     """Hold the run folder, or only those kinds of it, and the data folder where the dispatcher is ours.
 
+    Launchers of parts share the run folder with each other, and with no launcher of a whole group.
     Leave the `with` block to give them back; raises LockedError.
     """
     with ExitStack() as held:
-        for path in lock_paths(place.run, kinds):
-            held.enter_context(Lock(path))
+        held.enter_context(Lock(place.run / "lock", is_shared=bool(kinds)))
+        for kind in kinds:
+            held.enter_context(Lock(place.run / f"lock.{kind}"))
         if with_data:
             held.enter_context(Lock(place.data / "lock"))
         return held.pop_all()
 
 
-def lock_paths(run: Path, kinds: Sequence[str] = ()) -> list[Path]:
-    """`<run>/lock`, or one file for each kind that has a launcher of its own."""
-    return [run / f"lock.{kind}" for kind in kinds] or [run / "lock"]
-
-
-def find_launcher(run: Path, kinds: Sequence[str] = ()) -> int | None:
-    """The pid of the launcher that runs this group, or these kinds of it; None when there is none."""
-    for path in lock_paths(run, kinds):
+def find_launchers(run: Path) -> list[int]:
+    """The pids of the launchers that run this group, or parts of it."""
+    found = []
+    for path in sorted(run.glob("lock*")):
         with suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
             pid = _pid_in(path)
             if pid is None:  # given back in good order; so we need not hold it for a moment to know
@@ -73,8 +74,8 @@ def find_launcher(run: Path, kinds: Sequence[str] = ()) -> int | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return pid
-    return None
+                found.append(pid)
+    return found
 
 
 def _pid_in(path: Path) -> int | None:

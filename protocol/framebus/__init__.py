@@ -25,11 +25,13 @@ if TYPE_CHECKING:
         ObjectEvent,
         Phase,
     )
+    from framebus.place import Place
     from framebus.processor import Processor
-    from framebus.ring import RingReader, RingWriter
-    from framebus.runner import JobRunner, Output, Report, WorkError
+    from framebus.ring import RingReader, RingWriter, newest_ring
+    from framebus.runner import JobRunner, Output, Report, Worker, WorkError
     from framebus.service import run
     from framebus.settings import QueuePolicy
+    from framebus.transport import SocketBus
 
     __version__: str
 
@@ -48,16 +50,20 @@ __all__ = [
     "ObjectEvent",
     "Output",
     "Phase",
+    "Place",
     "Processor",
     "QueuePolicy",
     "RefusedError",
     "Report",
     "RingReader",
     "RingWriter",
+    "SocketBus",
     "WorkError",
+    "Worker",
     "__version__",
     "cancel",
     "frames",
+    "newest_ring",
     "run",
     "snapshot",
     "submit",
@@ -81,11 +87,13 @@ _HOMES = {
         "ObjectEvent",
         "Phase",
     ],
+    "framebus.place": ["Place"],
     "framebus.processor": ["Processor"],
-    "framebus.ring": ["RingReader", "RingWriter"],
-    "framebus.runner": ["JobRunner", "Output", "Report", "WorkError"],
+    "framebus.ring": ["RingReader", "RingWriter", "newest_ring"],
+    "framebus.runner": ["JobRunner", "Output", "Report", "WorkError", "Worker"],
     "framebus.service": ["run"],
     "framebus.settings": ["QueuePolicy"],
+    "framebus.transport": ["SocketBus"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -103,6 +103,8 @@ class Report:
         self.is_working = True
         """until its end is handed in: a dispatcher that is away is no stall"""
         self.news = threading.Event()
+        self.hurry = threading.Event()
+        """the next beat does not wait its turn"""
         self._exports = exports
         self._clock_s = clock_s
 
@@ -194,7 +196,8 @@ class Worker:
     def _note_job(self, view: JobView) -> None:
         report = self._at_work.get(view.id)
         if report is not None and view.cancelling:
-            report.news.set()  # beat at once: the answer tells it to stop
+            report.hurry.set()  # the answer to the beat tells it to stop
+            report.news.set()
 
     def _work(self, slot: int) -> None:
         while not self._is_stopping.is_set():
@@ -235,6 +238,7 @@ class Worker:
         finally:
             report.remove_temps()
             is_done.set()
+            report.hurry.set()
             report.news.set()
             del self._at_work[job.id]
             beater.join()
@@ -319,7 +323,8 @@ class Worker:
         beaten_s = self._bus.clock.boot_s()
         while not is_done.is_set():
             report.news.wait(timeout=BEAT_S)
-            is_done.wait(timeout=max(0.0, beaten_s + BEAT_SOON_S - self._bus.clock.boot_s()))
+            report.hurry.wait(timeout=max(0.0, beaten_s + BEAT_SOON_S - self._bus.clock.boot_s()))
+            report.hurry.clear()
             report.news.clear()
             if is_done.is_set():
                 return

@@ -19,7 +19,7 @@ from framebus.errors import ConfigError, ExitCode
 from framebus.messages import ServiceState, ServiceStats, ServiceStatus
 from framebus.notify import Notifier
 from framebus.place import Place
-from framebus.redact import RedactingFormatter, redact
+from framebus.redact import RedactingFormatter
 from framebus.requests import GetStats, Ping, Pong
 from framebus.transport import SocketBus
 
@@ -161,7 +161,11 @@ def _parse(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _make_bus(name: str, run: Path | None) -> SocketBus:
-    place = Place.at(run) if run else Place.from_environment()
+    place = Place.from_environment()
+    if run is not None:
+        place = Place.at(
+            run, data=place.data, shm=Path(os.environ["FRAMEBUS_SHM"]) if "FRAMEBUS_SHM" in os.environ else None
+        )
     place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.environ.get("FRAMEBUS_SETTINGS")
     incarnation = os.environ.get("FRAMEBUS_INCARNATION", "")
@@ -171,6 +175,3 @@ def _make_bus(name: str, run: Path | None) -> SocketBus:
         epoch=int(incarnation) if incarnation.isdigit() else None,
         settings=Path(file).read_bytes() if file else b"{}",
     )
-
-
-__all__ = ["Process", "SelfChecking", "Stoppable", "log_to_stderr", "redact", "run"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from framebus_launcher.lock import find_launcher
+from framebus_launcher.lock import find_launchers
 from launcher.trial import GOOD, STUBBORN, is_running, wait_until
 
 LAUNCHER = """
@@ -76,7 +76,7 @@ def test_a_launcher_starts_again_where_a_killed_one_was(folder: Path, started: l
     second = launch(folder, started)
 
     await_ready(second, 1)
-    assert find_launcher(folder / "run") == second.pid
+    assert find_launchers(folder / "run") == [second.pid]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -90,7 +90,7 @@ def test_a_signal_stops_the_group_in_good_order(
 
     assert launcher.wait(8.0) == 0
     assert not any(map(is_running, pids))
-    assert find_launcher(folder / "run") is None
+    assert find_launchers(folder / "run") == []
 
 
 def test_a_second_signal_kills_at_once(folder: Path, started: list[subprocess.Popen[str]]) -> None:
@@ -117,7 +117,7 @@ def test_a_second_launcher_ends_with_75_and_names_the_first(folder: Path, starte
     assert second.returncode == 75
     assert f"in use by the launcher that runs as process {first.pid}" in errors
     assert psutil.Process(pids[0]).is_running()
-    assert find_launcher(folder / "run") == first.pid
+    assert find_launchers(folder / "run") == [first.pid]
 
 
 def test_a_hangup_is_survived_and_said(folder: Path, started: list[subprocess.Popen[str]]) -> None:

@@ -13,7 +13,7 @@ from framebus.messages import ServiceState
 from framebus.place import Place
 from framebus.settings import Camera, Detect, QueuePolicy, Restart, Settings
 from framebus_launcher.incarnation import Incarnations
-from framebus_launcher.lock import LockedError, find_launcher, lock_group
+from framebus_launcher.lock import LockedError, find_launchers, lock_group
 from framebus_launcher.member import Member
 from framebus_launcher.notices import Notice
 from framebus_launcher.process import Exit, Tail
@@ -100,10 +100,10 @@ def test_a_locked_group_names_its_launcher(folder: Path) -> None:
     with lock_group(place):
         with pytest.raises(LockedError, match=f"process {os.getpid()}"):
             lock_group(place)
-        found = find_launcher(place.run)
+        found = find_launchers(place.run)
 
-    assert found == os.getpid()
-    assert find_launcher(place.run) is None
+    assert found == [os.getpid()]
+    assert find_launchers(place.run) == []
 
 
 def test_one_data_folder_has_one_group(folder: Path) -> None:
@@ -114,7 +114,7 @@ def test_one_data_folder_has_one_group(folder: Path) -> None:
         lock_group(other)
 
     assert error.value.path == place.data / "lock"
-    assert find_launcher(other.run) is None
+    assert find_launchers(other.run) == []
 
 
 def test_kinds_have_launchers_of_their_own(folder: Path) -> None:
@@ -123,9 +123,19 @@ def test_kinds_have_launchers_of_their_own(folder: Path) -> None:
     with lock_group(place, ["dispatcher"]), lock_group(place, ["capture", "export"], with_data=False):
         with pytest.raises(LockedError):
             lock_group(place, ["export"], with_data=False)
-        found = find_launcher(place.run, ["capture"])
+        found = find_launchers(place.run)
 
-    assert found == os.getpid()
+    assert found == [os.getpid()] * 3
+
+
+def test_a_whole_group_and_a_part_of_one_exclude_each_other(folder: Path) -> None:
+    place = lockable(folder)
+
+    with lock_group(place, ["capture"], with_data=False), pytest.raises(LockedError):
+        lock_group(place)
+
+    with lock_group(place), pytest.raises(LockedError):
+        lock_group(place, ["capture"], with_data=False)
 
 
 class FakeChild:

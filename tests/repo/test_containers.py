@@ -185,7 +185,7 @@ def test_the_command_lines_of_all_containers_work_side_by_side_on_shared_folders
 
         assert health == [0] * len(KINDS)
         assert ends == [0] * len(KINDS)
-        assert {path.name for path in folder.run.iterdir()} == {f"lock.{name}" for name in KINDS}
+        assert {path.name for path in folder.run.iterdir()} == {"lock", *(f"lock.{name}" for name in KINDS)}
 
 
 # The image ------------------------------------------------------------------------------------------------------------

@@ -117,6 +117,8 @@ def unit_of(field: str, kind: Any) -> str:
     options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     if messages.Pixels in options:
         return "pixels"
+    if bool in options:
+        return ""
     return next((unit for suffix, unit in UNITS if field.endswith(suffix)), "")
 
 
