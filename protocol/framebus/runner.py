@@ -170,7 +170,8 @@ class Worker:
         self._bus = bus
         self._runners = {runner.contract.name: runner for runner in runners}
         self._exports = bus.place.data / "exports"
-        self._at_work: dict[str, Report] = {}
+        self._at_work: dict[tuple[str, int], Report] = {}
+        """by job and fence: a job that one slot hands back may come to the next before the first has tidied up"""
         self._is_stopping = threading.Event()
         for name in self._runners:
             bus.on(JobView, self._note_job, type=name)
@@ -194,10 +195,10 @@ class Worker:
         return self._is_stopping.is_set() or all(thread.is_alive() for thread in self._threads)
 
     def _note_job(self, view: JobView) -> None:
-        report = self._at_work.get(view.id)
-        if report is not None and view.cancelling:
-            report.hurry.set()  # the answer to the beat tells it to stop
-            report.news.set()
+        for report in list(self._at_work.values()):
+            if report.job.id == view.id and view.cancelling:
+                report.hurry.set()  # the answer to the beat tells it to stop
+                report.news.set()
 
     def _work(self, slot: int) -> None:
         while not self._is_stopping.is_set():
@@ -216,14 +217,14 @@ class Worker:
         try:
             return self._bus.ask("dispatcher", request, LEASE_DEADLINE_S, is_long=True).job
         except (RefusedError, MalformedError) as error:
-            if not self._is_stopping.wait(AWAY_S):
+            if not self._is_stopping.wait(_wait_s(error)):
                 log.info("no work: %s", error)
             return None
 
     def _do(self, job: LeasedJob) -> None:
         """One job from lease to end: the error boundary of work."""
         report = Report(job, self._exports, self._bus.clock.boot_s)
-        self._at_work[job.id] = report
+        self._at_work[job.id, job.fence] = report
         if self._is_stopping.is_set():
             report.stop(StopReason.RELEASED)
         is_done = threading.Event()
@@ -240,7 +241,7 @@ class Worker:
             is_done.set()
             report.hurry.set()
             report.news.set()
-            del self._at_work[job.id]
+            del self._at_work[job.id, job.fence]
             beater.join()
 
     def _run(self, job: LeasedJob, report: Report) -> None:
@@ -313,7 +314,7 @@ class Worker:
                 log.warning("job %s: %s", report.job.id, error)
                 if error.code is not ErrorCode.DEADLINE and error.retry_after_s is None:
                     return
-                if self._is_stopping.wait(AWAY_S):
+                if self._is_stopping.wait(_wait_s(error)):
                     return
                 log.warning("job %s is over; telling the dispatcher again", report.job.id)
 
@@ -347,7 +348,7 @@ class Worker:
         """A thread that hangs cannot be stopped: fail its job, hand the others back, and start the process anew."""
         step = report.told[0]
         log.error("job %s: stalled at %s; this process ends", report.job.id, step)
-        others = [other for other in self._at_work.values() if other is not report]
+        others = [other for other in list(self._at_work.values()) if other is not report]
         self._is_stopping.set()
         self._tell(report, _failure(report.job, FailKind.TRANSIENT, f"stalled at {step}", None))
         for other in others:
@@ -355,6 +356,11 @@ class Worker:
         for one in (report, *others):
             one.remove_temps()
         os._exit(ExitCode.INTERNAL)
+
+
+def _wait_s(error: FramebusError) -> float:
+    """How long to leave a dispatcher alone that could not answer, in seconds."""
+    return (isinstance(error, RefusedError) and error.retry_after_s) or AWAY_S
 
 
 def _failure(job: LeasedJob, kind: FailKind, message: str, code: ErrorCode | None) -> JobFailed:

@@ -1,0 +1,1 @@
+"""Clips from what was recorded: jobs of type `export`."""

@@ -1,0 +1,1 @@
+"""What several services need of video files and pictures; imports no service."""
