@@ -1,0 +1,206 @@
+"""The thread that keeps one connection of a camera: connects, reads, hands packets on, and tries again."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import av
+
+from framebus.clock import Clock
+from framebus.messages import Cause
+from framebus.throttle import backoff_s
+from framebus_services.capture.address import Address
+from framebus_services.capture.source import Source, Wait
+from framebus_services.capture.timestamps import Arrival
+from framebus_services.capture.trouble import EndedError, NoVideoError, Trouble, trouble_of
+from framebus_services.video.packets import AnyPacket
+
+log = logging.getLogger(__name__)
+
+STUCK_S = 12.0
+"""longer than a connection may take to be made, or to be silent"""
+LOOK_UP_S = 45.0
+"""what a resolver may take, which nobody can interrupt"""
+RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
+QUIET_S = 5.0
+"""without a frame, and the camera counts as offline"""
+UNDECODABLE = Trouble(Cause.CODEC, "packets come, but no frame comes of them")
+
+
+class Sink(Protocol):
+    """Something that takes the packets of one connection after the other, on the reader's thread."""
+
+    def open(self) -> None:
+        """Before the first connection."""
+
+    def begin(self, source: Source) -> None:
+        """A connection was made."""
+
+    def take(self, packet: AnyPacket, arrival: Arrival) -> bool:
+        """Take a packet, which is now the sink's to change; tells whether a frame came of it."""
+
+    def end(self) -> None:
+        """The connection is gone."""
+
+    def close(self) -> None:
+        """The process ends."""
+
+
+class Phase(Enum):
+    CONNECTING = "connecting"
+    """for the first time"""
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A connection as others may know it; replaced as a whole."""
+
+    phase: Phase = Phase.CONNECTING
+    trouble: Trouble | None = None
+    retry_at_s: float | None = None
+    """wall clock"""
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+
+
+class Reader:
+    """Reads one address for ever. The first sink says whether frames come; it may need the packet unchanged."""
+
+    def __init__(
+        self,
+        address: Address,
+        connect: Callable[[Address, Wait], Source],
+        sinks: Sequence[Sink],
+        clock: Clock,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.address = address
+        self.link = Link()
+        self.packets = 0
+        """of video, since the start"""
+        self.idle_packets = 0
+        """of video, since the last frame of this connection"""
+        self.frame_at_s: float | None = None
+        """boot time of the last frame"""
+        self._has_read = False
+        self._connect = connect
+        self._sinks = sinks
+        self._clock = clock
+        self._on_change = on_change
+        self._is_stopping = threading.Event()
+        self._is_done = False
+        self._busy = threading.Lock()  # held while sinks work; a read that hangs does not hold it
+        self._limit_at_s = clock.boot_s() + STUCK_S
+        self._thread = threading.Thread(target=self._run, name=f"reader {address.kind.value}", daemon=True)
+
+    def start(self) -> None:
+        self._beat(STUCK_S)
+        self._thread.start()
+
+    def is_healthy(self) -> bool:
+        """Whether the thread lives and is not stuck."""
+        return self._is_done or (self._thread.is_alive() and self._clock.boot_s() < self._limit_at_s)
+
+    def stop(self, limit_s: float) -> None:
+        """End the thread and close the sinks, within about `limit_s`, also when the thread hangs in a read."""
+        self._is_stopping.set()
+        self._thread.join(limit_s / 2)
+        if not self._busy.acquire(timeout=limit_s / 2):
+            log.warning("%s: stuck; the recording is repaired at the next start", self.address.shown)
+            return
+        try:
+            for sink in self._sinks:
+                sink.end()
+                sink.close()
+        finally:
+            self._busy.release()
+
+    def _run(self) -> None:
+        with self._busy:
+            for sink in self._sinks:
+                sink.open()
+        failures = 0
+        while not self._is_stopping.is_set():
+            frames_before = self.frame_at_s
+            trouble = self._read()
+            if self._is_stopping.is_set():
+                break
+            failures = 1 if self.frame_at_s != frames_before else failures + 1
+            if self.address.is_once and isinstance(trouble, EndedError):
+                self._set_down(trouble, None)
+                break
+            wait_s = backoff_s(failures, base_s=RETRY_S, limit_s=RETRY_LIMIT_S)
+            self._set_down(trouble, self._clock.wall_s() + wait_s)
+            self._beat(wait_s + STUCK_S)
+            self._is_stopping.wait(wait_s)
+        self._is_done = True
+
+    def _read(self) -> Exception:
+        """One connection, from its making to its end; returns why it ended."""
+        self._has_read = False
+        try:
+            self._beat(LOOK_UP_S + STUCK_S)
+            source = self._connect(self.address, self._wait)
+        except (OSError, av.FFmpegError, NoVideoError) as error:
+            return error
+        try:
+            with self._busy:
+                for sink in self._sinks:
+                    sink.begin(source)
+            self._take_all(source)
+        except (OSError, av.FFmpegError, NoVideoError, EndedError) as error:
+            return error
+        finally:
+            with self._busy:
+                for sink in self._sinks:
+                    sink.end()
+                source.close()
+        return EndedError("the process ends")
+
+    def _take_all(self, source: Source) -> None:
+        begun_at_s = self._clock.boot_s()
+        for packet in source.packets():
+            arrival = Arrival(self._clock.wall_s(), self._clock.boot_s())
+            self._beat(STUCK_S)
+            is_video = packet.stream_index == source.video.index
+            with self._busy:
+                if self._is_stopping.is_set():
+                    return
+                has_frame, *_ = [sink.take(packet, arrival) for sink in self._sinks]
+            self._has_read = True
+            self.packets += is_video
+            self.idle_packets = 0 if has_frame else self.idle_packets + is_video
+            if has_frame:
+                self.frame_at_s = arrival.boot_s
+                if self.link.phase is not Phase.UP:
+                    self._set_up(source)
+            elif self.link.phase is not Phase.UP and arrival.boot_s - begun_at_s > QUIET_S:
+                self._set_link(Link(phase=Phase.DOWN, trouble=UNDECODABLE))  # but recorded all the same
+
+    def _wait(self, seconds: float) -> bool:
+        if seconds > 0.0:
+            self._beat(seconds + STUCK_S)
+        return self._is_stopping.wait(seconds) if seconds > 0.0 else self._is_stopping.is_set()
+
+    def _beat(self, limit_s: float) -> None:
+        self._limit_at_s = self._clock.boot_s() + limit_s
+
+    def _set_up(self, source: Source) -> None:
+        context = source.video.codec_context
+        name = context.codec.canonical_name
+        self._set_link(Link(phase=Phase.UP, codec=name, width=context.width, height=context.height))
+
+    def _set_down(self, error: Exception, retry_at_s: float | None) -> None:
+        trouble = trouble_of(error, was_connected=self._has_read)
+        self._set_link(Link(phase=Phase.DOWN, trouble=trouble, retry_at_s=retry_at_s))
+
+    def _set_link(self, link: Link) -> None:
+        if link != self.link:
+            self.link = link
+            self._on_change()

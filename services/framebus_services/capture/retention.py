@@ -1,0 +1,102 @@
+"""Deletes a camera's oldest recordings: those past their time, and more where the disk is getting short."""
+
+import logging
+from collections import Counter, deque
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from framebus.clock import Clock
+from framebus.recordings import Segment, parse_segment, recordings_folder
+from framebus_services.capture.disk import Disk
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 50
+"""files deleted in one step, so that the loop goes on turning"""
+JUMP_S = 3_600.0
+TRUST_S = 3_600.0
+"""how long the wall clock is not believed after it jumped"""
+
+
+class Retention:
+    """The recordings of one camera; call `step` now and then."""
+
+    def __init__(self, data: Path, camera: str, keep_s: float, clock: Clock, disk: Disk) -> None:
+        self._folder = recordings_folder(data, camera)
+        self._camera = camera
+        self._keep_s = keep_s
+        self._clock = clock
+        self._disk = disk
+        self.tally: Counter[str] = Counter()
+        self._offset_s = clock.wall_s() - clock.boot_s()
+        self._distrust_until_s = float("-inf")
+        self._oldest: deque[Segment] = deque()
+
+    def step(self) -> bool:
+        """Delete a few files at most; tells whether there may be more to do at once. Raises OSError."""
+        is_clock_trusted = self._is_clock_trusted()
+        old_ms = (self._clock.wall_s() - self._keep_s) * 1_000
+        for _ in range(AT_ONCE):
+            segment = self._next()
+            if segment is None:
+                return False
+            if is_clock_trusted and (segment.end_ms or segment.start_ms) < old_ms:
+                self._delete(segment, "old")
+            elif self._disk.space().is_getting_short:
+                self._delete(segment, "for_space")
+            else:
+                self._oldest.appendleft(segment)
+                return False
+        return True
+
+    def _is_clock_trusted(self) -> bool:
+        offset_s = self._clock.wall_s() - self._clock.boot_s()
+        moved_s, self._offset_s = offset_s - self._offset_s, offset_s
+        now_s = self._clock.boot_s()
+        if abs(moved_s) > JUMP_S:
+            self._distrust_until_s = now_s + TRUST_S
+            log.warning("the clock moved by %.0f s: nothing is deleted by age for an hour", moved_s)
+        return now_s >= self._distrust_until_s
+
+    def _delete(self, segment: Segment, why: str) -> None:
+        segment.path.unlink(missing_ok=True)
+        self.tally[f"deleted.{why}"] += 1
+
+    def _next(self) -> Segment | None:
+        """The oldest closed segment; the hours before it are removed where they are empty."""
+        if not self._oldest:
+            self._oldest.extend(self._oldest_hour())
+        return self._oldest.popleft() if self._oldest else None
+
+    def _oldest_hour(self) -> list[Segment]:
+        # The recorder may be about to write to a folder of the last hours.
+        last = datetime.fromtimestamp(self._clock.wall_s(), UTC) - timedelta(hours=2)
+        for day in _folders(self._folder):
+            for hour in _folders(day):
+                closed = [segment for path in hour.iterdir() if (segment := _closed(path)) is not None]
+                if closed:
+                    return sorted(closed)
+                if f"{day.name}/{hour.name}" < f"{last:%Y-%m-%d/%H}":
+                    _remove_if_empty(hour)
+            if day.name < f"{last:%Y-%m-%d}":
+                _remove_if_empty(day)
+        return []
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # something of another kind is in it; it is not ours
+
+
+def _closed(path: Path) -> Segment | None:
+    segment = parse_segment(path)
+    return None if segment is None or segment.is_open else segment
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return []

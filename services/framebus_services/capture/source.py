@@ -1,0 +1,164 @@
+"""Connections to cameras and files: packets as they come, each source at its own pace."""
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Protocol
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from framebus.clock import Clock
+from framebus_services.capture.address import Address
+from framebus_services.capture.pacing import Pacer
+from framebus_services.capture.trouble import EndedError, NoVideoError
+from framebus_services.video.packets import AnyPacket
+
+CONNECT_S = 5.0
+READ_S = 5.0
+PROBE_QUICKLY = {"probesize": "200000", "analyzeduration": "200000"}
+"""Half a second instead of two; enough where the camera describes its stream before it sends it."""
+RTSP = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtp,tcp,tls,udp,crypto"}  # udp: a part of rtp's own check
+FILES = {"protocol_whitelist": "file,crypto,data"}
+
+Wait = Callable[[float], bool]
+"""waits so many seconds; True as soon as the process is to end"""
+
+
+class Source(Protocol):
+    """A camera that is connected."""
+
+    @property
+    def video(self) -> VideoStream:
+        """What the packets of video are, as a template for a file."""
+
+    @property
+    def audio(self) -> AudioStream | None:
+        """What the other packets are."""
+
+    @property
+    def decoder(self) -> VideoCodecContext:
+        """Decodes the packets of video."""
+
+    def packets(self) -> Iterator[AnyPacket]:
+        """Packets when they come in or are due; ends when asked to; raises OSError or av.FFmpegError."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class NetworkSource:
+    """A camera in the network. Raises OSError, av.FFmpegError or NoVideoError when it can't be reached."""
+
+    def __init__(self, address: Address) -> None:
+        self._container = _open_stream(address.url, PROBE_QUICKLY)
+        if not _is_described(self._container):
+            self._container.close()
+            self._container = _open_stream(address.url, {})
+        self.video, self.audio, self.decoder = _take_streams(self._container)
+
+    def packets(self) -> Iterator[AnyPacket]:
+        for packet in self._container.demux(_chosen(self.video, self.audio)):
+            if packet.size:
+                yield packet
+        raise EndedError("the camera closed the connection")
+
+    def close(self) -> None:
+        self._container.close()
+
+
+class FileSource:
+    """A video file, played at its own pace: for ever, or once."""
+
+    def __init__(self, address: Address, clock: Clock, wait: Wait) -> None:
+        self._clock = clock
+        self._wait = wait
+        self._is_once = address.is_once
+        self._container = av.open(f"file:{address.url}", options=FILES)
+        self.video, self.audio, self.decoder = _take_streams(self._container)
+
+    def packets(self) -> Iterator[AnyPacket]:
+        pacer = Pacer()
+        offset_s = Fraction(0)
+        while True:
+            spans: dict[int, Span] = {}
+            for packet in self._container.demux(_chosen(self.video, self.audio)):
+                if packet.dts is not None and packet.size:
+                    at_s = packet.dts * packet.time_base
+                    spans.setdefault(packet.stream_index, Span(at_s)).end_s = at_s + _length_s(packet)
+                    _shift(packet, offset_s)
+                    if self._wait(pacer.wait_s(float(at_s + offset_s), self._clock.boot_s())):
+                        return
+                if packet.size:
+                    yield packet
+            if not spans:
+                raise NoVideoError("the file has no packet with a time")
+            if self._is_once:
+                raise EndedError("the file was played to its end")
+            # Streams begin and end at different times, B-frames below 0: no stream's time may go back.
+            offset_s += max(span.end_s - span.first_s for span in spans.values())
+            self._container.seek(round(min(span.first_s for span in spans.values()) * 1_000_000))
+
+    def close(self) -> None:
+        self._container.close()
+
+
+@dataclass
+class Span:
+    """From when to when the packets of a stream go, in the file's own time."""
+
+    first_s: Fraction
+    end_s: Fraction = field(default_factory=Fraction)
+
+
+def resolve(address: Address) -> None:
+    """Look the host up; raises socket.gaierror, where FFmpeg would only say that input and output failed."""
+    socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+
+
+def _open_stream(url: str, probing: dict[str, str]) -> InputContainer:
+    return av.open(url, options={**RTSP, **probing}, timeout=(CONNECT_S, READ_S))
+
+
+def _is_described(container: InputContainer) -> bool:
+    return bool(container.streams.video) and container.streams.video[0].codec_context.width > 0
+
+
+def _take_streams(container: InputContainer) -> tuple[VideoStream, AudioStream | None, VideoCodecContext]:
+    if not container.streams.video:
+        container.close()
+        raise NoVideoError("there is no video in it")
+    video = container.streams.video[0]
+    context = video.codec_context
+    return video, next(iter(container.streams.audio), None), make_decoder(context.name, context.extradata)
+
+
+def make_decoder(name: str, extradata: bytes | None) -> VideoCodecContext:
+    """A decoder of its own: the stream's loses the frames that it holds back when a file is wound back."""
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    decoder.thread_type = "NONE"
+    decoder.thread_count = 1  # more threads give the same frames later, for more CPU time
+    if extradata:
+        decoder.extradata = extradata
+    return decoder
+
+
+def _chosen(video: VideoStream, audio: AudioStream | None) -> list[VideoStream | AudioStream]:
+    return [video] if audio is None else [video, audio]
+
+
+def _length_s(packet: AnyPacket) -> Fraction:
+    return (packet.duration or 0) * packet.time_base
+
+
+def _shift(packet: AnyPacket, offset_s: Fraction) -> None:
+    ticks = round(offset_s / packet.time_base)
+    if packet.dts is not None:
+        packet.dts += ticks
+    if packet.pts is not None:
+        packet.pts += ticks
