@@ -1,6 +1,6 @@
 """`framebus demo`: the whole group on a synthetic camera or a given one, a clip, and two kills; all figures measured.
 
-It is also a test: when a job is lost or done twice, the exit code is 70.
+It is also a test: when a job is lost or done twice, the exit code is 70; 69 when the camera gives no pictures.
 """
 
 import logging
@@ -85,6 +85,7 @@ class Demo:
             self._stay()
         except FramebusError as error:
             self._is_told.set()
+            self._exit_code = ExitCode.UNAVAILABLE
             self._teller.tell("sorry", str(error), "", "red")
             for line in self._last_words[-5:]:
                 self._teller.say(line)

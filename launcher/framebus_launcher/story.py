@@ -17,6 +17,7 @@ from framebus.jobs import FINAL
 from framebus.messages import (
     CameraState,
     CameraStatus,
+    Cause,
     JobState,
     JobView,
     MotionBoxes,
@@ -39,6 +40,15 @@ MOTION_LIMIT_S = 10.0
 RECORD_LIMIT_S = 60.0
 JOB_LIMIT_S = 60.0
 BACK_LIMIT_S = 15.0
+MENDS = {
+    Cause.AUTH: "(wrong user or password in SOURCE?)",
+    Cause.DNS: "(is the host's name in SOURCE right?)",
+    Cause.REFUSED: "(nobody listens there: are address and port in SOURCE right?)",
+    Cause.NOT_FOUND: "(SOURCE is an rtsp:// address or the path of a video file)",
+    Cause.CODEC: "(is SOURCE a video?)",
+    Cause.NO_SPACE: "",
+}
+"""causes that do not heal by themselves, and what to do about them"""
 SERVICES = ("dispatcher", "export", "enrich")
 
 
@@ -126,11 +136,11 @@ class Story:
                 self._teller.tell("ready", "  ".join(names))
 
     def _show_frames(self) -> None:
-        status = self._news.wait_for(self._online, ONLINE_LIMIT_S)
-        if status is None:
-            status = self._news.newest(f"camera/{self._camera}/", CameraStatus)
-            why = f"{status.cause.value}: {status.detail}" if status else "no word of it"
-            raise StoryError(f"the camera does not come online: {why}")
+        status = self._news.wait_for(self._online_or_hopeless, ONLINE_LIMIT_S)
+        if status is None or status.state is not CameraState.ONLINE:
+            status = status or self._news.newest(f"camera/{self._camera}/", CameraStatus)
+            why = f"{status.detail} {MENDS.get(status.cause, '')}" if status else "it says nothing"
+            raise StoryError(f"the camera does not come online: {why.strip()}")
         with RingReader.open(_found(newest_ring(self._place.shm, self._camera), "its ring")) as ring:
             picture = f"{ring.width}x{ring.height}, {status.codec.upper()}"
             self._teller.tell(
@@ -304,6 +314,12 @@ class Story:
 
     def _online(self) -> CameraStatus | None:
         return self._online_since(0.0)
+
+    def _online_or_hopeless(self) -> CameraStatus | None:
+        """A camera that answers `wrong password` is not waited for; one that is silent may be starting."""
+        status = self._news.newest(f"camera/{self._camera}/", CameraStatus)
+        is_hopeless = status is not None and status.state is CameraState.OFFLINE and status.cause in MENDS
+        return status if is_hopeless else self._online()
 
     def _online_since(self, since_s: float) -> CameraStatus | None:
         status = self._news.newest(f"camera/{self._camera}/", CameraStatus)

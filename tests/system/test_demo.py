@@ -83,3 +83,20 @@ def test_a_source_that_cannot_be_one_is_one_line_and_exit_78(folder: Path) -> No
     assert done.returncode == 78
     assert "rtsp://" in done.stderr
     assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_a_file_that_is_no_video_is_told_in_one_line_with_its_mend_and_exit_69(folder: Path) -> None:
+    (folder / "bad.mp4").write_text("not a video")
+
+    done = subprocess.run(
+        [FRAMEBUS, "demo", "--source", str(folder / "bad.mp4")],
+        capture_output=True,
+        text=True,
+        timeout=30.0,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+
+    assert done.returncode == 69
+    assert "is SOURCE a video?" in done.stdout
+    assert "left behind: 0 processes, 0 sockets, 0 rings" in done.stdout
