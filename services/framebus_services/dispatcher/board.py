@@ -1,10 +1,12 @@
 """What is broadcast of the jobs: one board per type, moves soon, progress once a second, the last word always."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from framebus import codec
 from framebus.jobs import FINAL
 from framebus.messages import BoardStatus, JobBoard, JobState, JobView, More, QueueStatus
 from framebus.settings import QueuePolicy
@@ -15,6 +17,8 @@ PROGRESS_PERIOD_S = 1.0
 ENDED_SHOWN_S = 5.0
 MAX_WAITING = 100
 MAX_ENDED = 50
+MAX_LIST_BYTES = 400_000
+"""of the waiting and of the ended jobs: a board of long names must still fit into a message"""
 
 
 class BoardClock:
@@ -75,9 +79,9 @@ class Boards:
         self._jobs.setdefault(kind, {})
         self._clocks.setdefault(kind, BoardClock()).note_move(now_s)
 
-    def load(self, view: JobView, priority: int, number: int) -> None:
+    def load(self, view: JobView, priority: int, number: int, now_s: float) -> None:
         """A job that was there before this dispatcher: counted already, told with the first board."""
-        self._jobs.setdefault(view.type, {})[view.id] = _Shown(view, priority, number)
+        self._show(view, priority, number, now_s)
 
     def move(self, view: JobView, was: JobState | None, priority: int, number: int, now_s: float) -> None:
         """A job has moved from `was` (None: it is new): tell it at once, and put it on the next board."""
@@ -85,10 +89,17 @@ class Boards:
         if was is not None:
             counts[was] = counts.get(was, 0) - 1
         counts[view.state] = counts.get(view.state, 0) + 1
-        shown = _Shown(view, priority, number, ended_up_s=now_s if view.state in FINAL else None)
-        self._jobs.setdefault(view.type, {})[view.id] = shown
+        view = self._show(view, priority, number, now_s)
         self._clocks.setdefault(view.type, BoardClock()).note_move(now_s)
         self._publish(view)
+
+    def _show(self, view: JobView, priority: int, number: int, now_s: float) -> JobView:
+        jobs = self._jobs.setdefault(view.type, {})
+        before = jobs.get(view.id)
+        if before is not None and before.view.attempt == view.attempt:  # a beat may be newer than the row that moved
+            view = replace(view, percent=max(view.percent, before.view.percent))
+        jobs[view.id] = _Shown(view, priority, number, ended_up_s=now_s if view.state in FINAL else None)
+        return view
 
     def progress(self, job_id: str, step: str, percent: float, eta_s: float | None, now_s: float) -> None:
         """A running job tells how far it is."""
@@ -143,15 +154,17 @@ class Boards:
         ended = sorted(
             (shown for shown in jobs if shown.ended_up_s is not None), key=lambda shown: shown.ended_up_s or 0
         )
+        first = _fitting(waiting[:MAX_WAITING])
+        last = _fitting([shown.view for shown in reversed(ended[-MAX_ENDED:])])[::-1]
         policy = self._policy_of(kind)
         status = BoardStatus.RUNNING if running else BoardStatus.QUEUED if waiting else BoardStatus.IDLE
         return JobBoard(
             type=kind,
             status=status,
             running=running,
-            waiting=waiting[:MAX_WAITING],
-            ended=[shown.view for shown in ended[-MAX_ENDED:]],
-            more=More(waiting=max(0, len(waiting) - MAX_WAITING), ended=max(0, len(ended) - MAX_ENDED)),
+            waiting=first,
+            ended=last,
+            more=More(waiting=len(waiting) - len(first), ended=len(ended) - len(last)),
             counts={state.value: number for state, number in self._counts.get(kind, {}).items() if number},
             queue=QueueStatus(
                 max_queued=policy.max_queued,
@@ -159,6 +172,12 @@ class Boards:
                 free=max(0, policy.max_queued - len(waiting)),
             ),
         )
+
+
+def _fitting(views: list[JobView]) -> list[JobView]:
+    """As many of the first as fit."""
+    sizes = itertools.accumulate(len(codec.encode(view)) for view in views)
+    return [view for view, size in zip(views, sizes, strict=True) if size <= MAX_LIST_BYTES]
 
 
 def _in_line(shown: Iterable[_Shown]) -> list[JobView]:

@@ -14,7 +14,8 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
 from framebus.messages import Message
 from framebus.requests import JobPrepared, Lease, LeaseJob
-from framebus_services.dispatcher.ledger import Ledger, Moved
+from framebus_services.dispatcher.ledger import Ledger
+from framebus_services.dispatcher.moved import Moved
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,10 @@ MAX_BATCH = 256
 STUCK_S = 15.0
 RETRY_AFTER_S = 5.0
 IDLE_S = 60.0
-PUBLISH_AGAIN_S = 1.0
+AGAIN_S = 1.0
+"""between two tries to write what could not be written"""
+
+_INTERNAL = RefusedError(ErrorCode.INTERNAL, "the ledger failed; its log tells more")
 
 Outcome = Message | RefusedError
 Work = Callable[[], Outcome | None]
@@ -72,6 +76,8 @@ class Clerk:
         self._busy_since_s: float | None = None
         self._unpublished: list[str] = []
         """whose files have their names, or nearly, but whose row could not be written yet"""
+        self._has_failed = False
+        """the last batch could not be written: what is due waits a moment"""
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
@@ -124,11 +130,20 @@ class Clerk:
         while not self._is_stopping:
             errands = self._take()
             self._busy_since_s = self._clock.boot_s()
+            asking = [one.promise for one in (*self._parked, *errands)]
+            self._has_failed = True
             try:
                 self._do_batch(errands)
+                self._has_failed = False
+                self._let_know()
+                self._publish()
+            except sqlite3.Error as error:
+                log.error("the ledger could not be written: %s", error)
+                text = f"the ledger could not be written: {error}"
+                self._refuse_all(asking, RefusedError(_code_of(error), text, retry_after_s=RETRY_AFTER_S))
             except Exception:
                 log.exception("a batch of the ledger failed")
-                self._refuse_all(errands, RefusedError(ErrorCode.INTERNAL, "the ledger failed; its log tells more"))
+                self._refuse_all(asking, _INTERNAL)
             self._busy_since_s = None
 
     def _take(self) -> list[Errand | Parked]:
@@ -152,28 +167,19 @@ class Clerk:
         if (due_s := self._ledger.next_due_s()) is not None:
             dues.append(due_s)
         if self._unpublished:
-            dues.append(self._clock.boot_s() + PUBLISH_AGAIN_S)
-        return min(IDLE_S, max(0.0, min(dues) - self._clock.boot_s())) if dues else IDLE_S
+            dues.append(self._clock.boot_s() + AGAIN_S)
+        least_s = AGAIN_S if self._has_failed else 0.0
+        return min(IDLE_S, max(least_s, min(dues) - self._clock.boot_s())) if dues else IDLE_S
 
     def _do_batch(self, errands: list[Errand | Parked]) -> None:
-        try:
-            with self._ledger.store.transaction():
-                for errand in errands:
-                    if isinstance(errand, Parked):
-                        self._parked.append(errand)
-                    else:
-                        self._do(errand)
-                self._ledger.run_due()
-                self._serve_parked()
-        except sqlite3.Error as error:
-            self._undo()
-            log.error("the ledger could not be written: %s", error)
-            text = f"the ledger could not be written: {error}"
-            refusal = RefusedError(_code_of(error), text, retry_after_s=RETRY_AFTER_S)
-            self._refuse_all(errands, refusal)
-            return
-        self._let_know()
-        self._publish()
+        with self._ledger.store.transaction():
+            for errand in errands:
+                if isinstance(errand, Parked):
+                    self._parked.append(errand)
+                else:
+                    self._do(errand)
+            self._ledger.run_due()
+            self._serve_parked()
 
     def _do(self, errand: Errand) -> None:
         promise = errand.promise
@@ -184,8 +190,12 @@ class Clerk:
         try:
             with self._ledger.store.savepoint():
                 outcome = errand.work()
-        except RefusedError as error:
-            outcome = error
+        except sqlite3.Error:
+            raise  # not this errand's fault: the whole batch is undone
+        except Exception as error:
+            outcome = error if isinstance(error, RefusedError) else _INTERNAL
+            if outcome is _INTERNAL:
+                log.exception("an errand of the ledger failed")
             if len(self._ledger.moves) > moves:
                 del self._ledger.moves[moves:]
                 self._ledger.reload_counts()
@@ -214,10 +224,10 @@ class Clerk:
         self._unpublished, self._ledger.to_publish = [], []
         for job_id in ids:
             try:
-                outcome = self._publish_one(job_id)
+                outcome = self._ledger.publish(job_id)
             except sqlite3.Error as error:
                 log.error("job %s is done, but the ledger could not be written: %s; trying again", job_id, error)
-                self._undo()
+                self._ledger.undo()
                 self._unpublished.append(job_id)
                 continue
             promise = self._prepared.pop(job_id, None)
@@ -225,21 +235,8 @@ class Clerk:
                 self._settled.append((promise, outcome))
             self._let_know()
 
-    def _publish_one(self, job_id: str) -> Outcome:
-        try:
-            job = self._ledger.publish(job_id)
-        except (OSError, RefusedError) as error:
-            text = f"could not publish: {error}"
-            with self._ledger.store.transaction():
-                self._ledger.publish_failed(job_id, text)
-            return RefusedError(ErrorCode.NO_SPACE, text)
-        with self._ledger.store.transaction():
-            self._ledger.published(job)
-        self._ledger.unlink_temps(job)
-        return job.view()
-
     def _let_know(self) -> None:
-        moves, self._ledger.moves = self._ledger.moves, []
+        moves = self._ledger.take_moves()
         settled, self._settled = self._settled, []
         if moves or settled:
             self._hand_back(partial(self._deliver, moves, settled))
@@ -249,17 +246,14 @@ class Clerk:
         for promise, outcome in settled:
             _settle(promise, outcome)
 
-    def _undo(self) -> None:
-        self._ledger.moves.clear()
-        self._ledger.to_publish.clear()
-        self._ledger.reload_counts()
+    def _refuse_all(self, asking: list[Promise | None], error: RefusedError) -> None:
+        """Nothing of a batch was done: undo what is in memory, and let everybody ask again, parked workers too."""
+        self._ledger.undo()
         self._settled.clear()
-
-    def _refuse_all(self, errands: list[Errand | Parked], error: RefusedError) -> None:
-        for errand in errands:
-            if errand.promise is not None:
-                self._hand_back(partial(_settle, errand.promise, error))
-        self._parked = [parked for parked in self._parked if parked not in errands]
+        self._parked.clear()
+        for promise in asking:
+            if promise is not None:
+                self._hand_back(partial(_settle, promise, error))
 
 
 def _settle(promise: Promise, outcome: Outcome) -> None:

@@ -16,6 +16,8 @@ class _Held:
     has_beaten: bool
     is_inherited: bool
     is_cancelled: bool = False
+    is_over: bool = False
+    can_end: bool = True
     progress: tuple[str, float] | None = None
 
 
@@ -49,6 +51,12 @@ class Leases:
         """A job was running when the last dispatcher died: its worker has time to speak up."""
         self._held[job_id] = _Held(fence, now_s + INHERITED_LEASE_S, False, True, is_cancelled)
 
+    def hold(self, job_id: str) -> None:
+        """The worker has handed in its files: it may go on beating, but its lease ends no more."""
+        held = self._held.get(job_id)
+        if held is not None:
+            held.can_end = False
+
     def end(self, job_id: str) -> None:
         """The job runs no more."""
         self._held.pop(job_id, None)
@@ -56,10 +64,10 @@ class Leases:
     def beat(self, beat: BeatJob, now_s: float) -> BeatAnswer:
         """Renew a lease; raises RefusedError `lost` for one that is over."""
         held = self._held.get(beat.id)
-        if held is None or held.fence != beat.fence:
+        if held is None or held.fence != beat.fence or held.is_over:
             raise RefusedError(ErrorCode.LOST, f"job {beat.id} is no longer yours")
         held.has_beaten = True
-        held.progress = (beat.step, beat.percent)
+        held.progress = (beat.step, max(beat.percent, held.progress[1] if held.progress else 0.0))
         if not held.is_cancelled:  # a cancelled job has to stop: its lease is not renewed
             held.until_s, held.is_inherited = now_s + LEASE_S, False
         return BeatAnswer(cancel=held.is_cancelled)
@@ -70,7 +78,7 @@ class Leases:
         return held.progress if held is not None else None
 
     def tick(self, now_s: float) -> list[Ended]:
-        """The leases that have just run out.
+        """The leases that have run out; told again after 5 s, should the ledger not have been able to write it.
 
         When we ourselves were away (stopped, suspended), the time that passed is nobody's fault: all get it back.
         """
@@ -80,8 +88,8 @@ class Leases:
         for job_id, held in list(self._held.items()):
             if gap_s > MAX_TICK_GAP_S:
                 held.until_s += gap_s
-            if held.until_s <= now_s:
-                del self._held[job_id]
+            if held.can_end and held.until_s <= now_s:
+                held.is_over, held.until_s = True, now_s + LEASE_S
                 ended.append(_ended(job_id, held))
         return ended
 

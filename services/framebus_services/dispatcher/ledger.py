@@ -3,40 +3,25 @@
 Used by one thread, inside the transactions that `clerk` opens.
 """
 
-import hashlib
+import errno
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from msgspec import Raw
 
-from framebus import codec
 from framebus.clock import Clock
-from framebus.errors import ErrorCode, MalformedError, RefusedError
-from framebus.jobs import (
-    ACTIVE,
-    FINAL,
-    MAX_ERROR_CHARACTERS,
-    MAX_RESULT_BYTES,
-    NO_SPACE_RETRY_S,
-    AnyJobType,
-    CheckContext,
-    JobEvent,
-    find_move,
-)
+from framebus.errors import ErrorCode, RefusedError
+from framebus.jobs import ACTIVE, FINAL, MAX_ERROR_CHARACTERS, NO_SPACE_RETRY_S, JobEvent, find_move
 from framebus.messages import NIL, JobState, JobView
 from framebus.redact import redact
 from framebus.requests import (
     Done,
-    FailKind,
     JobAccepted,
     JobFailed,
     JobPrepared,
     JobViews,
     Lease,
-    LeasedJob,
     LeaseJob,
     ListJobs,
     SubmitJob,
@@ -45,39 +30,21 @@ from framebus.requests import (
 from framebus.settings import QueuePolicy
 from framebus.throttle import backoff_s
 from framebus_services.dispatcher import publishing
-from framebus_services.dispatcher.publishing import Claim
+from framebus_services.dispatcher.admission import Admission, content_hash
+from framebus_services.dispatcher.alarms import Alarms
+from framebus_services.dispatcher.moved import Moved
+from framebus_services.dispatcher.outcomes import (
+    DEFAULT_CODES,
+    FAIL_EVENTS,
+    checked_result,
+    claims_of,
+    leased,
+    outcome_of,
+    put_claims,
+)
 from framebus_services.dispatcher.store import Job, Store
 
 log = logging.getLogger(__name__)
-
-LEASE_S = 5.0
-_DEFAULT_CODES = {
-    FailKind.TRANSIENT: ErrorCode.UNAVAILABLE,
-    FailKind.NO_SPACE: ErrorCode.NO_SPACE,
-    FailKind.NO_SOURCE: ErrorCode.NO_SOURCE,
-    FailKind.PERMANENT: ErrorCode.BAD_REQUEST,
-    FailKind.CRASH: ErrorCode.CRASHED,
-}
-_FAIL_EVENTS = {
-    FailKind.TRANSIENT: JobEvent.FAIL_TRANSIENT,
-    FailKind.NO_SPACE: JobEvent.FAIL_NO_SPACE,
-    FailKind.NO_SOURCE: JobEvent.FAIL_FOR_GOOD,
-    FailKind.PERMANENT: JobEvent.FAIL_FOR_GOOD,
-    FailKind.CRASH: JobEvent.CRASH,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moved:
-    """A move that was made: what the board shows, and what the table of leases needs."""
-
-    view: JobView
-    was: JobState | None
-    priority: int
-    number: int
-    fence: int
-    owner: str | None
-    incarnation: int
 
 
 Progress = tuple[str, float]
@@ -90,11 +57,9 @@ class Ledger:
     def __init__(
         self,
         store: Store,
+        admission: Admission,
         *,
-        types: Mapping[str, AnyJobType],
-        policies: Mapping[str, QueuePolicy],
         data: Path,
-        cameras: frozenset[str],
         clock: Clock,
         boot_id: str,
         progress_of: Callable[[str], Progress | None] = lambda _: None,
@@ -104,44 +69,44 @@ class Ledger:
         self.moves: list[Moved] = []
         self.to_publish: list[str] = []
         self.counts: dict[str, dict[JobState, int]] = {}
-        self._types = types
-        self._policies = policies
-        self._data = data
-        self._cameras = cameras
+        self._admission = admission
+        self._policy_of = admission.policy_of
         self._clock = clock
         self._boot_id = boot_id
         self._progress_of = progress_of
-        self._alarms: dict[str, float] = {}
-        """boot time at which an active job has to be looked at: its retry is due, or it expires"""
+        self._alarms = Alarms(clock, admission.policy_of)
         self.reload_counts()
 
-    @property
-    def known_types(self) -> list[str]:
-        return sorted({*self._types, *self._policies})
-
-    def policy_of(self, kind: str) -> QueuePolicy:
-        """The configured policy of a type, else the type's own."""
-        if kind in self._policies:
-            return self._policies[kind]
-        return self._types[kind].policy if kind in self._types else QueuePolicy()
-
     def reload_counts(self) -> None:
-        """Count anew what is on disk: at the start, and after a transaction that was undone."""
+        """Count anew what is on disk: at the start, and after something was undone."""
         self.counts = self.store.counts()
+
+    def take_moves(self) -> list[Moved]:
+        """What the last commit changed: it is true from now on."""
+        moves, self.moves = self.moves, []
+        for moved in moves:
+            self._alarms.set(moved.view.id, moved.alarm)
+        return moves
+
+    def undo(self) -> None:
+        """Forget what was done since the last commit."""
+        self.moves.clear()
+        self.to_publish.clear()
+        self.reload_counts()
 
     # Asked by users ---------------------------------------------------------------------------------------------------
 
     def submit(self, request: SubmitJob, request_id: bytes, retry_of: str | None = None) -> JobAccepted:
         """Take a job, once per id."""
         job_id = request.id or request_id.hex()
-        params_sha = _content_hash(request)
+        params_sha = content_hash(request)
         known = self.store.get(job_id)
         if known is not None:
             if known.params_sha != params_sha:
                 raise RefusedError(ErrorCode.CONFLICT, f"job {job_id} exists with other content")
             return self._accepted(known, created=False)
-        camera = self._check(request)
-        policy = self.policy_of(request.type)
+        camera = self._admission.check(request)
+        policy = self._policy_of(request.type)
         waiting = self._count(request.type, JobState.QUEUED) + self._count(request.type, JobState.RETRYING)
         if waiting >= policy.max_queued:
             text = f"the queue of {request.type} jobs is full ({policy.max_queued}); try again in a moment"
@@ -199,43 +164,45 @@ class Ledger:
             if (job.incarnation or 0) < request.incarnation:
                 self._move(job, JobEvent.VOID, "its worker was started anew")
             elif (job.incarnation, job.slot) == (request.incarnation, request.slot):
-                return Lease(job=_leased(job))  # the answer to its first asking was lost
+                return Lease(job=leased(job))  # the answer to its first asking was lost
         free = (
-            kind for kind in request.types if self._count(kind, JobState.RUNNING) < self.policy_of(kind).max_running
+            kind for kind in request.types if self._count(kind, JobState.RUNNING) < self._policy_of(kind).max_running
         )
         next_job = next((found for kind in free if (found := self.store.next_queued(kind)) is not None), None)
         if next_job is None:
             return Lease()
         next_job.owner, next_job.incarnation, next_job.slot = request.worker, request.incarnation, request.slot
         next_job.isolated, next_job.boot_id = request.isolated, self._boot_id
-        next_job.started_at = next_job.started_at or self._clock.wall_s()
+        next_job.started_at = next_job.started_at or max(next_job.created_at, self._clock.wall_s())
         self._move(next_job, JobEvent.LEASE, f"leased by {request.worker}")
-        return Lease(job=_leased(next_job))
+        return Lease(job=leased(next_job))
 
     def prepared(self, request: JobPrepared) -> JobView | RefusedError | None:
         """Note that the files are whole. None: the answer comes when they have their names."""
         job = self._held(request.id, request.fence)
         if job.state is JobState.RUNNING:
-            if not job.cancel_requested:
+            is_wanted = not job.cancel_requested
+            if is_wanted:
                 publishing.check_files(self.exports, job.id, job.fence, request.files)
-                self._put_claims(job, publishing.choose_names(self.exports, request.files), request.result)
-                self.to_publish.append(job.id)
+                put_claims(job, publishing.claim_names(self.exports, request.files), bytes(request.result))
             self._move(job, JobEvent.PREPARED, "files are whole")
-        return None if job.state is JobState.PUBLISHING else _outcome_of(job)
+            if is_wanted:
+                self.to_publish.append(job.id)
+        return None if job.state is JobState.PUBLISHING else outcome_of(job)
 
     def done(self, job_id: str, fence: int, result: Raw) -> JobView | RefusedError:
         job = self._held(job_id, fence)
         if job.state is JobState.RUNNING:
-            job.result = _checked_result(result)
+            job.result = checked_result(bytes(result))
             self._move(job, JobEvent.DONE, "done")
-        return _outcome_of(job)
+        return outcome_of(job)
 
     def fail(self, request: JobFailed) -> JobView:
         job = self._held(request.id, request.fence)
         if job.state is JobState.RUNNING:
             text = redact(request.message)
-            self._set_error(job, request.code or _DEFAULT_CODES[request.kind], text)
-            self._move(job, _FAIL_EVENTS[request.kind], f"{request.kind.value}: {text}")
+            self._set_error(job, request.code or DEFAULT_CODES[request.kind], text)
+            self._move(job, FAIL_EVENTS[request.kind], f"{request.kind.value}: {text}")
         return job.view()
 
     def stopped(self, job_id: str, fence: int) -> JobView:
@@ -275,43 +242,46 @@ class Ledger:
 
     # Done by the dispatcher itself ------------------------------------------------------------------------------------
 
-    def publish(self, job_id: str) -> Job:
-        """Give the files of a publishing job their names; to be called outside of transactions.
-
-        Raises OSError when the disk refuses, FileNotFoundError when a file is gone.
-        """
+    def publish(self, job_id: str) -> JobView | RefusedError:
+        """Give the files of a publishing job their names, all or none; to be called outside of transactions."""
         job = self._known(job_id)
+        try:
+            self._link(job)
+        except (OSError, RefusedError) as error:
+            publishing.withdraw(self.exports, claims_of(job))
+            is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            code = ErrorCode.NO_SPACE if is_full else ErrorCode.UNAVAILABLE
+            text = f"could not publish: {error}"
+            with self.store.transaction():
+                self._set_error(job, code, text)
+                self._move(job, JobEvent.FAIL_NO_SPACE if is_full else JobEvent.PUBLISH_FAILED, text)
+            return RefusedError(code, text)
+        claims = claims_of(job)
+        with self.store.transaction():
+            self._move(job, JobEvent.PUBLISHED, "published")
+        publishing.unlink_temps(self.exports, claims)
+        return job.view()
+
+    def _link(self, job: Job) -> None:
         while True:
-            claims = _claims(job)
+            claims = claims_of(job)
             try:
                 publishing.link_files(self.exports, claims)
-                return job
+                return
             except FileExistsError:
+                publishing.withdraw(self.exports, claims)
                 with self.store.transaction():  # the next names are on disk before anything is linked to them
-                    self._put_claims(job, publishing.choose_names(self.exports, claims), Raw(job.result or bytes(NIL)))
+                    put_claims(job, publishing.choose_names(self.exports, claims), job.result or bytes(NIL))
                     self.store.update(job)
-
-    def published(self, job: Job) -> None:
-        self._move(job, JobEvent.PUBLISHED, "published")
-
-    def publish_failed(self, job_id: str, text: str) -> None:
-        job = self._known(job_id)
-        self._set_error(job, ErrorCode.NO_SPACE, text)
-        self._move(job, JobEvent.PUBLISH_FAILED, text)
-
-    def unlink_temps(self, job: Job) -> None:
-        publishing.unlink_temps(self.exports, _claims(job))
 
     def recover(self) -> None:
         """Put in order what the last dispatcher left; called once, before doors open."""
         self.exports.mkdir(parents=True, exist_ok=True)
         for job in self.store.in_states(JobState.PUBLISHING):
-            if publishing.can_be_linked(self.exports, _claims(job)):
-                published = self.publish(job.id)
-                with self.store.transaction():
-                    self.published(published)
-                self.unlink_temps(published)
+            if publishing.can_be_linked(self.exports, claims_of(job)):
+                self.publish(job.id)
             else:
+                publishing.withdraw(self.exports, claims_of(job))
                 with self.store.transaction():
                     self._move(job, JobEvent.UNPUBLISHED, "its files were gone at the start")
         with self.store.transaction():
@@ -323,7 +293,7 @@ class Ledger:
         if removed:
             log.info("removed %d temporary files of leases that are over", removed)
         for job in self.active_jobs():
-            self._set_alarm(job)
+            self._alarms.set(job.id, self._alarms.alarm_of(job))
         self.moves.clear()
 
     def active_jobs(self) -> list[Job]:
@@ -331,29 +301,23 @@ class Ledger:
 
     def run_due(self) -> None:
         """Bring back jobs whose retry is due, and end those that expired."""
-        now_s = self._clock.boot_s()
-        for job_id in [job_id for job_id, due_s in self._alarms.items() if due_s <= now_s]:
-            del self._alarms[job_id]
-            job = self.store.get(job_id)
-            if job is None or job.state in FINAL:
-                continue
-            if job.expires_at <= self._clock.wall_s():
-                if job.error_code is None:
-                    self._set_error(job, ErrorCode.DEADLINE, "it did not end in time")
-                self._move(job, JobEvent.EXPIRE, "expired")
-            else:
+        for job_id, has_expired in self._alarms.due():
+            job = self._known(job_id)
+            if not has_expired:
                 self._move(job, JobEvent.DUE, "tried again")
-            if job.state not in FINAL:
-                self._set_alarm(job)
+                continue
+            if job.error_code is None:
+                self._set_error(job, ErrorCode.DEADLINE, "it did not end in time")
+            self._move(job, JobEvent.EXPIRE, "expired")
 
     def next_due_s(self) -> float | None:
         """Boot time at which `run_due` has something to do."""
-        return min(self._alarms.values(), default=None)
+        return self._alarms.next_due_s()
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
     def _move(self, job: Job, event: JobEvent, detail: str) -> bool:
-        policy = self.policy_of(job.type)
+        policy = self._policy_of(job.type)
         move = find_move(
             job.state,
             event,
@@ -370,7 +334,7 @@ class Ledger:
         job.crashes += move.crashes
         if move.is_flag:
             job.cancel_requested = True
-        elif was is JobState.RUNNING:
+        if was is JobState.RUNNING:
             job.step, job.percent = self._progress_of(job.id) or (job.step, job.percent)
         if move.to is JobState.RUNNING and was is JobState.QUEUED:
             job.step, job.percent = "", 0.0
@@ -378,13 +342,15 @@ class Ledger:
             wait_s = NO_SPACE_RETRY_S if event is JobEvent.FAIL_NO_SPACE else _retry_wait_s(job.failures, policy)
             job.not_before = self._clock.wall_s() + wait_s
         elif move.to in FINAL:
-            job.ended_at = self._clock.wall_s()
+            job.ended_at = max(job.started_at or job.created_at, self._clock.wall_s())
             if move.to is JobState.SUCCEEDED:
                 job.step, job.percent, job.error_code, job.error_message = "done", 100.0, None, None
             elif move.to is JobState.CANCELLED:
                 self._set_error(job, ErrorCode.CANCELLED, "cancelled")
         if move.to not in (JobState.RUNNING, JobState.PUBLISHING):
             job.owner = None
+        if move.to not in (JobState.PUBLISHING, JobState.SUCCEEDED):
+            job.files = job.result = None  # only what was published has a result
         job.rev += 1
         self.store.update(job)
         self._tell(job, was, detail)
@@ -396,31 +362,7 @@ class Ledger:
         if was is not None:
             counts[was] = counts.get(was, 0) - 1
         counts[job.state] = counts.get(job.state, 0) + 1
-        self._set_alarm(job)
-        self.moves.append(
-            Moved(
-                view=job.view(),
-                was=was,
-                priority=job.priority,
-                number=job.number,
-                fence=job.fence,
-                owner=job.owner,
-                incarnation=job.incarnation or 0,
-            )
-        )
-
-    def _set_alarm(self, job: Job) -> None:
-        """Wall times of the row become boot times here, so that a clock that jumps moves nothing but a restart."""
-        self._alarms.pop(job.id, None)
-        if job.state in FINAL or job.state is JobState.PUBLISHING:
-            return
-        policy = self.policy_of(job.type)
-        now_at_s = self._clock.wall_s()
-        wait_s = min(max(job.expires_at - now_at_s, 0.0), policy.expires_s)
-        if job.state is JobState.RETRYING and job.not_before is not None:
-            limit_s = max(policy.backoff_limit_s * 1.2, NO_SPACE_RETRY_S)
-            wait_s = min(wait_s, max(job.not_before - now_at_s, 0.0), limit_s)
-        self._alarms[job.id] = self._clock.boot_s() + wait_s
+        self.moves.append(Moved.of(job, was, self._alarms.alarm_of(job)))
 
     def _view(self, job: Job) -> JobView:
         if job.state is JobState.RUNNING:
@@ -446,79 +388,9 @@ class Ledger:
         position = self.store.ahead_of(job) + 1 if job.state is JobState.QUEUED else 0
         return JobAccepted(id=job.id, state=job.state, position=position, created=created)
 
-    def _check(self, request: SubmitJob) -> str | None:
-        """Refuse a job that cannot succeed; returns its camera."""
-        job_type = self._types.get(request.type)
-        if job_type is None and request.type not in self._policies:
-            known = ", ".join(self.known_types) or "none"
-            raise RefusedError(ErrorCode.UNKNOWN_TYPE, f"unknown job type {request.type}; known are {known}")
-        try:
-            if job_type is not None:
-                params = codec.decode_body(bytes(request.params), job_type.params)
-                context = CheckContext(data=self._data, cameras=self._cameras, now_at_s=self._clock.wall_s())
-                job_type.check(params, context)
-            shown = codec.decode_body(bytes(request.params), _HasCamera)
-        except MalformedError as error:
-            raise RefusedError(ErrorCode.BAD_REQUEST, f"params: {error}") from None
-        return shown.camera if isinstance(shown.camera, str) else None
-
-    def _put_claims(self, job: Job, claims: list[Claim], result: Raw) -> None:
-        job.files = codec.encode(claims)
-        job.result = _with_files(_checked_result(result), claims)
-
     def _set_error(self, job: Job, code: str, text: str) -> None:
         job.error_code, job.error_message = str(code), redact(text)[:MAX_ERROR_CHARACTERS]
 
 
-class _HasCamera(msgspec.Struct):
-    camera: object = None
-
-
-def _outcome_of(job: Job) -> JobView | RefusedError:
-    """What a worker that says it is finished is told. Returned, not raised: the move stands."""
-    if job.state is JobState.SUCCEEDED:
-        return job.view()
-    if job.state is JobState.CANCELLED:
-        return RefusedError(ErrorCode.CANCELLED, f"job {job.id} was cancelled")
-    return RefusedError(ErrorCode.LOST, f"job {job.id} is {job.state.value}")
-
-
-def _content_hash(request: SubmitJob) -> bytes:
-    """Two submits with one id are the same job when this is equal."""
-    content = codec.encode([request.type, bytes(request.params), request.name, request.case])
-    return hashlib.sha256(content).digest()
-
-
 def _retry_wait_s(failures: int, policy: QueuePolicy) -> float:
     return backoff_s(max(failures, 1), base_s=policy.backoff_s, limit_s=policy.backoff_limit_s)
-
-
-def _leased(job: Job) -> LeasedJob:
-    return LeasedJob(
-        id=job.id,
-        type=job.type,
-        params=Raw(job.params),
-        name=job.name,
-        attempt=job.attempt,
-        fence=job.fence,
-        lease_s=LEASE_S,
-    )
-
-
-def _claims(job: Job) -> list[Claim]:
-    return msgspec.msgpack.decode(job.files, type=list[Claim]) if job.files else []
-
-
-def _checked_result(result: Raw) -> bytes:
-    data = bytes(result)
-    if len(data) > MAX_RESULT_BYTES:
-        raise RefusedError(ErrorCode.TOO_LARGE, f"the result has {len(data)} bytes; at most {MAX_RESULT_BYTES} fit")
-    return data
-
-
-def _with_files(result: bytes, claims: list[Claim]) -> bytes:
-    """The result with the names that the files really got."""
-    value = msgspec.msgpack.decode(result)
-    if not isinstance(value, dict):
-        return result
-    return codec.encode({**value, "files": [claim.final for claim in claims]})

@@ -1,11 +1,14 @@
 """Gives finished files their names: whole or not at all, and never over another file."""
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from framebus.errors import ErrorCode, RefusedError
 from framebus.requests import PreparedFile
@@ -18,18 +21,22 @@ class Claim(Struct, frozen=True, kw_only=True):
     """A file that is about to get its name; it is known by device and inode, whatever it is called."""
 
     temp: str
+    wanted: str
+    """the name that was asked for"""
     final: str
+    """the name that it gets: `_2`, `_3`, ... when others have the wanted one"""
     dev: int
     ino: int
 
 
-def check_files(exports: Path, job_id: str, fence: int, files: Iterable[PreparedFile]) -> None:
+def check_files(exports: Path, job_id: str, fence: int, files: Sequence[PreparedFile]) -> None:
     """Raises RefusedError when a worker tells of files that are not what it says, or not where they may be."""
+    if len({PurePosixPath(file.final) for file in files}) < len(files):
+        raise RefusedError(ErrorCode.BAD_REQUEST, "two files cannot have one name")
     for file in files:
         for name in (file.temp, file.final):
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or not path.name:
-                raise RefusedError(ErrorCode.BAD_REQUEST, f"{name} is not inside the exports folder")
+            if not _is_inside(exports, name):
+                raise RefusedError(ErrorCode.BAD_REQUEST, f"{name!r} is not inside the exports folder")
         match = TEMP_NAME.match(PurePosixPath(file.temp).name)
         if match is None or match["id"] != job_id or int(match["fence"]) != fence:
             raise RefusedError(ErrorCode.BAD_REQUEST, f"{file.temp} is no temporary file of this job and fence")
@@ -39,21 +46,26 @@ def check_files(exports: Path, job_id: str, fence: int, files: Iterable[Prepared
             found = os.stat(exports / file.temp, follow_symlinks=False)
         except OSError as error:
             raise RefusedError(ErrorCode.BAD_REQUEST, f"{file.temp}: {error.strerror}") from None
-        if (found.st_dev, found.st_ino, found.st_size) != (file.dev, file.ino, file.size_bytes):
+        is_same = (found.st_dev, found.st_ino, found.st_size) == (file.dev, file.ino, file.size_bytes)
+        if not is_same or not stat.S_ISREG(found.st_mode):
             raise RefusedError(ErrorCode.BAD_REQUEST, f"{file.temp} is not the file that was prepared")
 
 
-def choose_names(exports: Path, files: Iterable[PreparedFile | Claim]) -> list[Claim]:
+def claim_names(exports: Path, files: Iterable[PreparedFile]) -> list[Claim]:
+    """The names that the files of a job will get."""
+    return choose_names(
+        exports,
+        [Claim(temp=file.temp, wanted=file.final, final=file.final, dev=file.dev, ino=file.ino) for file in files],
+    )
+
+
+def choose_names(exports: Path, claims: Sequence[Claim]) -> list[Claim]:
     """Final names that nothing has yet; the files of one job share their suffix (`_2`, `_3`, ...)."""
-    wanted = list(files)
     for copy in range(1, MAX_COPIES):
-        finals = [_numbered(file.final, copy) for file in wanted]
-        if not any((exports / final).exists() for final in finals):
-            return [
-                Claim(temp=file.temp, final=final, dev=file.dev, ino=file.ino)
-                for file, final in zip(wanted, finals, strict=True)
-            ]
-    raise RefusedError(ErrorCode.CONFLICT, f"{wanted[0].final} exists {MAX_COPIES} times")
+        chosen = [replace(claim, final=_numbered(claim.wanted, copy)) for claim in claims]
+        if not any(os.path.lexists(exports / claim.final) for claim in chosen):
+            return chosen
+    raise RefusedError(ErrorCode.CONFLICT, f"{claims[0].wanted} exists {MAX_COPIES} times")
 
 
 def link_files(exports: Path, claims: Iterable[Claim]) -> None:
@@ -75,9 +87,17 @@ def link_files(exports: Path, claims: Iterable[Claim]) -> None:
         sync_folder(folder)
 
 
+def withdraw(exports: Path, claims: Iterable[Claim]) -> None:
+    """Take back the names that some files of a job have already, when not all can have theirs."""
+    for claim in claims:
+        if _is(exports / claim.final, claim):
+            os.unlink(exports / claim.final)
+
+
 def unlink_temps(exports: Path, claims: Iterable[Claim]) -> None:
     for claim in claims:
-        (exports / claim.temp).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stays is removed at the next start
+            os.unlink(exports / claim.temp)
 
 
 def can_be_linked(exports: Path, claims: Iterable[Claim]) -> bool:
@@ -92,8 +112,9 @@ def remove_temps(exports: Path, current: set[tuple[str, int]]) -> int:
         for name in names:
             match = TEMP_NAME.match(name)
             if match is not None and (match["id"], int(match["fence"])) not in current:
-                os.unlink(os.path.join(folder, name))
-                removed += 1
+                with contextlib.suppress(OSError):  # a worker that lives on removes its own at the same time
+                    os.unlink(os.path.join(folder, name))
+                    removed += 1
     return removed
 
 
@@ -104,6 +125,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_inside(exports: Path, name: str) -> bool:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
+        return False
+    return (exports / path).parent.resolve().is_relative_to(exports.resolve())  # a folder may be a symlink
 
 
 def _is(path: Path, claim: Claim) -> bool:

@@ -29,10 +29,12 @@ from framebus.requests import (
     WorkerLost,
 )
 from framebus.settings import DispatcherSettings
-from framebus_services.dispatcher.board import Boards
+from framebus_services.dispatcher.admission import Admission
+from framebus_services.dispatcher.board import ENDED_SHOWN_S, Boards
 from framebus_services.dispatcher.clerk import Clerk
 from framebus_services.dispatcher.leases import Leases
-from framebus_services.dispatcher.ledger import Ledger, Moved
+from framebus_services.dispatcher.ledger import Ledger
+from framebus_services.dispatcher.moved import Moved
 from framebus_services.dispatcher.proxy import Proxy
 from framebus_services.dispatcher.state import State
 from framebus_services.dispatcher.store import Store
@@ -56,19 +58,18 @@ class Dispatcher:
             log.error("left out: %s", problem)
         self._leases = Leases()
         store = Store(data / "ledger.db")
+        self._admission = Admission(types, settings.jobs, data, frozenset(settings.cameras), bus.clock)
         self._ledger = Ledger(
             store,
-            types=types,
-            policies=settings.jobs,
+            self._admission,
             data=data,
-            cameras=frozenset(settings.cameras),
             clock=bus.clock,
             boot_id=boot_id(),
             progress_of=self._leases.progress_of,
         )
         self._ledger.recover()
         bus.epoch = _draw_epoch(store, bus.epoch)
-        self._boards = Boards(bus.publish, self._ledger.policy_of)
+        self._boards = Boards(bus.publish, self._admission.policy_of)
         self._show_all()
         self._clerk = Clerk(self._ledger, bus.clock, bus.call_soon, self._note_moves)
         State(bus)
@@ -127,7 +128,9 @@ class Dispatcher:
         now_s = self._bus.clock.boot_s()
         for moved in moves:
             view = moved.view
-            if view.state is JobState.RUNNING:
+            if view.state is JobState.PUBLISHING:
+                self._leases.hold(view.id)
+            elif view.state is JobState.RUNNING:
                 self._leases.begin(view.id, moved.fence, now_s, is_cancelled=view.cancelling)
             else:
                 self._leases.end(view.id)
@@ -135,12 +138,15 @@ class Dispatcher:
         self._plan_boards()
 
     def _show_all(self) -> None:
-        """After a start: every active job is on the board again, and its worker has time to speak up."""
-        now_s = self._bus.clock.boot_s()
-        for kind in {*self._ledger.known_types, *self._ledger.counts}:
+        """After a start: every active job is on the board again, and its worker has time to speak up.
+
+        So are jobs that have just ended: the last dispatcher may have died before it told.
+        """
+        now_s, now_at_s = self._bus.clock.boot_s(), self._bus.clock.wall_s()
+        for kind in {*self._admission.known_types, *self._ledger.counts}:
             self._boards.add_type(kind, self._ledger.counts.get(kind, {}), now_s)
-        for job in self._ledger.active_jobs():
-            self._boards.load(job.view(), job.priority, job.number)
+        for job in self._ledger.store.ended_since(now_at_s - ENDED_SHOWN_S) + self._ledger.active_jobs():
+            self._boards.load(job.view(), job.priority, job.number, now_s)
             if job.state is JobState.RUNNING:
                 self._leases.inherit(job.id, job.fence, now_s, is_cancelled=job.cancel_requested)
 

@@ -218,6 +218,10 @@ class Store:
     def running_of(self, worker: str) -> list[Job]:
         return self._many("state = 'running' AND owner = ?", worker)
 
+    def ended_since(self, at_s: float) -> list[Job]:
+        """Jobs that ended at this wall time or later, oldest first."""
+        return self._many("ended_at >= ? ORDER BY ended_at", at_s)
+
     def in_states(self, *states: JobState) -> list[Job]:
         marks = ", ".join("?" * len(states))
         return self._many(f"state IN ({marks}) ORDER BY number", *states)
@@ -227,7 +231,7 @@ class Store:
         wanted = {"type": request.type, "state": request.state, "camera": request.camera, "case_id": request.case}
         given = {column: value for column, value in wanted.items() if value is not None}
         where = " AND ".join(["number < ?", *(f"{column} = ?" for column in given)])
-        before = int(request.next) if request.next and request.next.isdigit() else 2**62
+        before = min(int(request.next), 2**62) if request.next and request.next.isdecimal() else 2**62
         return self._many(f"{where} ORDER BY number DESC LIMIT ?", before, *given.values(), request.limit + 1)
 
     def counts(self) -> dict[str, dict[JobState, int]]:

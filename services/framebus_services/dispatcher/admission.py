@@ -1,0 +1,72 @@
+"""Which jobs may come in: the known types, their policies, and the check of a new job's parameters."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from framebus import codec
+from framebus.clock import Clock
+from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.jobs import AnyJobType, CheckContext
+from framebus.requests import SubmitJob
+from framebus.settings import QueuePolicy
+
+MAX_CAMERA_CHARACTERS = 500
+"""of a board's field; a longer string in the parameters is no camera"""
+
+
+class Admission:
+    """The job types of this group: those of its packages, and those that its settings declare."""
+
+    def __init__(
+        self,
+        types: Mapping[str, AnyJobType],
+        policies: Mapping[str, QueuePolicy],
+        data: Path,
+        cameras: frozenset[str],
+        clock: Clock,
+    ) -> None:
+        self._types = types
+        self._policies = policies
+        self._data = data
+        self._cameras = cameras
+        self._clock = clock
+
+    @property
+    def known_types(self) -> list[str]:
+        return sorted({*self._types, *self._policies})
+
+    def policy_of(self, kind: str) -> QueuePolicy:
+        """The configured policy of a type, else the type's own."""
+        if kind in self._policies:
+            return self._policies[kind]
+        return self._types[kind].policy if kind in self._types else QueuePolicy()
+
+    def check(self, request: SubmitJob) -> str | None:
+        """Refuse a job that cannot succeed; returns its camera."""
+        job_type = self._types.get(request.type)
+        if job_type is None and request.type not in self._policies:
+            known = ", ".join(self.known_types) or "none"
+            raise RefusedError(ErrorCode.UNKNOWN_TYPE, f"unknown job type {request.type}; known are {known}")
+        try:
+            if job_type is not None:
+                params = codec.decode_body(bytes(request.params), job_type.params)
+                context = CheckContext(data=self._data, cameras=self._cameras, now_at_s=self._clock.wall_s())
+                job_type.check(params, context)
+            shown = codec.decode_body(bytes(request.params), _HasCamera)
+        except MalformedError as error:
+            raise RefusedError(ErrorCode.BAD_REQUEST, f"params: {error}") from None
+        is_name = isinstance(shown.camera, str) and len(shown.camera) <= MAX_CAMERA_CHARACTERS
+        return str(shown.camera) if is_name else None
+
+
+def content_hash(request: SubmitJob) -> bytes:
+    """Two submits with one id are the same job when this is equal."""
+    content = codec.encode([request.type, bytes(request.params), request.name, request.case])
+    return hashlib.sha256(content).digest()
+
+
+class _HasCamera(msgspec.Struct):
+    camera: object = None

@@ -1,0 +1,5 @@
+"""Fixtures of the dispatcher's tests."""
+
+from services.dispatcher.processes import group
+
+__all__ = ["group"]

@@ -1,0 +1,442 @@
+"""The ledger's thread: one transaction for what waits, answers after the commit, and nothing lost when disks fail."""
+
+import contextlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from framebus import door
+from framebus.clock import SystemClock
+from framebus.door import Frames, Promise
+from framebus.errors import ErrorCode, RefusedError
+from framebus.jobs import JobEvent
+from framebus.messages import JobState
+from framebus.requests import FailKind, JobFailed, Lease, LeaseJob, SubmitJob
+from framebus.settings import QueuePolicy
+from framebus_services.dispatcher import clerk as clerk_module
+from framebus_services.dispatcher.clerk import Clerk
+from framebus_services.dispatcher.moved import Moved
+from framebus_services.dispatcher.store import Store
+from services.dispatcher.ledgers import POLICY, World, raw
+
+LIMIT_S = 10.0
+
+
+class FaultyStore(Store):
+    """A database on a disk that can be full or broken."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.fault: sqlite3.Error | None = None
+        """of every transaction"""
+        self.faults: list[sqlite3.Error | None] = []
+        """of the next ones"""
+        self.begun_s: list[float] = []
+        self.commits = 0
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.begun_s.append(time.monotonic())
+        fault = self.faults.pop(0) if self.faults else self.fault
+        with super().transaction():
+            yield
+            if fault is not None:
+                raise fault
+        self.commits += 1
+
+
+def full() -> sqlite3.Error:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
+class Desk:
+    """A clerk at work, and the loop that it hands back to: here the test's own thread."""
+
+    def __init__(self, data: Path, policy: QueuePolicy = POLICY) -> None:
+        data.mkdir(exist_ok=True)
+        self.store = FaultyStore(data / "ledger.db")
+        self.world = World(data, policy, clock=SystemClock(), store=self.store)  # type: ignore[arg-type]
+        self.soon: queue.Queue[Callable[[], None]] = queue.Queue()
+        self.moves: list[Moved] = []
+        self.answers: dict[bytes, list[Frames]] = {}
+        self.clerk = Clerk(self.world.ledger, SystemClock(), self.soon.put, self.moves.extend)
+
+    def promise(self, deadline_s: float = 5.0) -> Promise:
+        def settle(promise: Promise, frames: Frames) -> None:
+            self.answers.setdefault(promise.request_id, []).append(frames)
+
+        request_id = len(self.answers).to_bytes(16, "big")
+        self.answers[request_id] = []
+        return Promise(request_id, "test", time.clock_gettime(time.CLOCK_BOOTTIME) + deadline_s, _settle=settle)
+
+    def submit(self, **fields: object) -> Promise:
+        promise = self.promise()
+        request = SubmitJob(type="mine", params=raw({}), **fields)
+        self.clerk.put(lambda: self.world.ledger.submit(request, promise.request_id), promise)
+        return promise
+
+    def park(self, slot: int = 0, wait_s: float = 5.0, **fields: object) -> Promise:
+        promise = self.promise(8.0)
+        self.clerk.park(LeaseJob(types=["mine"], worker="hands", incarnation=1, slot=slot, wait_s=wait_s), promise)
+        return promise
+
+    def turn_until(self, holds: Callable[[], bool]) -> None:
+        end_s = time.monotonic() + LIMIT_S
+        while not holds():
+            self.soon.get(timeout=max(0.0, end_s - time.monotonic()))()
+
+    def wait(self, *promises: Promise) -> list[RefusedError | None]:
+        """How they were answered; None where it was done."""
+        self.turn_until(lambda: all(promise.is_settled for promise in promises))
+        return [self.refusal(promise) for promise in promises]
+
+    def refusal(self, promise: Promise) -> RefusedError | None:
+        (frames,) = self.answers[promise.request_id]
+        try:
+            door.decode_answer(frames, promise.request_id)
+        except RefusedError as error:
+            return error
+        return None
+
+    def leased(self, promise: Promise) -> Lease:
+        self.wait(promise)
+        ((_, body),) = self.answers[promise.request_id]
+        return door.codec.decode_body(body, Lease)
+
+    def close(self) -> None:
+        self.clerk.stop()
+        assert not self.clerk._thread.is_alive()
+        self.world.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+def code(error: RefusedError | None) -> ErrorCode | None:
+    return error.code if error is not None else None
+
+
+def test_what_waits_is_committed_in_one_transaction(desk: Desk) -> None:
+    promises = [desk.submit() for _ in range(5)]
+    commits = desk.store.commits
+
+    desk.clerk.start()
+
+    assert desk.wait(*promises) == [None] * 5
+    assert desk.store.commits == commits + 1
+
+
+def test_a_batch_has_256_errands_at_most(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, QueuePolicy(max_queued=1_000))
+    promises = [desk.submit() for _ in range(600)]
+    commits = desk.store.commits
+
+    desk.clerk.start()
+
+    assert desk.wait(*promises) == [None] * 600
+    assert desk.store.commits == commits + 3
+    desk.close()
+
+
+def test_nobody_is_answered_before_the_commit_and_moves_are_told_before_answers(desk: Desk) -> None:
+    seen: list[tuple[int, int]] = []
+    promise = desk.submit()
+    settle = promise._settle
+    assert settle is not None
+    promise._settle = lambda one, frames: (seen.append((desk.store.commits, len(desk.moves))), settle(one, frames))[1]
+
+    desk.clerk.start()
+
+    desk.wait(promise)
+    assert seen == [(1, 1)]
+
+
+def test_a_refused_errand_changes_nothing_while_others_of_its_batch_do(desk: Desk) -> None:
+    def half_done() -> None:
+        desk.world.ledger.cancel(first.request_id.hex())
+        raise RefusedError(ErrorCode.BAD_REQUEST, "after all")
+
+    first = desk.submit()
+    broken = desk.promise()
+    desk.clerk.put(half_done, broken)  # type: ignore[arg-type]
+    last = desk.submit()
+
+    desk.clerk.start()
+
+    outcomes = desk.wait(first, broken, last)
+    assert [code(one) for one in outcomes] == [None, ErrorCode.BAD_REQUEST, None]
+    assert [moved.view.state for moved in desk.moves] == [JobState.QUEUED] * 2
+    desk.clerk.stop()
+    assert desk.world.ledger.counts == desk.store.counts()
+
+
+def test_an_errand_with_a_fault_of_ours_is_told_internal_while_others_of_its_batch_are_done(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty() -> None:
+        desk.world.ledger.cancel(first.request_id.hex())
+        raise ZeroDivisionError
+
+    first = desk.submit()
+    broken = desk.promise()
+    desk.clerk.put(faulty, broken)  # type: ignore[arg-type]
+    last = desk.submit()
+
+    desk.clerk.start()
+
+    outcomes = desk.wait(first, broken, last)
+    assert [code(one) for one in outcomes] == [None, ErrorCode.INTERNAL, None]
+    assert "ZeroDivisionError" in caplog.text
+    desk.clerk.stop()
+    assert desk.world.ledger.counts == desk.store.counts()
+
+
+def test_work_whose_deadline_has_passed_is_not_begun(desk: Desk) -> None:
+    begun = threading.Event()
+    late = desk.promise(deadline_s=-0.1)
+    desk.clerk.put(begun.set, late)  # type: ignore[arg-type]
+
+    desk.clerk.start()
+
+    assert [code(one) for one in desk.wait(late)] == [ErrorCode.DEADLINE]
+    assert not begun.is_set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [(full(), ErrorCode.NO_SPACE), (sqlite3.OperationalError("disk I/O error"), ErrorCode.UNAVAILABLE)],
+)
+def test_a_disk_that_fails_refuses_what_may_be_asked_again_and_later_work_succeeds(
+    desk: Desk, fault: sqlite3.Error, expected: ErrorCode
+) -> None:
+    desk.store.fault = fault
+    desk.clerk.start()
+    promises = [desk.submit(), desk.submit()]
+
+    outcomes = desk.wait(*promises)
+    desk.store.fault = None
+    later = desk.submit()
+
+    assert [code(one) for one in outcomes] == [expected] * 2
+    assert all(one is not None and one.retry_after_s for one in outcomes)
+    assert desk.wait(later) == [None]
+    assert len(desk.moves) == 1
+    desk.clerk.stop()
+    assert desk.world.ledger.counts == desk.store.counts() == {"mine": {JobState.QUEUED: 1}}
+
+
+def test_a_database_that_is_really_full_refuses_with_no_space_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, QueuePolicy(max_queued=1_000))
+    database = desk.store._database
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    database.execute(f"PRAGMA max_page_count = {pages + 4}")
+    desk.clerk.start()
+    outcomes: list[RefusedError | None] = []
+    while not any(outcomes):
+        outcomes += desk.wait(desk.submit(name="x" * 500))
+
+    database.execute("PRAGMA max_page_count = 1000000")
+    outcomes += desk.wait(desk.submit())
+
+    assert [code(one) for one in outcomes[-2:]] == [ErrorCode.NO_SPACE, None]
+    desk.clerk.stop()
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert desk.world.ledger.counts == desk.store.counts() == {"mine": {JobState.QUEUED: len(outcomes) - 1}}
+    desk.close()
+
+
+def test_a_worker_that_waits_is_refused_when_the_disk_fails_and_not_left_waiting(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.wait(desk.submit())
+    desk.store.fault = full()
+
+    parked = desk.park()
+
+    assert [code(one) for one in desk.wait(parked)] == [ErrorCode.NO_SPACE]
+    desk.store.fault = None
+    assert desk.leased(desk.park()).job is not None
+
+
+def test_the_clerk_does_not_run_hot_while_something_is_due_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clerk_module, "AGAIN_S", 0.1)
+    desk = Desk(tmp_path, QueuePolicy(backoff_s=0.01, backoff_limit_s=0.01))
+    desk.clerk.start()
+    desk.wait(desk.submit())
+    job = desk.leased(desk.park()).job
+    assert job is not None
+    failed = JobFailed(id=job.id, fence=job.fence, kind=FailKind.TRANSIENT, message="")
+    desk.store.begun_s.clear()
+    desk.store.faults = [None, full(), full()]
+
+    desk.clerk.put(lambda: desk.world.ledger.fail(failed), desk.promise())
+    desk.turn_until(lambda: desk.moves[-1].view.state is JobState.QUEUED)
+
+    first, second, third, fourth = desk.store.begun_s
+    assert second - first < 0.09
+    assert third - second >= 0.1
+    assert fourth - third >= 0.1
+    desk.close()
+
+
+def test_a_parked_lease_gets_a_job_as_soon_as_one_is_submitted(desk: Desk) -> None:
+    desk.clerk.start()
+    parked = desk.park()
+    started_s = time.monotonic()
+
+    submitted = desk.submit()
+    lease = desk.leased(parked)
+
+    assert lease.job is not None
+    assert lease.job.id == submitted.request_id.hex()
+    assert time.monotonic() - started_s < 1.0
+
+
+def test_a_parked_lease_gets_the_job_that_another_worker_gives_back(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.wait(desk.submit())
+    job = desk.leased(desk.park(slot=0)).job
+    assert job is not None
+    parked = desk.park(slot=1)
+
+    desk.clerk.put(lambda: desk.world.ledger.release(job.id, job.fence), desk.promise())
+
+    again = desk.leased(parked).job
+    assert again is not None
+    assert (again.id, again.fence, again.attempt) == (job.id, 2, 1)
+
+
+def test_a_parked_lease_ends_empty_when_its_patience_does(desk: Desk) -> None:
+    desk.clerk.start()
+
+    parked = desk.park(wait_s=0.05)
+
+    assert desk.leased(parked).job is None
+
+
+def test_a_lease_that_nobody_took_is_void_and_goes_to_the_next(desk: Desk) -> None:
+    desk.clerk.start()
+    first = desk.park()
+    desk.wait(desk.submit(), first)
+    assert first.on_undelivered is not None
+
+    first.on_undelivered()
+    job = desk.leased(desk.park(slot=1)).job
+
+    assert job is not None
+    assert (job.fence, job.attempt) == (3, 1)
+
+
+def test_a_worker_that_died_gets_no_more_jobs(desk: Desk) -> None:
+    desk.clerk.start()
+    dead = desk.park()
+    desk.clerk.forget_worker("hands", 1)
+    desk.wait(desk.submit())
+
+    job = desk.leased(desk.park(slot=1)).job
+
+    assert job is not None
+    assert not dead.is_settled
+
+
+def hand_in(desk: Desk, *finals: str) -> tuple[str, Promise]:
+    """A job whose files are whole; the answer comes when they have their names."""
+    desk.clerk.start()
+    desk.wait(desk.submit())
+    job = desk.leased(desk.park()).job
+    assert job is not None
+    promise = desk.promise()
+    desk.clerk.put_prepared(desk.world.write(job, *finals), promise)
+    return job.id, promise
+
+
+def test_who_hands_in_files_is_answered_when_they_have_their_names(desk: Desk) -> None:
+    job_id, promise = hand_in(desk, "a.jpg", "a.mp4")
+
+    assert desk.wait(promise) == [None]
+    assert sorted(desk.world.files()) == ["a.jpg", "a.mp4"]
+    states = [moved.view.state for moved in desk.moves if moved.view.id == job_id]
+    assert states == [JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.SUCCEEDED]
+
+
+def test_a_job_whose_files_cannot_get_their_names_is_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.link", refuse)
+
+    _, promise = hand_in(desk, "a.mp4")
+
+    assert [code(one) for one in desk.wait(promise)] == [ErrorCode.NO_SPACE]
+    assert desk.moves[-1].view.state is JobState.RETRYING
+
+
+def test_files_that_have_their_names_are_told_when_the_ledger_can_be_written_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clerk_module, "AGAIN_S", 0.05)
+    tries: list[str] = []
+    publish = clerk_module.Ledger.publish
+
+    def fail_once(ledger: clerk_module.Ledger, job_id: str) -> object:
+        desk.store.faults = [] if tries else [full()]
+        tries.append(job_id)
+        return publish(ledger, job_id)
+
+    monkeypatch.setattr(clerk_module.Ledger, "publish", fail_once)
+    _, promise = hand_in(desk, "a.mp4")
+
+    assert desk.wait(promise) == [None]
+    assert len(tries) == 2
+    assert list(desk.world.files()) == ["a.mp4"]
+
+
+def test_a_stopping_clerk_does_what_waits(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    promises = [desk.submit() for _ in range(3)]
+    desk.clerk.start()
+
+    desk.clerk.stop()
+
+    assert desk.wait(*promises) == [None] * 3
+    desk.world.close()
+
+
+def test_a_clerk_is_healthy_while_its_thread_lives_and_its_batches_end(desk: Desk) -> None:
+    assert not desk.clerk.is_healthy()
+    desk.clerk.start()
+    assert desk.clerk.is_healthy()
+
+    desk.clerk.stop()
+
+    assert not desk.clerk.is_healthy()
+
+
+def test_an_end_of_a_lease_that_could_not_be_written_is_written_when_it_is_told_again(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.wait(desk.submit())
+    job = desk.leased(desk.park()).job
+    assert job is not None
+    end = desk.promise
+    ledger = desk.world.ledger
+    desk.store.fault = full()
+    refused = end()
+    desk.clerk.put(lambda: ledger.end_lease(job.id, job.fence, JobEvent.VOID, "over"), refused)
+    desk.wait(refused)
+    desk.store.fault = None
+
+    desk.clerk.put(lambda: ledger.end_lease(job.id, job.fence, JobEvent.VOID, "over"))
+
+    desk.turn_until(lambda: desk.moves[-1].view.state is JobState.QUEUED)
