@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 import media
 from clips import probe
-from groups import FRAMEBUS
+from framebus.place import Place
+from groups import FRAMEBUS, processes_of
 
 LIMIT_S = 100.0
 
@@ -27,7 +27,6 @@ def folder() -> Iterator[Path]:
 
 def run_demo(folder: Path, *arguments: str) -> str:
     """What the demo prints; it must exit 0 and leave nothing but the clips."""
-    before = _left_over()
     done = subprocess.run(
         [FRAMEBUS, "demo", *arguments],
         capture_output=True,
@@ -39,14 +38,13 @@ def run_demo(folder: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert _left_over() <= before
-    assert [path.name for path in folder.iterdir() if path.name.startswith("framebus-demo-")] == []
+    found = re.search(r"data in (\S+);", done.stdout)
+    assert found is not None
+    place = Place.at(Path(found[1]) / "run")
+    assert processes_of(place) == []
+    assert not place.shm.exists()
+    assert not Path(found[1]).exists()
     return done.stdout
-
-
-def _left_over() -> set[str]:
-    rings = {str(path) for path in Path("/dev/shm").glob("framebus-*")}
-    return rings | {f"{process.pid}" for process in psutil.Process().children(recursive=True)}
 
 
 def test_the_demo_tells_its_whole_story_on_the_synthetic_camera_and_loses_nothing(folder: Path) -> None:
