@@ -13,7 +13,7 @@ from framebus.door import Promise
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
 from framebus.messages import Message
-from framebus.requests import JobPrepared, Lease, LeaseJob
+from framebus.requests import JobPrepared, Lease, LeaseJob, ReleaseJob
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.moved import Moved
 
@@ -114,17 +114,28 @@ class Clerk:
         """Give a worker a job as soon as there is one, within its patience."""
         self._errands.put(Parked(request, promise, self._clock.boot_s() + request.wait_s))
 
+    def put_release(self, request: ReleaseJob, promise: Promise) -> None:
+        """As `put`; a worker that hands a job back is about to end, and gets no other."""
+
+        def work() -> Outcome:
+            job = self._ledger.store.get(request.id)
+            view = self._ledger.release(request.id, request.fence)
+            if job is not None and job.owner is not None:
+                self._withdraw(job.owner, job.incarnation or 0)
+            return view
+
+        self.put(work, promise)
+
     def forget_worker(self, worker: str, incarnation: int) -> None:
         """A process is gone: give it no more work."""
+        self.put(partial(self._withdraw, worker, incarnation))
 
-        def work() -> None:
-            self._parked = [
-                parked
-                for parked in self._parked
-                if parked.request.worker != worker or parked.request.incarnation > incarnation
-            ]
-
-        self.put(work)
+    def _withdraw(self, worker: str, incarnation: int) -> None:
+        self._parked = [
+            parked
+            for parked in self._parked
+            if parked.request.worker != worker or parked.request.incarnation > incarnation
+        ]
 
     def _run(self) -> None:
         while not self._is_stopping:

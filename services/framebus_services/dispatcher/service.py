@@ -106,7 +106,7 @@ class Dispatcher:
         )
         bus.answer_later(JobFailed, lambda ask, promise: put(partial(ledger.fail, ask), promise))
         bus.answer_later(JobStopped, lambda ask, promise: put(partial(ledger.stopped, ask.id, ask.fence), promise))
-        bus.answer_later(ReleaseJob, lambda ask, promise: put(partial(ledger.release, ask.id, ask.fence), promise))
+        bus.answer_later(ReleaseJob, self._clerk.put_release)
         bus.answer_later(WorkerLost, self._note_lost)
 
     def _beat(self, beat: BeatJob) -> BeatAnswer:

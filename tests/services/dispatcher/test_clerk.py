@@ -16,7 +16,7 @@ from framebus.door import Frames, Promise
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
 from framebus.messages import JobState
-from framebus.requests import FailKind, JobFailed, Lease, LeaseJob, SubmitJob
+from framebus.requests import FailKind, JobFailed, Lease, LeaseJob, ReleaseJob, SubmitJob
 from framebus.settings import QueuePolicy
 from framebus_services.dispatcher import clerk as clerk_module
 from framebus_services.dispatcher.clerk import Clerk
@@ -337,6 +337,21 @@ def test_a_lease_that_nobody_took_is_void_and_goes_to_the_next(desk: Desk) -> No
 
     assert job is not None
     assert (job.fence, job.attempt) == (3, 1)
+
+
+def test_a_worker_that_hands_a_job_back_is_about_to_end_and_gets_no_other(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.wait(desk.submit())
+    job = desk.leased(desk.park(slot=0)).job
+    assert job is not None
+    ending = desk.park(slot=1)
+
+    desk.clerk.put_release(ReleaseJob(id=job.id, fence=job.fence), desk.promise())
+    again = desk.leased(desk.park(slot=2)).job
+
+    assert again is not None
+    assert again.id == job.id
+    assert not ending.is_settled
 
 
 def test_a_worker_that_died_gets_no_more_jobs(desk: Desk) -> None:
