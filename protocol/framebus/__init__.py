@@ -3,16 +3,14 @@
 The public names are loaded when they are first used: importing the package alone brings in neither zmq nor numpy.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from framebus.bus import Bus
     from framebus.client import cancel, frames, snapshot, submit, watch
     from framebus.errors import RefusedError
-    from framebus.frames import Frame
+    from framebus.frame import Frame
     from framebus.jobs import JobType
     from framebus.messages import (
         Box,
@@ -72,9 +70,9 @@ __all__ = [
 
 _HOMES = {
     "framebus.bus": ["Bus"],
-    "framebus.client": ["cancel", "snapshot", "submit", "watch"],
+    "framebus.client": ["cancel", "frames", "snapshot", "submit", "watch"],
     "framebus.errors": ["RefusedError"],
-    "framebus.frames": ["Frame"],
+    "framebus.frame": ["Frame"],
     "framebus.jobs": ["JobType"],
     "framebus.messages": [
         "Box",
@@ -109,17 +107,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """`framebus.frames` is the function, although the import system would put the module of that name there."""
-
-    @property
-    def frames(self) -> Any:
-        return import_module("framebus.client").frames
-
-    @frames.setter
-    def frames(self, _: ModuleType) -> None: ...
-
-
-sys.modules[__name__].__class__ = _Package

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from framebus import codec, requests
 from framebus.errors import FramebusError, MalformedError, RefusedError
-from framebus.frames import Frame
+from framebus.frame import Frame
 from framebus.jobs import FINAL
 from framebus.messages import NAME_PATTERN, CameraStatus, FrameNotice, JobState, JobView, Message
 from framebus.place import Place

@@ -6,7 +6,7 @@ A processor lives in the service `enrich`, one object for all cameras. It return
 from collections.abc import Iterable
 from typing import Any
 
-from framebus.frames import Frame
+from framebus.frame import Frame
 from framebus.messages import Finding
 
 

@@ -19,7 +19,7 @@ from typing import Self
 
 import numpy as np
 
-from framebus.frames import U8, Frame, PixelFormat, Pixels, picture, planes
+from framebus.frame import U8, Frame, PixelFormat, Pixels, picture, planes
 
 MAGIC = b"FBRING1\0"
 VERSION = 1
@@ -136,7 +136,7 @@ class RingSlot:
 
     @property
     def pixels(self) -> Pixels:
-        """Writable view in the picture's shape, as in `framebus.frames.picture`."""
+        """Writable view in the picture's shape, as in `framebus.frame.picture`."""
         return picture(self.payload, self._layout.width, self._layout.height, self._layout.pixel_format)
 
     @property

@@ -21,7 +21,7 @@ from msgspec import Raw
 from framebus import client, codec
 from framebus.door import Reply
 from framebus.errors import ErrorCode, RefusedError
-from framebus.frames import Frame, PixelFormat
+from framebus.frame import Frame, PixelFormat
 from framebus.messages import CameraState, CameraStatus, Cause, FrameNotice, JobState, JobView
 from framebus.place import Place
 from framebus.requests import (

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from framebus.frames import Box, Frame, PixelFormat
+from framebus.frame import Box, Frame, PixelFormat
 
 WIDTH, HEIGHT = 64, 48
 

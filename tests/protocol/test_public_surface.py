@@ -39,7 +39,7 @@ def test_a_star_import_brings_all_public_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["import framebus.frames", "from framebus.frames import Frame", "import framebus.ring", "framebus.Frame"]
+    "first", ["import framebus.frame", "from framebus.frame import Frame", "import framebus.ring", "framebus.Frame"]
 )
 def test_frames_is_the_function_whatever_was_imported_first(first: str) -> None:
     code = f"import framebus\n{first}\nfrom framebus import frames\nprint(callable(framebus.frames), callable(frames))"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framebus.frames import Frame, PixelFormat
+from framebus.frame import Frame, PixelFormat
 from framebus.ring import RingFormatError, RingReader, RingSpaceError, RingWriter, newest_ring, sweep_rings
 
 # Fills each frame with a word made from its number, as fast as it can, until `last` or for ever (0).
@@ -24,7 +24,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from framebus.frames import PixelFormat
+from framebus.frame import PixelFormat
 from framebus.ring import RingWriter
 
 path, width, height, last, checksum = Path(sys.argv[1]), *map(int, sys.argv[2:])

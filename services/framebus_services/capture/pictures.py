@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from framebus.clock import Clock
-from framebus.frames import U8, PixelFormat
+from framebus.frame import U8, PixelFormat
 from framebus.messages import Cause, FrameNotice
 from framebus.ring import RingSlot, RingSpaceError, RingWriter
 from framebus.settings import Detect

@@ -6,7 +6,7 @@ from datetime import datetime
 import cv2
 import numpy as np
 
-from framebus.frames import U8, Box
+from framebus.frame import U8, Box
 
 Colour = tuple[int, int, int]  # blue, green, red
 

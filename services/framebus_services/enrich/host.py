@@ -16,7 +16,7 @@ import msgspec
 from framebus import codec
 from framebus.clock import Clock
 from framebus.errors import ConfigError
-from framebus.frames import Frame
+from framebus.frame import Frame
 from framebus.messages import Finding, Name
 from framebus.processor import Processor
 from framebus.settings import find_problems

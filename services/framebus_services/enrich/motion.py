@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from framebus.frames import U8
+from framebus.frame import U8
 from framebus.messages import Box
 
 WIDEST = 320

@@ -9,7 +9,7 @@ import msgspec
 
 from framebus.bus import Bus
 from framebus.codec import News
-from framebus.frames import Frame
+from framebus.frame import Frame
 from framebus.messages import ConfigChanged, FrameNotice, MotionBoxes
 from framebus.processor import Processor
 from framebus.ring import RingFormatError, RingReader

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from framebus.frames import Frame
+from framebus.frame import Frame
 from framebus.messages import Finding
 from framebus.processor import Processor
 

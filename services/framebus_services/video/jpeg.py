@@ -2,7 +2,7 @@
 
 import cv2
 
-from framebus.frames import Frame, PixelFormat
+from framebus.frame import Frame, PixelFormat
 
 QUALITY = 85
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from framebus.frames import U8, PixelFormat
+from framebus.frame import U8, PixelFormat
 from framebus.messages import FrameNotice
 from framebus.ring import RingWriter
 

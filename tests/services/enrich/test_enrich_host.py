@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from framebus.errors import ConfigError
-from framebus.frames import Frame, PixelFormat
+from framebus.frame import Frame, PixelFormat
 from framebus.messages import Finding
 from framebus.processor import Processor
 from framebus.testing import FakeBus

@@ -15,7 +15,7 @@ import pytest
 from msgspec import Raw
 
 from framebus import codec
-from framebus.frames import Frame
+from framebus.frame import Frame
 from framebus.messages import ConfigChanged, Finding, MotionBoxes
 from framebus.processor import Processor
 from framebus.testing import FakeBus

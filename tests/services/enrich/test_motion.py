@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from framebus.frames import U8
+from framebus.frame import U8
 from framebus.messages import Box
 from framebus_services.enrich.motion import MotionGate
 from services.enrich.drawn import HEIGHT, WIDTH, scene, with_square

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from framebus.frames import Frame, PixelFormat
+from framebus.frame import Frame, PixelFormat
 from framebus_services.processors.brightness import Brightness
 
 
