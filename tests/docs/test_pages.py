@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from framebus_launcher.cli import app
+from framebus_launcher.config import load_settings, place_of
+from framebus_launcher.table import make_table
+
 ROOT = Path(__file__).parents[2]
-PAGES = ["CONTRIBUTING.md", "docs/glossary.md", "docs/parts.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/design-notes.md", "docs/glossary.md", "docs/parts.md"]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
 
 
@@ -47,3 +51,29 @@ def test_the_glossary_has_the_words_of_the_specification() -> None:
 
     assert defined - set(WORDS) == set()
     assert defined
+
+
+def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONT_DOOR_PASSWORD", "s3cret")
+    block = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    (tmp_path / "framebus.yml").write_text(block[1])
+
+    settings = load_settings(tmp_path / "framebus.yml")
+
+    assert [row.name for row in make_table(settings, place_of(settings))] == [
+        "dispatcher",
+        "export",
+        "enrich",
+        "capture@front_door",
+        "counter",
+    ]
+
+
+def test_every_command_that_the_readme_names_exists() -> None:
+    told = set(re.findall(r"^framebus (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+    assert len(told) > 8
+    assert told <= known
