@@ -207,7 +207,6 @@ class PreparedFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     size_bytes: Count
     dev: Annotated[int, Meta(ge=0)]
     ino: Annotated[int, Meta(ge=0)]
-    mtime_ns: Annotated[int, Meta(ge=0)]
 
 
 class JobPrepared(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):

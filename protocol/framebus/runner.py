@@ -295,7 +295,6 @@ class Worker:
                     size_bytes=found.st_size,
                     dev=found.st_dev,
                     ino=found.st_ino,
-                    mtime_ns=found.st_mtime_ns,
                 )
             )
         return JobPrepared(id=job.id, fence=job.fence, files=files, result=Raw(codec.encode(output.result)))

@@ -27,6 +27,8 @@ RECONNECT_MAX_MS = 100
 """A restarted dispatcher has everybody back within a tenth of a second; a try costs one connect() on a local socket."""
 FIRST_RESEND_S = 0.25
 RESEND_S = 1.0
+LAST_WORDS_MS = 100
+"""how long a bus that closes waits for its last news to leave; everything else is closed at once"""
 MAX_DRAIN = 1_000
 """messages taken from one socket before the others get their turn"""
 
@@ -180,12 +182,12 @@ class SocketBus(Bus):
             self._poller.unregister(file)
 
     def close(self) -> None:
-        """Give all sockets back, the door's file too; unsent messages are dropped."""
+        """Give all sockets back, the door's file too; what was published last has a tenth of a second to leave."""
         if self._door is not None:
             _remove_ipc_file(self.place.door(self.name))
-        for opened in (self._pub, self._sub, self._door):
-            if opened is not None:
-                opened.close(0)
+            self._door.close(0)
+        self._sub.close(0)
+        self._pub.close(LAST_WORDS_MS)
         self._wake_in.close()
         self._wake_out.close()
         self._context.term()

@@ -40,7 +40,6 @@ VALUES: dict[str, object] = {
     "pts_us": -40_000,
     "exit_code": -1,
     "codec": "avc1.640028",
-    "mtime_ns": 1_790_000_000_250_000_000,
 }
 RAW = Raw(msgspec.msgpack.encode({"camera": "front", "n": [1, -2, 0.5, None, True]}))
 

@@ -24,6 +24,8 @@ STUCK_S = 12.0
 """longer than a connection may take to be made, or to be silent"""
 LOOK_UP_S = 45.0
 """what a resolver may take, which nobody can interrupt"""
+REPAIR_S = 120.0
+"""what repairing the recordings of an earlier life may take, before the first connection"""
 RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
 QUIET_S = 5.0
 """without a frame, and the camera counts as offline"""
@@ -100,7 +102,7 @@ class Reader:
         self._thread = threading.Thread(target=self._run, name=f"reader {address.kind.value}", daemon=True)
 
     def start(self) -> None:
-        self._beat(STUCK_S)
+        self._beat(REPAIR_S)
         self._thread.start()
 
     def is_healthy(self) -> bool:

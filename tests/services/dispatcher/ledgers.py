@@ -203,7 +203,6 @@ def described(exports: Path, temp: Path, final: str) -> PreparedFile:
         size_bytes=found.st_size,
         dev=found.st_dev,
         ino=found.st_ino,
-        mtime_ns=found.st_mtime_ns,
     )
 
 

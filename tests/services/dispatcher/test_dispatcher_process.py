@@ -115,7 +115,6 @@ class Crowd:
             size_bytes=found.st_size,
             dev=found.st_dev,
             ino=found.st_ino,
-            mtime_ns=found.st_mtime_ns,
         )
         done = JobPrepared(id=job_id, fence=fence, files=[file], result=raw({}))
         if self.ask_until_answered(done) is not None:
