@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from framebus.errors import ConfigError, ExitCode, RefusedError
+from framebus.errors import ConfigError, ExitCode, MalformedError, RefusedError
 from framebus_launcher import cli_group, cli_jobs, cli_news
 from framebus_launcher.demo import run_demo
 from framebus_launcher.output import make_console
@@ -18,9 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cli_group.add_to(app)
-cli_jobs.add_to(app)
-cli_news.add_to(app)
 
 
 @app.command()
@@ -42,6 +39,11 @@ def demo(
     raise typer.Exit(run_demo(source, clips=clips, stay_s=0.0 if once or not sys.stdout.isatty() else seconds))
 
 
+cli_group.add_to(app)
+cli_jobs.add_to(app)
+cli_news.add_to(app)
+
+
 def main() -> None:
     """Run the command; errors that a user can mend are one line, never a traceback."""
     console = make_console(is_error=True)
@@ -55,6 +57,12 @@ def main() -> None:
         again = f"; try again in {error.retry_after_s:.0f} s" if error.retry_after_s else ""
         console.print(f"error: {error.code}: {error.message}{again}", style="red")
         sys.exit(ExitCode.UNAVAILABLE if error.code in ("deadline", "unavailable") else ExitCode.FAILED)
+    except MalformedError as error:
+        console.print(f"error: an answer could not be read: {error}", style="red")
+        sys.exit(ExitCode.FAILED)
+    except PermissionError as error:
+        console.print(f"error: {error}", style="red")
+        sys.exit(ExitCode.PERMISSION)
     except BrokenPipeError:
         sys.exit(ExitCode.OK)
     except KeyboardInterrupt:

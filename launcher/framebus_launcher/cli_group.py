@@ -4,9 +4,8 @@ import contextlib
 import logging
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,17 +15,20 @@ from rich.text import Text
 
 from framebus import codec
 from framebus.errors import ErrorCode, ExitCode, RefusedError
-from framebus.messages import CameraStatus, ServiceState, ServiceStatus
+from framebus.messages import CameraState, CameraStatus, ServiceState, ServiceStatus
 from framebus.place import Place
 from framebus.redact import RedactingFormatter
 from framebus.requests import GetState, ListServices, RestartService, StartService, StateRow, StopService
 from framebus.settings import Settings
 from framebus_launcher.client import GroupClient, JsonOption, RunOption
 from framebus_launcher.config import load_settings, place_of
+from framebus_launcher.folders import make_folders
 from framebus_launcher.group import Group
+from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.live import LiveTable
 from framebus_launcher.lock import find_launchers
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
+from framebus_launcher.spawner import search_path
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
 DOWN_LIMIT_S = 12.0
@@ -87,10 +89,15 @@ def run(name: NameArgument, config: ConfigOption = None, data: DataOption = None
     row = next((row for row in rows if row.name == name), None)
     if row is None:
         raise typer.BadParameter(f"the configuration has no {name}; it has {', '.join(row.name for row in rows)}")
-    with _settings_file(row) as file:
-        environment = {**os.environ, **place.to_environment(), **row.env}
-        environment |= {"FRAMEBUS_NAME": row.name, "FRAMEBUS_SETTINGS": str(file)}
-        raise typer.Exit(_run_in_foreground(row, environment))
+    make_folders(place)
+    environment = {**os.environ, "PATH": search_path(os.environ), **place.to_environment(), **row.env}
+    environment["FRAMEBUS_NAME"] = row.name
+    environment["FRAMEBUS_INCARNATION"] = str(Incarnations(place.data).draw(time.time()))
+    environment["FRAMEBUS_SETTINGS"] = _in_memory(row.section)
+    try:
+        os.execvpe(row.argv[0], row.argv, environment)  # the service itself is what systemd started
+    except OSError as error:
+        raise typer.BadParameter(f"{row.argv[0]} cannot be started: {error.strerror}") from None
 
 
 def down(run: RunOption = None) -> None:
@@ -207,7 +214,7 @@ def _camera(row: StateRow) -> CameraStatus:
         return status
     return CameraStatus(
         camera=status.camera,
-        state=type(status.state).OFFLINE,
+        state=CameraState.OFFLINE,
         detail="its process is restarting",
         since_at_s=row.at_s,
         source=status.source,
@@ -228,21 +235,11 @@ def _print_when(group: GroupClient, name: str, is_so: Callable[[ServiceStatus], 
         time.sleep(POLL_S)
 
 
-@contextlib.contextmanager
-def _settings_file(row: Row) -> Iterator[Path]:
-    with tempfile.NamedTemporaryFile(prefix="framebus-", suffix=".json") as file:
-        file.write(row.section)
-        file.flush()
-        yield Path(file.name)
-
-
-def _run_in_foreground(row: Row, environment: dict[str, str]) -> int:
-    """Be the parent of one service: pass signals on, and end as it ends."""
-    pid = os.posix_spawn(row.argv[0], row.argv, environment)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda got, _: os.kill(pid, got))
-    _, code = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(code)
+def _in_memory(section: bytes) -> str:
+    """A file for the settings that only this process and its successor see, and that nobody has to remove."""
+    descriptor = os.memfd_create("settings", 0)
+    os.write(descriptor, section)
+    return f"/proc/self/fd/{descriptor}"
 
 
 def _log_by(show: Callable[[str, str], None]) -> None:

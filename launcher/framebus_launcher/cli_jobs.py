@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,18 +13,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from framebus import codec
-from framebus.errors import ExitCode, RefusedError
+from framebus import client, codec
+from framebus.codec import News
+from framebus.errors import ExitCode, MalformedError
 from framebus.jobs import FINAL
 from framebus.messages import JobBoard, JobState, JobView
-from framebus.requests import CancelJob, GetJob, JobAccepted, ListJobs, RetryJob, SubmitJob
+from framebus.requests import CancelJob, JobAccepted, ListJobs, RetryJob, SubmitJob
 from framebus.settings import seconds
 from framebus.transport import Listener
 from framebus_launcher.client import GroupClient, JsonOption, RunOption
 from framebus_launcher.output import clock, files_of, is_terminal, job_line, make_console, to_json
 
-ASK_AGAIN_S = 1.0
-WAIT_S = 0.25
 _EXIT_CODES = {JobState.SUCCEEDED: ExitCode.OK, JobState.CANCELLED: ExitCode.TRY_AGAIN}
 
 
@@ -119,11 +117,11 @@ def watch(
         if not digits:
             _watch_all(group, as_json)
             return
-        last = None
-        for view in _follow(group, group.find_job(digits).id):
-            last = view
+        last = group.find_job(digits)
+        for view in client.watch(last.id, run=group.place.run):
             _print_progress(view, as_json)
-    raise typer.Exit(_EXIT_CODES.get(last.state, ExitCode.FAILED) if last else ExitCode.FAILED)
+            last = view
+    raise typer.Exit(_EXIT_CODES.get(last.state, ExitCode.FAILED))
 
 
 def cancel(digits: Annotated[str, typer.Argument(metavar="ID")], run: RunOption = None) -> None:
@@ -191,30 +189,6 @@ def _jobs_table(found: list[JobView]) -> Table:
     return table
 
 
-def _follow(group: GroupClient, job_id: str) -> Iterator[JobView]:
-    """All that is told of a job, up to its end; asked for in times of silence, so that no end is missed."""
-    view = group.ask("dispatcher", GetJob(id=job_id))
-    yield view
-    with Listener(group.place, f"job/{view.type}/{job_id}/") as listener:
-        asked_s = 0.0
-        while view.state not in FINAL:
-            fresh = [news.decode() for news in listener.wait(WAIT_S)]
-            if not fresh and group.clock.boot_s() - asked_s > ASK_AGAIN_S:
-                asked_s = group.clock.boot_s()
-                fresh = [_ask_again(group, view)]
-            for one in fresh:
-                if isinstance(one, JobView) and one != view:
-                    view = one
-                    yield view
-
-
-def _ask_again(group: GroupClient, view: JobView) -> JobView:
-    try:
-        return group.ask("dispatcher", GetJob(id=view.id))
-    except RefusedError:
-        return view  # the dispatcher is away for a moment; the job is not
-
-
 def _print_progress(view: JobView, as_json: bool) -> None:
     console = make_console()
     if as_json:
@@ -237,17 +211,29 @@ def _watch_all(group: GroupClient, as_json: bool) -> None:
     with Listener(group.place, "job_state/") as listener, Live(console=console, auto_refresh=False) as live:
         while True:
             for news in listener.wait(1.0):
-                board = news.decode()
-                if not isinstance(board, JobBoard):
+                board = _board(news)
+                if board is None:
                     continue
                 boards[board.type] = board
                 for job in (*board.running, *board.waiting, *board.ended):
                     if not is_terminal() and told.get(job.id) != job:
                         console.print(to_json(job) if as_json else job_line(job))
                     told[job.id] = job
-                told = {job_id: job for job_id, job in told.items() if job.state not in FINAL or job in board.ended}
+                told = {
+                    job_id: job
+                    for job_id, job in told.items()
+                    if job.type != board.type or job.state not in FINAL or job in board.ended
+                }
             if is_terminal() and not as_json:
                 live.update(_board_text(boards), refresh=True)
+
+
+def _board(news: News) -> JobBoard | None:
+    try:
+        board = news.decode()
+    except MalformedError:
+        return None
+    return board if isinstance(board, JobBoard) else None
 
 
 def _board_text(boards: dict[str, JobBoard]) -> Text:

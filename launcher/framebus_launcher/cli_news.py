@@ -7,9 +7,8 @@ import time
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +19,7 @@ from framebus.errors import ExitCode
 from framebus.topics import TOPICS, find_topic
 from framebus.transport import Listener
 from framebus_launcher.client import GroupClient, JsonOption, RunOption, find_group
-from framebus_launcher.output import make_console
+from framebus_launcher.output import decoded, make_console, to_json
 
 MAX_SHOWN = 400
 
@@ -93,7 +92,7 @@ def call(
     with GroupClient(run) as group:
         answer, data = group.ask_raw(service, method, codec.encode(asked), deadline)
     console = make_console()
-    console.print(json.dumps(_plain(msgspec.msgpack.decode(answer)), ensure_ascii=False))
+    console.print(to_json(decoded(answer)))
     if data is not None and blob is not None:
         blob.write_bytes(data)
         make_console(is_error=True).print(f"{len(data)} bytes written to {blob}")
@@ -114,24 +113,14 @@ def _print_rates(console: Console, listener: Listener) -> None:
 
 
 def _as_line(news: News) -> str:
-    body = json.dumps(_plain(msgspec.msgpack.decode(news.body)), ensure_ascii=False)
+    body = to_json(decoded(news.body))
     blob = f"  + {len(news.blob)} bytes" if news.blob is not None else ""
     shown = body if len(body) <= MAX_SHOWN else f"{body[:MAX_SHOWN]}... ({len(body)} characters; --json shows all)"
     return f"{datetime.fromtimestamp(news.head.at_s):%H:%M:%S.%f}"[:12] + f"  {news.topic}  {shown}{blob}"
 
 
 def _as_json(news: News) -> str:
-    head = {name: getattr(news.head, name) for name in news.head.__struct_fields__}
-    line = {"topic": news.topic, "head": head, "body": _plain(msgspec.msgpack.decode(news.body))}
+    line: dict[str, object] = {"topic": news.topic, "head": news.head, "body": decoded(news.body)}
     if news.blob is not None:
         line["blob_bytes"] = len(news.blob)
-    return json.dumps(line, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no bytes: show their length."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return f"<{len(value)} bytes>" if isinstance(value, bytes) else value
+    return to_json(line)

@@ -64,6 +64,9 @@ class Losses:
         except DeadlineError:
             return False
         except RefusedError as error:
+            if error.retry_after_s is not None:  # its disk is full, say: the death is told again
+                self._has_news.wait(min(error.retry_after_s, ASK_S))
+                return False
             log.error("the dispatcher refuses to hear that %s died: %s", lost.worker, error.message)
         self._bus.call_soon(lambda: self._told(lost))
         return True

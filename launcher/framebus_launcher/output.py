@@ -82,16 +82,24 @@ def to_json(value: object) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, default=str)
 
 
+def decoded(body: bytes) -> object:
+    """Any MessagePack as plain values; what cannot be read is shown as such, never raised."""
+    try:
+        return msgspec.msgpack.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return f"<malformed: {len(body)} bytes>"
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Raw):
-        return msgspec.msgpack.decode(value)
+        return _plain(decoded(bytes(value)))
     if isinstance(value, msgspec.Struct):
         return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value.hex() if isinstance(value, bytes) else value
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else value
 
 
 def clock(at_s: float | None) -> str:

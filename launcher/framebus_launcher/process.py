@@ -109,8 +109,14 @@ class RunningChild:
         self.pid = self._process.pid
         self.out = self._process.stdout.fileno()
         os.set_blocking(self.out, False)
-        self.pidfd = os.pidfd_open(self.pid)
-        self._usage = psutil.Process(self.pid)
+        try:
+            self.pidfd = os.pidfd_open(self.pid)
+            self._usage = psutil.Process(self.pid)
+        except (OSError, psutil.Error) as error:  # no child that nobody watches
+            self.send_group(signal.SIGKILL)
+            self._process.wait()
+            self._process.stdout.close()
+            raise OSError(f"{argv[0]} cannot be watched: {error}") from None
         with suppress(psutil.Error):
             self._usage.cpu_percent()  # the first reading is only where the next counts from
 

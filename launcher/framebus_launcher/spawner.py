@@ -1,6 +1,7 @@
 """Starts the process of a row: its number, its settings file, its environment."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,4 +49,9 @@ class Spawner:
             told["NOTIFY_SOCKET"] = str(self._notify)
             told["WATCHDOG_USEC"] = str(round(SUSPECT_S * 1e6))
         # Python holds back what it prints into a pipe; a log line shall come when it is written.
-        return {"PYTHONUNBUFFERED": "1", **inherited, **row.env, **told}
+        return {"PYTHONUNBUFFERED": "1", **inherited, "PATH": search_path(inherited), **row.env, **told}
+
+
+def search_path(environment: Mapping[str, str]) -> str:
+    """Where commands are looked for: `python3` in a row shall mean the Python that framebus is installed in."""
+    return os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])

@@ -6,8 +6,11 @@ import re
 # A password as people write it may hold @ : / ? and #. So after a colon all up to the last @ goes; where the colon was
 # a port's, and an @ stands far behind it, too much is hidden, never too little.
 _USERINFO = re.compile(r"://(?:[^\s/?#:]{0,1000}:\S{0,1000}|[^\s/?#]{1,1000})@")
+# Some makes put the password into the path: /user=admin_password=s3cret_channel=1. Hidden is all up to the next sign
+# that parts two settings for sure; an underscore may be the password's own.
 _QUERY = re.compile(
-    r"(?i)([?&;](?:[\w.-]{0,40}(?:password|passwd|pwd|pass|token|secret|key|auth)[\w.-]{0,40})=)[^&\s;#'\"]+"
+    r"(?i)([?&;/_](?:[a-z0-9.-]{0,40}(?:password|passwd|pwd|pass|token|secret|key|auth)[a-z0-9_.-]{0,40})=)"
+    r"[^&\s;#'\"/?]+"
 )
 
 

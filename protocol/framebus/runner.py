@@ -11,6 +11,7 @@ class Clip(JobRunner[ClipParams, ClipResult]):
 
 import errno
 import logging
+import math
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -50,6 +51,8 @@ LEASE_WAIT_S = 5.0
 LEASE_DEADLINE_S = 8.0
 ANSWER_S = 5.0
 AWAY_S = 0.2
+MAX_STEP_CHARACTERS = 100
+MAX_ETA_S = 1e9
 DRAIN_S = 4.0
 
 P = TypeVar("P", bound=Struct)
@@ -109,12 +112,15 @@ class Report:
         self._clock_s = clock_s
 
     def __call__(self, step: str, percent: float, eta_s: float | None = None) -> None:
-        """Tell how far the job is: a step in one word, the percent of the whole job.
+        """Tell how far the job is: a step in one word, the percent of the whole job, the seconds that are left.
 
-        Never blocks. Raises Stopped when the job was cancelled, lost, or must be handed back.
+        Never blocks. Raises Stopped when the job was cancelled, lost, or must be handed back. A step that is too long
+        is cut, an estimate that has run out is 0, and one that is no number is none: progress fails no job.
         """
         self.reported_s = self._clock_s()
-        told = (step, min(100.0, max(percent, self.told[1])), eta_s)
+        eta_s = min(max(0.0, eta_s), MAX_ETA_S) if eta_s is not None and math.isfinite(eta_s) else None
+        percent = percent if math.isfinite(percent) else 0.0
+        told = (step[:MAX_STEP_CHARACTERS], min(100.0, max(percent, self.told[1])), eta_s)
         if told != self.told:
             self.told = told
             self.news.set()
@@ -338,8 +344,9 @@ class Worker:
                     report.stop(StopReason.CANCELLED)
             except RefusedError as error:
                 if error.code is ErrorCode.LOST:
-                    log.warning("job %s: %s", job.id, error)
                     report.stop(StopReason.LOST)
+                if error.code is not ErrorCode.DEADLINE:  # who is away for a moment is asked again
+                    log.warning("job %s: its beat was refused: %s", job.id, error)
             except MalformedError as error:
                 log.warning("job %s: %s", job.id, error)
 

@@ -63,7 +63,7 @@ def test_a_service_that_is_asked_to_stop_stays_stopped_until_asked_to_start(tria
     trial.until_ready("one")
 
     asked(StopService(name="one"))
-    trial.until(lambda: trial.state("one") is ServiceState.STOPPED)
+    trial.until(lambda: trial.history("one")[-1] is ServiceState.STOPPED)  # told, and not only so
     asked(StartService(name="one"))
     trial.until_ready("one")
 

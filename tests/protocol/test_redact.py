@@ -120,3 +120,16 @@ def test_whatever_is_logged_leaves_without_credentials_tracebacks_too() -> None:
 
     assert CANARY not in text
     assert "OSError: rtsp://***@host/1" in text
+
+
+def test_a_password_in_the_path_as_some_cameras_want_it_is_hidden() -> None:
+    shown = redact("rtsp://10.0.0.5:554/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp")
+
+    assert "tlJwpbo6" not in shown
+    assert shown.startswith("rtsp://10.0.0.5:554/user=admin_password=***")
+
+
+def test_words_that_only_look_like_secrets_stay() -> None:
+    text = "segment keyframe=2 of monkey=3"
+
+    assert redact(text) == text

@@ -1,7 +1,9 @@
 """The command `framebus` as a user types it, against a group that runs."""
 
 import json
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from clips import probe
+from framebus import codec
 from framebus.messages import CameraState, CameraStatus
+from framebus.transport import SocketBus
 from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
 
 
@@ -150,6 +154,42 @@ def test_watch_without_a_job_follows_all_of_them(group: RunningGroup) -> None:
     watch.wait(5.0)
     reader.join(5.0)
     watch.stdout.close()
+
+
+def test_junk_on_the_bus_is_shown_as_junk_and_ends_no_tap(group: RunningGroup) -> None:
+    tap = subprocess.Popen(
+        [FRAMEBUS, "tap", "finding/", "--count", "1", "--run", str(group.place.run)], stdout=subprocess.PIPE, text=True
+    )
+    bus = SocketBus("junk", place=group.place)
+
+    def publish_until_it_ends() -> bool:
+        head = bus._head("finding/junk/front/")
+        bus._send([b"finding/junk/front/", codec.encode(head), b"\xc1"])
+        bus.turn(0.05)
+        return tap.poll() is not None
+
+    wait_until(publish_until_it_ends, "tap has shown it")
+    bus.close()
+
+    text, _ = tap.communicate(timeout=5.0)
+    assert tap.returncode == 0
+    assert "malformed" in text
+
+
+def test_run_is_one_service_without_a_launcher(tmp_path: Path) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="fb-"))
+    (folder / "framebus.yml").write_text("data: data\nrun: run\n")
+    service = subprocess.Popen([FRAMEBUS, "run", "dispatcher", "-c", "framebus.yml"], cwd=folder)
+    try:
+        ping = [FRAMEBUS, "call", "dispatcher", "ping", "--run", str(folder / "run")]
+        wait_until(lambda: subprocess.run(ping, capture_output=True, timeout=20.0).returncode == 0, "it answers")
+        answer = json.loads(subprocess.run(ping, capture_output=True, timeout=20.0).stdout)
+
+        assert answer["pid"] == service.pid
+    finally:
+        service.terminate()
+        assert service.wait(10.0) == 0
+        shutil.rmtree(folder)
 
 
 def test_topics_prints_the_table_without_a_group() -> None:
