@@ -264,8 +264,9 @@ class BoardStatus(NewsEnum):
 
 
 class More(Message, frozen=True, kw_only=True):
-    """How many jobs a board leaves out."""
+    """How many jobs a board leaves out, because it would be too large with them."""
 
+    running: Count = 0
     waiting: Count = 0
     ended: Count = 0
 

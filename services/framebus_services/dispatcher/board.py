@@ -1,6 +1,7 @@
 """What is broadcast of the jobs: one board per type, moves soon, progress once a second, the last word always."""
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -12,13 +13,15 @@ from framebus.messages import BoardStatus, JobBoard, JobState, JobView, More, Qu
 from framebus.settings import QueuePolicy
 from framebus.throttle import Throttle
 
+log = logging.getLogger(__name__)
+
 MOVE_PERIOD_S = 0.05
 PROGRESS_PERIOD_S = 1.0
 ENDED_SHOWN_S = 5.0
 MAX_WAITING = 100
 MAX_ENDED = 50
-MAX_LIST_BYTES = 400_000
-"""of the waiting and of the ended jobs: a board of long names must still fit into a message"""
+MAX_LIST_BYTES = 300_000
+"""of the running, of the waiting and of the ended jobs: a board of long names must still fit into a message (1 MiB)"""
 
 
 class BoardClock:
@@ -72,6 +75,9 @@ class Boards:
         self._jobs: dict[str, dict[str, _Shown]] = {}
         self._counts: dict[str, dict[JobState, int]] = {}
         self._clocks: dict[str, BoardClock] = {}
+        # Looked through at every beat and batch; all jobs would be too many for that.
+        self._untold: dict[str, _Shown] = {}
+        self._ended: dict[str, _Shown] = {}
 
     def add_type(self, kind: str, counts: dict[JobState, int], now_s: float) -> None:
         """Show a type from now on, even when it has no jobs."""
@@ -98,7 +104,11 @@ class Boards:
         before = jobs.get(view.id)
         if before is not None and before.view.attempt == view.attempt:  # a beat may be newer than the row that moved
             view = replace(view, percent=max(view.percent, before.view.percent))
-        jobs[view.id] = _Shown(view, priority, number, ended_up_s=now_s if view.state in FINAL else None)
+        shown = _Shown(view, priority, number, ended_up_s=now_s if view.state in FINAL else None)
+        jobs[view.id] = shown
+        self._untold.pop(view.id, None)
+        if shown.ended_up_s is not None:
+            self._ended[view.id] = shown
         return view
 
     def progress(self, job_id: str, step: str, percent: float, eta_s: float | None, now_s: float) -> None:
@@ -111,40 +121,41 @@ class Boards:
             return
         shown.view = replace(shown.view, step=step, percent=percent, eta_s=eta_s)
         shown.progress.note(now_s)
+        self._untold[job_id] = shown
         self._clocks[shown.view.type].note_progress(now_s)
 
     def release_due(self, now_s: float, clock: Callable[[], float]) -> None:
         """Send what is due: progress of single jobs, then the boards."""
-        for kind, jobs in self._jobs.items():
-            for shown in jobs.values():
-                if shown.view.state is JobState.RUNNING and shown.progress.is_due(now_s):
-                    shown.progress.release(now_s)
-                    self._publish(shown.view)
-            if self._forget_ended(jobs, now_s):
-                self._clocks[kind].note_move(now_s)
-            due_s = self._clocks[kind].due_at_s
-            if due_s is not None and now_s >= due_s:
+        for shown in [shown for shown in self._untold.values() if shown.progress.is_due(now_s)]:
+            del self._untold[shown.view.id]
+            shown.progress.release(now_s)
+            self._publish(shown.view)
+        self._forget_ended(now_s)
+        for kind, board_clock in self._clocks.items():
+            if board_clock.due_at_s is not None and now_s >= board_clock.due_at_s:
                 started_s = clock()
-                self._publish(self._build(kind))
-                self._clocks[kind].release(now_s, clock() - started_s)
+                try:
+                    self._publish(self._build(kind))
+                except Exception:  # the other types' boards leave all the same
+                    log.exception("the board of %s jobs could not be sent", kind)
+                board_clock.release(now_s, clock() - started_s)
 
     def next_due_s(self) -> float | None:
         """When `release_due` has something to do, or None."""
         dues = [clock.due_at_s for clock in self._clocks.values()]
-        for jobs in self._jobs.values():
-            dues += [shown.progress.due_at_s for shown in jobs.values() if shown.view.state is JobState.RUNNING]
-            dues += [shown.ended_up_s + ENDED_SHOWN_S for shown in jobs.values() if shown.ended_up_s is not None]
+        dues += [shown.progress.due_at_s for shown in self._untold.values()]
+        dues.append(self._next_forgotten_s())
         return min((due for due in dues if due is not None), default=None)
 
-    def _forget_ended(self, jobs: dict[str, _Shown], now_s: float) -> bool:
-        old = [
-            job_id
-            for job_id, shown in jobs.items()
-            if shown.ended_up_s is not None and now_s >= shown.ended_up_s + ENDED_SHOWN_S
-        ]
-        for job_id in old:
-            del jobs[job_id]
-        return bool(old)
+    def _next_forgotten_s(self) -> float | None:
+        oldest = next(iter(self._ended.values()), None)
+        return None if oldest is None or oldest.ended_up_s is None else oldest.ended_up_s + ENDED_SHOWN_S
+
+    def _forget_ended(self, now_s: float) -> None:
+        while (forgotten_s := self._next_forgotten_s()) is not None and now_s >= forgotten_s:
+            view = self._ended.pop(next(iter(self._ended))).view
+            del self._jobs[view.type][view.id]
+            self._clocks[view.type].note_move(now_s)
 
     def _build(self, kind: str) -> JobBoard:
         jobs = self._jobs[kind].values()
@@ -154,6 +165,7 @@ class Boards:
         ended = sorted(
             (shown for shown in jobs if shown.ended_up_s is not None), key=lambda shown: shown.ended_up_s or 0
         )
+        at_work = _fitting(running)
         first = _fitting(waiting[:MAX_WAITING])
         last = _fitting([shown.view for shown in reversed(ended[-MAX_ENDED:])])[::-1]
         policy = self._policy_of(kind)
@@ -161,10 +173,14 @@ class Boards:
         return JobBoard(
             type=kind,
             status=status,
-            running=running,
+            running=at_work,
             waiting=first,
             ended=last,
-            more=More(waiting=len(waiting) - len(first), ended=len(ended) - len(last)),
+            more=More(
+                running=len(running) - len(at_work),
+                waiting=len(waiting) - len(first),
+                ended=len(ended) - len(last),
+            ),
             counts={state.value: number for state, number in self._counts.get(kind, {}).items() if number},
             queue=QueueStatus(
                 max_queued=policy.max_queued,

@@ -4,7 +4,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from framebus.clock import Clock
 from framebus.door import Promise
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
-from framebus.messages import Message
+from framebus.messages import JobState, Message
 from framebus.requests import JobPrepared, Lease, LeaseJob, ReleaseJob
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.moved import Moved
@@ -26,10 +26,18 @@ IDLE_S = 60.0
 AGAIN_S = 1.0
 """between two tries to write what could not be written"""
 
+KEPT_S = 7 * 86_400.0
+KEPT_JOBS = 10_000
+FORGET_PERIOD_S = 3_600.0
+MAX_FORGOTTEN = 500
+"""in one transaction: nobody waits for it long"""
+
 _INTERNAL = RefusedError(ErrorCode.INTERNAL, "the ledger failed; its log tells more")
 
 Outcome = Message | RefusedError
 Work = Callable[[], Outcome | None]
+Counts = dict[str, dict[JobState, int]]
+"""jobs of each type in each state"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Errand:
 
     work: Work
     promise: Promise | None = None
+    is_read: bool = False
+    """it writes nothing: done outside of the batch's transaction, so that a full disk does not refuse it"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,8 @@ class Parked:
 class Clerk:
     """Owns the ledger from `start()` to `stop()`.
 
-    `hand_back` runs a function on the loop's thread; `on_moves` is called there with the moves of each transaction.
+    `hand_back` runs a function on the loop's thread; `on_moves` is called there with the moves of each transaction,
+    `on_counts` with the counts when jobs that ended long ago were forgotten.
     """
 
     def __init__(
@@ -64,18 +75,23 @@ class Clerk:
         clock: Clock,
         hand_back: Callable[[Callable[[], None]], None],
         on_moves: Callable[[list[Moved]], None],
+        on_counts: Callable[[Counts], None],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._hand_back = hand_back
         self._on_moves = on_moves
+        self._on_counts = on_counts
+        self._forget_s = clock.boot_s() + IDLE_S
         self._errands: queue.SimpleQueue[Errand | Parked | None] = queue.SimpleQueue()
         self._parked: list[Parked] = []
         self._prepared: dict[str, Promise] = {}
         self._settled: list[tuple[Promise, Outcome]] = []
         self._busy_since_s: float | None = None
-        self._unpublished: list[str] = []
-        """whose files have their names, or nearly, but whose row could not be written yet"""
+        self._unpublished: dict[str, float] = {}
+        """jobs whose files have to get their names, and the boot time of the next try"""
+        self._due_again_s: float | None = None
+        """what is due could not be written: the boot time of the next try"""
         self._has_failed = False
         """the last batch could not be written: what is due waits a moment"""
         self._is_stopping = False
@@ -98,6 +114,10 @@ class Clerk:
     def put(self, work: Work, promise: Promise | None = None) -> None:
         """Have something done; the promise is settled after the commit."""
         self._errands.put(Errand(work, promise))
+
+    def put_read(self, work: Work, promise: Promise) -> None:
+        """As `put`, for what only looks."""
+        self._errands.put(Errand(work, promise, is_read=True))
 
     def put_prepared(self, request: JobPrepared, promise: Promise) -> None:
         """As `put`, for a job whose files get their names before the promise is settled."""
@@ -141,21 +161,53 @@ class Clerk:
         while not self._is_stopping:
             errands = self._take()
             self._busy_since_s = self._clock.boot_s()
-            asking = [one.promise for one in (*self._parked, *errands)]
-            self._has_failed = True
-            try:
-                self._do_batch(errands)
-                self._has_failed = False
-                self._let_know()
-                self._publish()
-            except sqlite3.Error as error:
-                log.error("the ledger could not be written: %s", error)
-                text = f"the ledger could not be written: {error}"
-                self._refuse_all(asking, RefusedError(_code_of(error), text, retry_after_s=RETRY_AFTER_S))
-            except Exception:
-                log.exception("a batch of the ledger failed")
-                self._refuse_all(asking, _INTERNAL)
+            self._attempt(self._write, [one for one in errands if isinstance(one, Parked) or not one.is_read])
+            self._attempt(self._read, [one for one in errands if isinstance(one, Errand) and one.is_read])
+            if not errands:
+                self._attempt(self._forget, [])
             self._busy_since_s = None
+
+    def _attempt(self, work: Callable[[Sequence[Errand | Parked]], None], errands: Sequence[Errand | Parked]) -> None:
+        asking = [one.promise for one in (*self._parked, *errands)]
+        try:
+            work(errands)
+        except sqlite3.Error as error:
+            log.error("the ledger could not be written: %s", error)
+            text = f"the ledger could not be written: {error}"
+            self._refuse_all(asking, RefusedError(_code_of(error), text, retry_after_s=RETRY_AFTER_S))
+        except Exception:
+            log.exception("a batch of the ledger failed")
+            self._refuse_all(asking, _INTERNAL)
+
+    def _write(self, errands: Sequence[Errand | Parked]) -> None:
+        self._has_failed = True
+        self._run_due()
+        if errands or self._parked:
+            self._do_batch(errands)
+        self._has_failed = False
+        self._let_know()
+        self._publish()
+
+    def _read(self, errands: Sequence[Errand | Parked]) -> None:
+        for errand in errands:
+            if isinstance(errand, Errand):
+                self._do(errand)
+        self._let_know()
+
+    def _forget(self, _: Sequence[Errand | Parked]) -> None:
+        now_s = self._clock.boot_s()
+        if now_s < self._forget_s:
+            return
+        self._forget_s = now_s + FORGET_PERIOD_S
+        store = self._ledger.store
+        with store.transaction():
+            forgotten = store.forget_ended(self._clock.wall_s() - KEPT_S, KEPT_JOBS, MAX_FORGOTTEN)
+        if forgotten == MAX_FORGOTTEN:
+            self._forget_s = now_s  # there may be more: go on when nobody asks for anything
+        if forgotten:
+            log.info("forgot %d jobs that ended long ago", forgotten)
+            self._ledger.reload_counts()
+            self._hand_back(partial(self._on_counts, store.counts()))
 
     def _take(self) -> list[Errand | Parked]:
         """What waits, after waiting for the first or until something is due."""
@@ -175,21 +227,40 @@ class Clerk:
 
     def _wait_s(self) -> float:
         dues = [parked.until_s for parked in self._parked]
-        if (due_s := self._ledger.next_due_s()) is not None:
+        if (due_s := self._next_due_s()) is not None:
             dues.append(due_s)
-        if self._unpublished:
-            dues.append(self._clock.boot_s() + AGAIN_S)
+        dues += self._unpublished.values()
         least_s = AGAIN_S if self._has_failed else 0.0
         return min(IDLE_S, max(least_s, min(dues) - self._clock.boot_s())) if dues else IDLE_S
 
-    def _do_batch(self, errands: list[Errand | Parked]) -> None:
+    def _next_due_s(self) -> float | None:
+        due_s = self._ledger.next_due_s()
+        return due_s if due_s is None or self._due_again_s is None else max(due_s, self._due_again_s)
+
+    def _run_due(self) -> None:
+        """In a transaction of its own: nobody who asks is to blame when it cannot be written."""
+        due_s = self._next_due_s()
+        if due_s is None or due_s > self._clock.boot_s():
+            return
+        try:
+            with self._ledger.store.transaction():
+                self._ledger.run_due()
+        except sqlite3.Error as error:
+            if self._due_again_s is None:
+                log.error("what is due could not be written: %s; trying again every %.0f s", error, AGAIN_S)
+            self._due_again_s = self._clock.boot_s() + AGAIN_S
+            self._ledger.undo()
+            return
+        self._due_again_s = None
+        self._let_know()  # before a batch that fails undoes what is in memory
+
+    def _do_batch(self, errands: Sequence[Errand | Parked]) -> None:
         with self._ledger.store.transaction():
             for errand in errands:
                 if isinstance(errand, Parked):
                     self._parked.append(errand)
                 else:
                     self._do(errand)
-            self._ledger.run_due()
             self._serve_parked()
 
     def _do(self, errand: Errand) -> None:
@@ -231,16 +302,20 @@ class Clerk:
 
     def _publish(self) -> None:
         """Put files in place, outside of the transaction that promised to; each job is told when it is done."""
-        ids = self._unpublished + self._ledger.to_publish
-        self._unpublished, self._ledger.to_publish = [], []
-        for job_id in ids:
+        now_s = self._clock.boot_s()
+        self._unpublished |= dict.fromkeys(self._ledger.to_publish, now_s)
+        self._ledger.to_publish = []
+        for job_id in [job_id for job_id, try_s in self._unpublished.items() if try_s <= now_s]:
             try:
                 outcome = self._ledger.publish(job_id)
-            except sqlite3.Error as error:
-                log.error("job %s is done, but the ledger could not be written: %s; trying again", job_id, error)
+            except Exception as error:  # a disk's fault, or ours, in one job: the others still get their names
+                has_traceback = not isinstance(error, sqlite3.Error)
+                text = "job %s is done, but could not be published: %s; trying again in %.0f s"
+                log.error(text, job_id, error, AGAIN_S, exc_info=has_traceback)
+                self._unpublished[job_id] = self._clock.boot_s() + AGAIN_S
                 self._ledger.undo()
-                self._unpublished.append(job_id)
                 continue
+            del self._unpublished[job_id]
             promise = self._prepared.pop(job_id, None)
             if promise is not None:
                 self._settled.append((promise, outcome))

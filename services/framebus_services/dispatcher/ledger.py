@@ -163,7 +163,7 @@ class Ledger:
         for job in self.store.running_of(request.worker):
             if (job.incarnation or 0) < request.incarnation:
                 self._move(job, JobEvent.VOID, "its worker was started anew")
-            elif (job.incarnation, job.slot) == (request.incarnation, request.slot):
+            elif job.type in request.types and (job.incarnation, job.slot) == (request.incarnation, request.slot):
                 return Lease(job=leased(job))  # the answer to its first asking was lost
         free = (
             kind for kind in request.types if self._count(kind, JobState.RUNNING) < self._policy_of(kind).max_running

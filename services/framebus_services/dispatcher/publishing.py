@@ -1,6 +1,7 @@
 """Gives finished files their names: whole or not at all, and never over another file."""
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -15,6 +16,8 @@ from framebus.requests import PreparedFile
 
 TEMP_NAME = re.compile(r"^\.(?P<id>[0-9a-f]{32})\.(?P<fence>\d+)\.(?P<n>\d+)\.part$")
 MAX_COPIES = 10_000
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""what file systems without hard links answer (exFAT, FAT, SMB)"""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -82,7 +85,7 @@ def link_files(exports: Path, claims: Iterable[Claim]) -> None:
             continue
         if not _is(exports / claim.temp, claim):
             raise FileNotFoundError(f"{claim.temp} is gone")
-        os.link(exports / claim.temp, final, follow_symlinks=False)
+        _name(exports / claim.temp, final)
     for folder in folders:
         sync_folder(folder)
 
@@ -90,8 +93,12 @@ def link_files(exports: Path, claims: Iterable[Claim]) -> None:
 def withdraw(exports: Path, claims: Iterable[Claim]) -> None:
     """Take back the names that some files of a job have already, when not all can have theirs."""
     for claim in claims:
-        if _is(exports / claim.final, claim):
+        if not _is(exports / claim.final, claim):
+            continue
+        if os.path.lexists(exports / claim.temp):
             os.unlink(exports / claim.final)
+        else:  # it was renamed, not linked: this is its only name
+            os.rename(exports / claim.final, exports / claim.temp)
 
 
 def unlink_temps(exports: Path, claims: Iterable[Claim]) -> None:
@@ -125,6 +132,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _name(temp: Path, final: Path) -> None:
+    try:
+        os.link(temp, final, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(final):  # a rename would replace it; nobody else gives names in this folder
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
+        os.rename(temp, final)
 
 
 def _is_inside(exports: Path, name: str) -> bool:

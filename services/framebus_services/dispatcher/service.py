@@ -30,8 +30,8 @@ from framebus.requests import (
 )
 from framebus.settings import DispatcherSettings
 from framebus_services.dispatcher.admission import Admission
-from framebus_services.dispatcher.board import ENDED_SHOWN_S, Boards
-from framebus_services.dispatcher.clerk import Clerk
+from framebus_services.dispatcher.board import ENDED_SHOWN_S, MAX_ENDED, Boards
+from framebus_services.dispatcher.clerk import Clerk, Counts
 from framebus_services.dispatcher.leases import Leases
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.moved import Moved
@@ -42,6 +42,9 @@ from framebus_services.dispatcher.store import Store
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+GONE_PERIOD_S = 1.0
+GONE_REPEATED_S = 10.0
+"""how long a death is told again: after a restart, subscribers need a while to be back"""
 
 
 class Dispatcher:
@@ -71,11 +74,13 @@ class Dispatcher:
         bus.epoch = _draw_epoch(store, bus.epoch)
         self._boards = Boards(bus.publish, self._admission.policy_of)
         self._show_all()
-        self._clerk = Clerk(self._ledger, bus.clock, bus.call_soon, self._note_moves)
+        self._clerk = Clerk(self._ledger, bus.clock, bus.call_soon, self._note_moves, self._note_counts)
         State(bus)
         self._proxy = Proxy(bus.place)
         self._board_timer = bus.after(0.0, self._send_boards)
+        self._gones: dict[str, tuple[Gone, float]] = {}
         self._answer_requests()
+        bus.every(GONE_PERIOD_S, self._repeat_gones)
         bus.every(TICK_S, self._end_leases)
         self._clerk.start()
 
@@ -92,12 +97,12 @@ class Dispatcher:
     # Requests ---------------------------------------------------------------------------------------------------------
 
     def _answer_requests(self) -> None:
-        bus, ledger, put = self._bus, self._ledger, self._clerk.put
+        bus, ledger, put, put_read = self._bus, self._ledger, self._clerk.put, self._clerk.put_read
         bus.answer_later(SubmitJob, lambda ask, promise: put(partial(ledger.submit, ask, promise.request_id), promise))
         bus.answer_later(RetryJob, lambda ask, promise: put(partial(ledger.retry, ask.id, promise.request_id), promise))
         bus.answer_later(CancelJob, lambda ask, promise: put(partial(ledger.cancel, ask.id), promise))
-        bus.answer_later(GetJob, lambda ask, promise: put(partial(ledger.get, ask.id), promise))
-        bus.answer_later(ListJobs, lambda ask, promise: put(partial(ledger.listing, ask), promise))
+        bus.answer_later(GetJob, lambda ask, promise: put_read(partial(ledger.get, ask.id), promise))
+        bus.answer_later(ListJobs, lambda ask, promise: put_read(partial(ledger.listing, ask), promise))
         bus.answer_later(LeaseJob, self._clerk.park)
         bus.answer(BeatJob, self._beat)
         bus.answer_later(JobPrepared, self._clerk.put_prepared)
@@ -117,9 +122,17 @@ class Dispatcher:
         return answer
 
     def _note_lost(self, lost: WorkerLost, promise: Promise) -> None:
-        self._bus.publish(Gone(src=lost.worker, incarnation=lost.incarnation))
+        gone = Gone(src=lost.worker, incarnation=lost.incarnation)
+        self._bus.publish(gone)
+        self._gones[lost.worker] = (gone, self._bus.clock.boot_s() + GONE_REPEATED_S)
         self._clerk.forget_worker(lost.worker, lost.incarnation)
         self._clerk.put(partial(self._ledger.worker_lost, lost), promise)
+
+    def _repeat_gones(self) -> None:
+        now_s = self._bus.clock.boot_s()
+        self._gones = {src: (gone, until_s) for src, (gone, until_s) in self._gones.items() if until_s > now_s}
+        for gone, _ in self._gones.values():
+            self._bus.publish(gone)
 
     # Moves and boards -------------------------------------------------------------------------------------------------
 
@@ -143,12 +156,20 @@ class Dispatcher:
         So are jobs that have just ended: the last dispatcher may have died before it told.
         """
         now_s, now_at_s = self._bus.clock.boot_s(), self._bus.clock.wall_s()
-        for kind in {*self._admission.known_types, *self._ledger.counts}:
-            self._boards.add_type(kind, self._ledger.counts.get(kind, {}), now_s)
-        for job in self._ledger.store.ended_since(now_at_s - ENDED_SHOWN_S) + self._ledger.active_jobs():
+        self._show_counts(self._ledger.counts)
+        ended = self._ledger.store.ended_since(now_at_s - ENDED_SHOWN_S, MAX_ENDED)
+        for job in ended + self._ledger.active_jobs():
             self._boards.load(job.view(), job.priority, job.number, now_s)
             if job.state is JobState.RUNNING:
                 self._leases.inherit(job.id, job.fence, now_s, is_cancelled=job.cancel_requested)
+
+    def _note_counts(self, counts: Counts) -> None:
+        self._show_counts(counts)
+        self._plan_boards()
+
+    def _show_counts(self, counts: Counts) -> None:
+        for kind in {*self._admission.known_types, *counts}:
+            self._boards.add_type(kind, counts.get(kind, {}), self._bus.clock.boot_s())
 
     def _plan_boards(self) -> None:
         due_s = self._boards.next_due_s()
@@ -158,8 +179,10 @@ class Dispatcher:
             self._board_timer = self._bus.after(delay_s, self._send_boards)
 
     def _send_boards(self) -> None:
-        self._boards.release_due(self._bus.clock.boot_s(), self._bus.clock.boot_s)
-        self._plan_boards()
+        try:
+            self._boards.release_due(self._bus.clock.boot_s(), self._bus.clock.boot_s)
+        finally:  # what could not be sent must not end the boards for good
+            self._plan_boards()
 
     def _end_leases(self) -> None:
         for ended in self._leases.tick(self._bus.clock.boot_s()):

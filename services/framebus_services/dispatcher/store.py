@@ -1,5 +1,6 @@
 """The jobs on disk: SQLite, one writer. Rows in, rows out; what a row may become is decided elsewhere."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 from framebus.messages import NIL, JobError, JobState, JobView
 from framebus.requests import ListJobs
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 MIGRATIONS: dict[int, str] = {
     1: """
@@ -71,6 +72,7 @@ MIGRATIONS: dict[int, str] = {
     );
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     """,
+    2: "CREATE INDEX job_by_end ON job (ended_at) WHERE ended_at IS NOT NULL;",
 }
 
 
@@ -149,6 +151,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Jobs' params are nobody else's business; SQLite gives -wal and -shm the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")  # an answered submit survives a power cut
@@ -218,9 +222,25 @@ class Store:
     def running_of(self, worker: str) -> list[Job]:
         return self._many("state = 'running' AND owner = ?", worker)
 
-    def ended_since(self, at_s: float) -> list[Job]:
-        """Jobs that ended at this wall time or later, oldest first."""
-        return self._many("ended_at >= ? ORDER BY ended_at", at_s)
+    def ended_since(self, at_s: float, limit: int) -> list[Job]:
+        """The last jobs that ended at this wall time or later, oldest first."""
+        return self._many("ended_at >= ? ORDER BY ended_at DESC LIMIT ?", at_s, limit)[::-1]
+
+    def forget_ended(self, until_at_s: float, keep: int, limit: int) -> int:
+        """Delete jobs that ended by this wall time, or before the last `keep`, with their history; how many.
+
+        The oldest go first, at most `limit`; dead jobs stay, for somebody has to see them.
+        """
+        row = self._database.execute(
+            "SELECT ended_at FROM job WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT 1 OFFSET ?", (keep,)
+        ).fetchone()
+        until_at_s = until_at_s if row is None else max(until_at_s, row[0])
+        forgotten = self._database.execute(
+            "SELECT id FROM job WHERE ended_at <= ? AND state != 'dead' ORDER BY ended_at LIMIT ?", (until_at_s, limit)
+        ).fetchall()
+        self._database.executemany("DELETE FROM event WHERE job = ?", forgotten)
+        self._database.executemany("DELETE FROM job WHERE id = ?", forgotten)
+        return len(forgotten)
 
     def in_states(self, *states: JobState) -> list[Job]:
         marks = ", ".join("?" * len(states))

@@ -245,6 +245,8 @@ def test_a_board_of_the_longest_names_still_fits_into_a_message() -> None:
     long = {"name": "\U0001f3a5" * 500, "case": "\U0001f3a5" * 500, "camera": "\U0001f3a5" * 500}
     for number in range(MAX_WAITING):
         show.move(number, QUEUED, **long)
+    for number in range(1_000, 1_150):
+        show.move(number, RUNNING, step="\U0001f3a5" * 500, **long)
     for number in range(MAX_WAITING, MAX_WAITING + MAX_ENDED):
         show.move(number, SUCCEEDED, result=raw("x" * 4_000), step="\U0001f3a5" * 500, **long)
     show.bus.advance(0.1)
@@ -253,6 +255,8 @@ def test_a_board_of_the_longest_names_still_fits_into_a_message() -> None:
     assert len(board.waiting) + board.more.waiting == MAX_WAITING
     assert len(board.ended) + board.more.ended == MAX_ENDED
     assert board.ended[-1].id == f"{MAX_WAITING + MAX_ENDED - 1:032x}"
+    assert board.running[0].id == f"{1_000:032x}"
+    assert board.counts["running"] == 150
     assert len(codec.encode(board)) <= codec.MAX_RETAINED_BYTES
 
 
@@ -303,3 +307,48 @@ def test_each_board_has_a_greater_number_than_the_one_before() -> None:
         codec.decode_head(frames[1]) for frames in show.bus.sent_frames if frames[0] == b"job_state/mine/"
     ]
     assert [head.seq for head in heads] == list(range(1, len(heads) + 1))
+
+
+def test_what_is_due_costs_the_same_however_many_jobs_wait() -> None:
+    class Jobs(dict[str, object]):
+        walks = 0
+
+        def values(self) -> object:
+            Jobs.walks += 1
+            return super().values()
+
+    show = Show()
+    show.move(1, RUNNING)
+    show.bus.advance(1.5)
+    show.boards._jobs["mine"] = Jobs(show.boards._jobs["mine"])  # type: ignore[assignment]
+    Jobs.walks = 0
+
+    show.progress(1, 10.0)
+    show.boards.next_due_s()
+    assert Jobs.walks == 0
+    show.bus.advance(0.0)
+
+    assert show.told[-1].percent == 10.0
+    assert Jobs.walks == len(show.sent) - 1  # only to build the board
+
+
+def test_a_board_that_cannot_be_sent_keeps_no_other_from_leaving(caplog: pytest.LogCaptureFixture) -> None:
+    show = Show()
+    policy_of = show.boards._policy_of
+
+    def broken_once(kind: str) -> QueuePolicy:
+        if kind == "mine" and not caplog.records:
+            raise ZeroDivisionError
+        return policy_of(kind)
+
+    show.boards._policy_of = broken_once
+    show.boards.add_type("other", {}, show.now_s)
+    show.move(1, QUEUED)
+    show.bus.advance(0.0)
+    others = [board.type for board in show.sent]
+    show.move(2, QUEUED)
+    show.bus.advance(0.1)
+
+    assert others == ["other"]
+    assert [board.type for board in show.sent] == ["other", "mine"]
+    assert "the board of mine jobs could not be sent" in caplog.text

@@ -16,7 +16,7 @@ from framebus.door import Frames, Promise
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
 from framebus.messages import JobState
-from framebus.requests import FailKind, JobFailed, Lease, LeaseJob, ReleaseJob, SubmitJob
+from framebus.requests import FailKind, JobFailed, JobPrepared, Lease, LeaseJob, ReleaseJob, SubmitJob
 from framebus.settings import QueuePolicy
 from framebus_services.dispatcher import clerk as clerk_module
 from framebus_services.dispatcher.clerk import Clerk
@@ -65,8 +65,9 @@ class Desk:
         self.world = World(data, policy, clock=SystemClock(), store=self.store)  # type: ignore[arg-type]
         self.soon: queue.Queue[Callable[[], None]] = queue.Queue()
         self.moves: list[Moved] = []
+        self.counts: list[clerk_module.Counts] = []
         self.answers: dict[bytes, list[Frames]] = {}
-        self.clerk = Clerk(self.world.ledger, SystemClock(), self.soon.put, self.moves.extend)
+        self.clerk = Clerk(self.world.ledger, SystemClock(), self.soon.put, self.moves.extend, self.counts.append)
 
     def promise(self, deadline_s: float = 5.0) -> Promise:
         def settle(promise: Promise, frames: Frames) -> None:
@@ -455,3 +456,115 @@ def test_an_end_of_a_lease_that_could_not_be_written_is_written_when_it_is_told_
     desk.clerk.put(lambda: ledger.end_lease(job.id, job.fence, JobEvent.VOID, "over"))
 
     desk.turn_until(lambda: desk.moves[-1].view.state is JobState.QUEUED)
+
+
+def test_a_job_whose_files_meet_a_broken_disk_is_tried_again_and_the_others_get_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(clerk_module, "AGAIN_S", 0.3)
+    desk = Desk(tmp_path)
+    broken, fine = whole(desk, "a.mp4"), whole(desk, "b.mp4")
+    publish, tries_s = clerk_module.Ledger.publish, list[float]()
+
+    def fail_once(ledger: clerk_module.Ledger, job_id: str) -> object:
+        if job_id == broken.id:
+            tries_s.append(time.monotonic())
+            if len(tries_s) == 1:
+                raise OSError(5, "Input/output error")
+        return publish(ledger, job_id)
+
+    monkeypatch.setattr(clerk_module.Ledger, "publish", fail_once)
+    promises = [desk.promise(), desk.promise()]
+    for request, promise in zip((broken, fine), promises, strict=True):
+        desk.clerk.put_prepared(request, promise)
+
+    desk.clerk.start()
+
+    assert desk.wait(promises[1]) == [None]
+    assert not promises[0].is_settled
+    again = desk.promise()
+    desk.clerk.put_prepared(broken, again)
+    assert desk.wait(again) == [None]
+    assert len(tries_s) == 2
+    assert tries_s[1] - tries_s[0] >= 0.3
+    assert "Input/output error" in caplog.text
+    assert "Traceback" in caplog.text
+    desk.close()
+
+
+def whole(desk: Desk, *finals: str) -> JobPrepared:
+    """The request of a worker whose files are whole; the clerk is not at work yet."""
+    return desk.world.write(desk.world.running(), *finals)
+
+
+def test_what_is_due_and_cannot_be_written_refuses_nobody_and_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(clerk_module, "AGAIN_S", 0.05)
+    desk = Desk(tmp_path, QueuePolicy(backoff_s=0.01, backoff_limit_s=0.01))
+    job = desk.world.running()
+    desk.world.fail(job)
+    run_due, tried, is_mended = clerk_module.Ledger.run_due, threading.Semaphore(0), threading.Event()
+
+    def fail(ledger: clerk_module.Ledger) -> None:
+        run_due(ledger)
+        if not is_mended.is_set():
+            tried.release()
+            raise full()
+
+    monkeypatch.setattr(clerk_module.Ledger, "run_due", fail)
+    desk.clerk.start()
+    assert tried.acquire(timeout=LIMIT_S)
+
+    outcomes = desk.wait(desk.submit())
+    assert tried.acquire(timeout=LIMIT_S)
+    is_mended.set()
+
+    assert outcomes == [None]
+    desk.turn_until(lambda: [moved.view.state for moved in desk.moves if moved.view.id == job.id] == [JobState.QUEUED])
+    assert caplog.text.count("what is due could not be written") == 1
+    desk.clerk.stop()
+    assert desk.store.counts() == {"mine": {JobState.QUEUED: 2}}
+    desk.world.close()
+
+
+def test_a_full_disk_refuses_no_reads_even_of_the_same_batch(desk: Desk) -> None:
+    job_id = desk.world.submit().id
+    desk.store.fault = full()
+    writing, reading = desk.submit(), desk.promise()
+    desk.clerk.put_read(lambda: desk.world.ledger.get(job_id), reading)
+
+    desk.clerk.start()
+
+    assert [code(one) for one in desk.wait(writing, reading)] == [ErrorCode.NO_SPACE, None]
+
+
+def test_a_read_sees_what_was_asked_before_it(desk: Desk) -> None:
+    writing, reading = desk.submit(), desk.promise()
+    desk.clerk.put_read(lambda: desk.world.ledger.get(writing.request_id.hex()), reading)
+
+    desk.clerk.start()
+
+    assert desk.wait(writing, reading) == [None, None]
+
+
+def test_in_idle_time_jobs_that_ended_long_ago_are_forgotten_bit_by_bit_and_the_counts_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"IDLE_S": 0.01, "KEPT_S": 0.0, "MAX_FORGOTTEN": 2}.items():
+        monkeypatch.setattr(clerk_module, name, value)
+    desk = Desk(tmp_path)
+    for _ in range(3):
+        desk.world.cancel(desk.world.submit().id)
+    desk.world.submit()
+
+    desk.clerk.start()
+    desk.turn_until(lambda: len(desk.counts) == 2)
+
+    assert desk.counts == [
+        {"mine": {JobState.CANCELLED: 1, JobState.QUEUED: 1}},
+        {"mine": {JobState.QUEUED: 1}},
+    ]
+    desk.clerk.stop()
+    assert desk.world.ledger.counts == desk.store.counts()
+    desk.world.close()

@@ -18,7 +18,7 @@ import zmq
 from framebus import codec
 from framebus.errors import ErrorCode, ExitCode, RefusedError
 from framebus.jobs import FINAL
-from framebus.messages import BoardStatus, JobState, JobView, ServiceStats
+from framebus.messages import BoardStatus, Gone, JobState, JobView, ServiceStats
 from framebus.requests import (
     BeatJob,
     CancelJob,
@@ -31,6 +31,7 @@ from framebus.requests import (
     ListJobs,
     PreparedFile,
     SubmitJob,
+    WorkerLost,
 )
 from framebus.transport import Line
 from framebus_services.dispatcher.store import Store
@@ -239,6 +240,17 @@ def test_a_late_subscriber_has_the_board_at_once(group: Group) -> None:
 
     assert [view.id for view in late.boards[0].waiting] == [job_id]
     assert [row.topic for row in group.ask(GetState(prefix="job_state/mine/")).rows] == ["job_state/mine/"]
+
+
+def test_a_subscriber_that_comes_after_a_death_is_told_of_it(group: Group) -> None:
+    group.start()
+    group.ask(WorkerLost(worker="capture@front", incarnation=7, exit_code=0, by_us=False, hung=False))
+
+    late = group.hear("")
+    late.hear_until(lambda: any(news.topic.startswith("gone") for news in late.news), 5.0)
+
+    gone = next(news.decode() for news in late.news if news.topic.startswith("gone"))
+    assert gone == Gone(src="capture@front", incarnation=7)
 
 
 def test_after_a_kill_subscribers_have_the_new_dispatchers_board(group: Group) -> None:

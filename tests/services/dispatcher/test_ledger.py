@@ -233,6 +233,17 @@ def test_a_slot_that_asks_again_gets_the_same_job_and_fence(world: World) -> Non
     assert world.row(ID).attempt == 1
 
 
+def test_a_slot_that_asks_for_other_types_does_not_get_the_job_of_its_namesake(world: World) -> None:
+    world.submit(ID)
+    world.lease()
+    other = world.submit(kind="clip", params={"camera": "front", "seconds": 1.0}).id
+
+    leased = world.lease(types=["clip"])
+
+    assert leased is not None
+    assert leased.id == other
+
+
 def test_another_slot_of_the_same_worker_gets_another_job(world: World) -> None:
     world.submit(), world.submit()
 

@@ -1,5 +1,6 @@
 """Files get their names: whole or not at all, and never over another file."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -135,3 +136,50 @@ def test_only_temps_of_leases_that_are_over_are_removed(tmp_path: Path) -> None:
     assert removed == 1
     assert not (tmp_path / over.temp).exists()
     assert all(path.exists() for path in [tmp_path / current.temp, *others])
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk of exFAT."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("no_links")
+def test_on_a_disk_without_hard_links_files_are_renamed_once(tmp_path: Path) -> None:
+    claims = publishing.claim_names(tmp_path, [temp(tmp_path, "a.jpg"), temp(tmp_path, "a.mp4", 1)])
+
+    publishing.link_files(tmp_path, claims)
+    publishing.link_files(tmp_path, claims)
+    publishing.unlink_temps(tmp_path, claims)
+
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.jpg": "a.jpg", "a.mp4": "a.mp4"}
+
+
+@pytest.mark.usefixtures("no_links")
+def test_on_a_disk_without_hard_links_a_name_of_another_is_never_replaced(tmp_path: Path) -> None:
+    claims = publishing.claim_names(tmp_path, [temp(tmp_path, "a.mp4")])
+    (tmp_path / "a.mp4").symlink_to("nowhere")
+
+    with pytest.raises(FileExistsError):
+        publishing.link_files(tmp_path, claims)
+
+    assert (tmp_path / "a.mp4").is_symlink()
+
+
+@pytest.mark.usefixtures("no_links")
+def test_on_a_disk_without_hard_links_a_name_taken_back_loses_no_file(tmp_path: Path) -> None:
+    claims = publishing.claim_names(tmp_path, [temp(tmp_path, "a.jpg"), temp(tmp_path, "a.mp4", 1)])
+    (tmp_path / "a.mp4").write_text("another")
+    with pytest.raises(FileExistsError):
+        publishing.link_files(tmp_path, claims)
+
+    publishing.withdraw(tmp_path, claims)
+    claims = publishing.choose_names(tmp_path, claims)
+    publishing.link_files(tmp_path, claims)
+
+    names = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert names == {"a.mp4": "another", "a_2.jpg": "a.jpg", "a_2.mp4": "a.mp4"}
