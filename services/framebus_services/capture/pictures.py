@@ -19,7 +19,7 @@ from framebus_services.capture.sampling import FrameGate, picture_size
 from framebus_services.capture.source import Source
 from framebus_services.capture.timestamps import Arrival, WallTime
 from framebus_services.capture.trouble import Trouble
-from framebus_services.video.packets import AnyPacket, time_s
+from framebus_services.video.packets import AnyPacket, time_base, time_s
 
 SLOTS = 8
 RETRY_S = 5.0
@@ -67,7 +67,7 @@ class Pictures:
         self.ring, self._ring_size = ring, (width, height)
         return ring
 
-    def open(self) -> None:
+    def open(self, beat: Callable[[], None]) -> None:
         """Nothing to do: the ring is made when the size of the pictures is known."""
 
     def begin(self, source: Source) -> None:
@@ -117,7 +117,7 @@ class Pictures:
         pts_s = time_s(packet.pts, packet)
         if packet.pts is None or pts_s is None:
             return
-        self._tick_s = packet.time_base
+        self._tick_s = time_base(packet)
         self._arrivals[packet.pts] = arrival
         if len(self._arrivals) > MAX_ARRIVALS:
             del self._arrivals[next(iter(self._arrivals))]

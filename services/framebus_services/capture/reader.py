@@ -2,9 +2,11 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 import av
@@ -25,7 +27,7 @@ STUCK_S = 12.0
 LOOK_UP_S = 45.0
 """what a resolver may take, which nobody can interrupt"""
 REPAIR_S = 120.0
-"""what repairing the recordings of an earlier life may take, before the first connection"""
+"""what repairing recordings may take until its next beat: slow cards are slow"""
 RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
 QUIET_S = 5.0
 """without a frame, and the camera counts as offline"""
@@ -35,8 +37,8 @@ UNDECODABLE = Trouble(Cause.CODEC, "packets come, but no frame comes of them")
 class Sink(Protocol):
     """Something that takes the packets of one connection after the other, on the reader's thread."""
 
-    def open(self) -> None:
-        """Before the first connection."""
+    def open(self, beat: Callable[[], None]) -> None:
+        """Before the first connection; any work that may take long calls `beat` as it gets on."""
 
     def begin(self, source: Source) -> None:
         """A connection was made."""
@@ -81,6 +83,7 @@ class Reader:
         sinks: Sequence[Sink],
         clock: Clock,
         on_change: Callable[[], None],
+        awake_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = address
         self.link = Link()
@@ -98,7 +101,8 @@ class Reader:
         self._is_stopping = threading.Event()
         self._is_done = False
         self._busy = threading.Lock()  # held while sinks work; a read that hangs does not hold it
-        self._limit_at_s = clock.boot_s() + STUCK_S
+        self._awake_s = awake_s  # not boot time: a machine that slept is no thread that hangs
+        self._limit_at_s = awake_s() + STUCK_S
         self._thread = threading.Thread(target=self._run, name=f"reader {address.kind.value}", daemon=True)
 
     def start(self) -> None:
@@ -107,7 +111,7 @@ class Reader:
 
     def is_healthy(self) -> bool:
         """Whether the thread lives and is not stuck."""
-        return self._is_done or (self._thread.is_alive() and self._clock.boot_s() < self._limit_at_s)
+        return self._is_done or (self._thread.is_alive() and self._awake_s() < self._limit_at_s)
 
     def stop(self, limit_s: float) -> None:
         """End the thread and close the sinks, within about `limit_s`, also when the thread hangs in a read."""
@@ -126,7 +130,7 @@ class Reader:
     def _run(self) -> None:
         with self._busy:
             for sink in self._sinks:
-                sink.open()
+                sink.open(partial(self._beat, REPAIR_S))
         failures = 0
         while not self._is_stopping.is_set():
             frames_before = self.frame_at_s
@@ -149,14 +153,14 @@ class Reader:
         try:
             self._beat(LOOK_UP_S + STUCK_S)
             source = self._connect(self.address, self._wait)
-        except (OSError, av.FFmpegError, NoVideoError) as error:
+        except (OSError, ValueError, av.FFmpegError, NoVideoError) as error:
             return error
         try:
             with self._busy:
                 for sink in self._sinks:
                     sink.begin(source)
             self._take_all(source)
-        except (OSError, av.FFmpegError, NoVideoError, EndedError) as error:
+        except (OSError, ValueError, av.FFmpegError, NoVideoError, EndedError) as error:
             return error
         finally:
             with self._busy:
@@ -191,7 +195,7 @@ class Reader:
         return self._is_stopping.wait(seconds) if seconds > 0.0 else self._is_stopping.is_set()
 
     def _beat(self, limit_s: float) -> None:
-        self._limit_at_s = self._clock.boot_s() + limit_s
+        self._limit_at_s = self._awake_s() + limit_s
 
     def _set_up(self, source: Source) -> None:
         context = source.video.codec_context

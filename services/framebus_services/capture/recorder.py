@@ -58,6 +58,7 @@ class Recorder:
         self._audio_at_s = float("-inf")
         self._is_audio_broken = False
         self._has_leftovers = True
+        self._beat: Callable[[], None] = lambda: None
         self._retry_at_s = 0.0
         self._check_at_s = 0.0
 
@@ -65,8 +66,9 @@ class Recorder:
     def is_recording(self) -> bool:
         return self._segment is not None
 
-    def open(self) -> None:
-        """Repair what an earlier life left behind."""
+    def open(self, beat: Callable[[], None]) -> None:
+        """Repair what an earlier life left behind; any repair calls `beat` as it gets on."""
+        self._beat = beat
         self._repair()
 
     def begin(self, source: Source) -> None:
@@ -157,10 +159,10 @@ class Recorder:
         try:
             self._on_closed(segment.close(self._wall.at_s(segment.first_pts_s)))
             self.tally["recorded.segments"] += 1
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             self._pause(error)
 
-    def _pause(self, error: OSError) -> None:
+    def _pause(self, error: OSError | av.FFmpegError) -> None:
         if self._segment is not None:
             self._segment.abandon()
             self._segment = None
@@ -194,9 +196,12 @@ class Recorder:
     def _repair(self) -> None:
         self._has_leftovers = False
         try:
-            self.tally["removed.unreadable"] += salvage(self._data, self._camera, self._on_closed)
+            salvage(self._data, self._camera, self._on_closed, self._count_bad, self._beat)
         except OSError as error:  # what can't be repaired must not keep the new from being recorded
             log.warning("a recording of %s could not be repaired: %s", self._camera, error)
+
+    def _count_bad(self) -> None:
+        self.tally["kept.unreadable"] += 1
 
     def _restart_time(self) -> None:
         self._wall = WallTime()

@@ -8,6 +8,7 @@ from pathlib import Path
 from framebus.clock import Clock
 from framebus.recordings import Segment, parse_segment, recordings_folder
 from framebus_services.capture.disk import Disk
+from framebus_services.capture.salvage import BAD_SUFFIX
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ AT_ONCE = 50
 """files deleted in one step, so that the loop goes on turning"""
 JUMP_S = 3_600.0
 TRUST_S = 3_600.0
-"""how long the wall clock is not believed after it jumped"""
+"""how long the wall clock is not believed after the start, when NTP may not have set it yet, and after it jumped"""
 
 
 class Retention:
@@ -29,7 +30,7 @@ class Retention:
         self._disk = disk
         self.tally: Counter[str] = Counter()
         self._offset_s = clock.wall_s() - clock.boot_s()
-        self._distrust_until_s = float("-inf")
+        self._distrust_until_s = clock.boot_s() + TRUST_S
         self._oldest: deque[Segment] = deque()
 
     def step(self) -> bool:
@@ -73,7 +74,7 @@ class Retention:
         last = datetime.fromtimestamp(self._clock.wall_s(), UTC) - timedelta(hours=2)
         for day in _folders(self._folder):
             for hour in _folders(day):
-                closed = [segment for path in hour.iterdir() if (segment := _closed(path)) is not None]
+                closed = [segment for path in hour.iterdir() if (segment := _done(path)) is not None]
                 if closed:
                     return sorted(closed)
                 if f"{day.name}/{hour.name}" < f"{last:%Y-%m-%d/%H}":
@@ -90,7 +91,11 @@ def _remove_if_empty(folder: Path) -> None:
         pass  # something of another kind is in it; it is not ours
 
 
-def _closed(path: Path) -> Segment | None:
+def _done(path: Path) -> Segment | None:
+    """A segment that nobody writes any more: closed, or set aside because it can't be repaired."""
+    if path.suffix == BAD_SUFFIX:
+        bad = parse_segment(path.with_suffix(".part"))
+        return None if bad is None else Segment(bad.start_ms, bad.start_ms, path)
     segment = parse_segment(path)
     return None if segment is None or segment.is_open else segment
 

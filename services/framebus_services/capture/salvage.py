@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+
 from framebus.messages import SegmentClosed
 from framebus.recordings import parse_segment, recordings_folder
 from framebus_services.capture.segment import publish_segment
@@ -12,33 +14,56 @@ from framebus_services.video.remux import UnreadableError, remux_prefix
 log = logging.getLogger(__name__)
 
 WORK_NAME = ".salvage.mp4"
+TRIED_SUFFIX = ".tried"
+MAX_TRIES = 3
+BAD_SUFFIX = ".bad"
+"""instead of `.part`: what can't be repaired is kept for a person to look at, as long as recordings are"""
 
 
-def salvage(data: Path, camera: str, on_closed: Callable[[SegmentClosed], None]) -> int:
-    """Repair what the camera's recorder left open; returns how many files held nothing and were removed.
+def salvage(
+    data: Path,
+    camera: str,
+    on_closed: Callable[[SegmentClosed], None],
+    on_bad: Callable[[], None],
+    beat: Callable[[], None],
+) -> None:
+    """Repair what the camera's recorder left open; calls `on_bad` for each file that can't be, `beat` as it gets on.
 
     Raises OSError when the disk is full or broken; what was not repaired by then is left as it is.
     """
     folder = recordings_folder(data, camera)
     work = folder / WORK_NAME
-    removed = 0
     for part in sorted(folder.glob("*/*/*.mp4.part")):
         segment = parse_segment(part)
         if segment is None:
             continue
+        beat()
         work.unlink(missing_ok=True)
         if part.stat().st_nlink > 1:  # killed between its two names: the final one is there
             part.unlink()
             continue
+        tried = part.with_suffix(TRIED_SUFFIX)
         try:
-            remuxed = remux_prefix(part, work)
-        except UnreadableError as error:
-            log.warning("removed an unreadable recording of %s: %s", camera, error)
-            part.unlink()
-            removed += 1
+            _note_try(tried)
+            remuxed = remux_prefix(part, work, beat)
+        except (av.FFmpegError, ValueError, MemoryError) as error:
+            if isinstance(error, OSError):
+                raise  # the disk's fault, not the file's
+            bad = part.rename(part.with_suffix(BAD_SUFFIX))  # tried again, it would fail again
+            log.warning("a recording of %s can't be repaired, kept as %s: %r", camera, bad, error)
+            on_bad()
             continue
+        finally:
+            tried.unlink(missing_ok=True)  # only the end of the process leaves it
         closed = publish_segment(work, data, camera, segment.start_ms / 1_000, remuxed.duration_s)
         part.unlink()
         log.info("repaired a recording of %s: %s, %.1f s", camera, closed.path, closed.duration_s)
         on_closed(closed)
-    return removed
+
+
+def _note_try(tried: Path) -> None:
+    """Add a byte to `tried`; raises UnreadableError when each try before ended with the process: FFmpeg may abort."""
+    with tried.open("ab") as file:
+        if file.tell() >= MAX_TRIES:
+            raise UnreadableError(f"{tried.stem}: {MAX_TRIES} repairs ended with the process")
+        file.write(b".")

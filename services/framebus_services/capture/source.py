@@ -16,6 +16,7 @@ from framebus.clock import Clock
 from framebus_services.capture.address import Address
 from framebus_services.capture.pacing import Pacer
 from framebus_services.capture.trouble import EndedError, NoVideoError
+from framebus_services.video.opening import open_video
 from framebus_services.video.packets import AnyPacket
 
 CONNECT_S = 5.0
@@ -78,7 +79,7 @@ class FileSource:
         self._clock = clock
         self._wait = wait
         self._is_once = address.is_once
-        self._container = av.open(f"file:{address.url}", options=FILES)
+        self._container = open_video(f"file:{address.url}", options=FILES)
         self.video, self.audio, self.decoder = _take_streams(self._container)
 
     def packets(self) -> Iterator[AnyPacket]:
@@ -121,7 +122,8 @@ def resolve(address: Address) -> None:
 
 
 def _open_stream(url: str, probing: dict[str, str]) -> InputContainer:
-    return av.open(url, options={**RTSP, **probing}, timeout=(CONNECT_S, READ_S))
+    limits = (CONNECT_S, READ_S)
+    return open_video(url, options={**RTSP, **probing}, timeout=limits)
 
 
 def _is_described(container: InputContainer) -> bool:

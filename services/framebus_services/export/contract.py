@@ -15,6 +15,8 @@ from framebus.settings import QueuePolicy
 from framebus_services.export.plan import Gap, cover, find_spans
 
 LONGEST_S = 24 * 3_600.0
+LATEST_S = 4e9
+"""in the year 2096; what lies far beyond can't even be written as a date"""
 MAX_GAPS_TOLD = 100
 MAX_GAPS_WRITTEN = 5
 
@@ -113,7 +115,9 @@ def _check_camera(camera: str, context: CheckContext) -> None:
 
 
 def _check_range(start_s: float, end_s: float, now_at_s: float) -> None:
-    if not 0.0 <= start_s < end_s:
+    if max(start_s, end_s) > LATEST_S:
+        wrong = f"the range from {start_s:.3f} to {end_s:.3f} reaches beyond {_shown(LATEST_S)}"
+    elif not 0.0 <= start_s < end_s:
         wrong = f"the range from {start_s:.3f} to {end_s:.3f} is empty or negative; start must lie before end"
     elif end_s - start_s > LONGEST_S:
         wrong = f"the range is {(end_s - start_s) / 3_600:.1f} h long; at most {LONGEST_S / 3_600:.0f} h fit one clip"

@@ -19,11 +19,11 @@ from framebus_services.export.source import (
     Source,
     open_segment,
     packets,
-    time_base,
     video_of,
     wall_zero_s,
 )
 from framebus_services.video.mp4 import MOVFLAGS
+from framebus_services.video.packets import time_base
 
 OPTIONS = {"movflags": MOVFLAGS, "frag_duration": "1000000"}
 ROUNDING_S = Fraction(1, 1_000)

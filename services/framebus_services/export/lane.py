@@ -5,8 +5,7 @@ from fractions import Fraction
 
 from av.stream import Stream
 
-from framebus_services.export.source import time_base
-from framebus_services.video.packets import AnyPacket
+from framebus_services.video.packets import AnyPacket, time_base
 
 
 class Lane:

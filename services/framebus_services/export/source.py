@@ -14,7 +14,8 @@ from framebus.requests import FailKind
 from framebus.runner import WorkError
 from framebus_services.export.plan import find_again
 from framebus_services.video.fragments import open_growing
-from framebus_services.video.packets import AnyPacket
+from framebus_services.video.opening import open_video
+from framebus_services.video.packets import AnyPacket, time_base
 
 OPTIONS = {"probesize": "32"}
 """The index of a segment tells all there is to know; decoding the first pictures takes three times as long."""
@@ -107,17 +108,12 @@ def wall_zero_s(segment: Segment, video: VideoStream) -> Fraction:
     return Fraction(segment.start_ms, 1_000) - (video.start_time or 0) * time_base(video)
 
 
-def time_base(stream: Stream) -> Fraction:
-    """The length of a stream's tick in seconds."""
-    return stream.time_base or Fraction(1, av.time_base)
-
-
 def _open(segment: Segment) -> InputContainer:
     try:
         if segment.is_open:
             container = open_growing(segment.path, OPTIONS)
         else:
-            container = av.open(str(segment.path), format="mp4", options=OPTIONS)
+            container = open_video(str(segment.path), format="mp4", options=OPTIONS)
     except (av.FFmpegError, OSError, EOFError) as error:
         raise SegmentError(segment, error) from None
     if not container.streams.video:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import av
-import cv2
+
+from framebus_services.video.jpeg import encode_bgr
+from framebus_services.video.opening import open_video
 
 MAX_WIDTH = 640
-QUALITY = 85
 
 
 def write_thumbnail(clip: Path, at_s: float, target: Path) -> None:
@@ -14,7 +15,7 @@ def write_thumbnail(clip: Path, at_s: float, target: Path) -> None:
 
     Raises ValueError when the frame can't be decoded, OSError when the disk is full.
     """
-    with av.open(str(clip), format="mp4") as container:
+    with open_video(str(clip), format="mp4") as container:
         video = container.streams.video[0]
         video.codec_context.skip_frame = "NONKEY"
         video.codec_context.thread_count = 1
@@ -25,7 +26,4 @@ def write_thumbnail(clip: Path, at_s: float, target: Path) -> None:
         width = min(frame.width, MAX_WIDTH)
         height = max(2, round(frame.height * width / frame.width / 2) * 2)
         picture = frame.reformat(width, height, "bgr24").to_ndarray()
-    is_done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not is_done:
-        raise ValueError(f"a picture of {width}x{height} pixels could not be encoded")
-    target.write_bytes(data.tobytes())
+    target.write_bytes(encode_bgr(picture))

@@ -9,8 +9,9 @@ from av.video.stream import VideoStream
 from framebus.requests import FailKind
 from framebus.runner import WorkError
 from framebus_services.export.pace import Pace
-from framebus_services.export.source import time_base
 from framebus_services.video.fragments import whole_bytes
+from framebus_services.video.opening import open_video
+from framebus_services.video.packets import time_base
 
 TOLERANCE_S = 0.5
 
@@ -18,7 +19,7 @@ TOLERANCE_S = 0.5
 def verify(path: Path, *, frames: int, duration_s: float, pace: Pace) -> None:
     """Raises WorkError when the file can't be opened, lacks packets, has another length, or its end can't be shown."""
     try:
-        with av.open(str(path), format="mp4") as container:
+        with open_video(str(path), format="mp4") as container:
             if not container.streams.video:
                 raise _wrong("it has no pictures")
             if whole_bytes(path) < path.stat().st_size:

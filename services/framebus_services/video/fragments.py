@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-import av
 from av.container import InputContainer
+
+from framebus_services.video.opening import open_video
 
 HEAD_BYTES = 8
 LARGE_HEAD_BYTES = 16
@@ -18,7 +19,8 @@ def open_growing(path: Path, options: dict[str, str] | None = None) -> InputCont
     end = whole_bytes(path)
     if end == 0:
         raise EOFError("no fragment is whole yet")
-    return av.open(f"subfile,,start,0,end,{end},,:{path}", format="mp4", options=options)
+    whole = f"subfile,,start,0,end,{end},,:{path}"
+    return open_video(whole, format="mp4", options=options)
 
 
 def whole_bytes(path: Path) -> int:

@@ -1,6 +1,6 @@
 """Copies what can be read of a damaged video into a new file, without re-encoding."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from framebus_services.video.mp4 import Mp4Writer
+from framebus_services.video.opening import open_video
 from framebus_services.video.packets import AnyPacket
 
 
@@ -25,13 +26,14 @@ class Remuxed:
     """of video"""
 
 
-def remux_prefix(source: Path, target: Path) -> Remuxed:
-    """Copy `source` up to its first unreadable byte into the new MP4 file `target`.
+def remux_prefix(source: Path, target: Path, beat: Callable[[], None]) -> Remuxed:
+    """Copy `source` up to its first unreadable byte into the new MP4 file `target`; calls `beat` with every packet.
 
-    Raises UnreadableError when nothing can be read, OSError when `target` can't be written; then leaves no `target`.
+    Raises UnreadableError when nothing can be read, OSError when `target` can't be written, and whatever else of
+    av.FFmpegError, ValueError and MemoryError a damaged file leads to; then leaves no `target`.
     """
     try:
-        container = av.open(str(source))
+        container = open_video(str(source))
     except (av.error.InvalidDataError, av.error.EOFError) as error:
         raise UnreadableError(f"{source.name}: {error.strerror}") from None
     with container:
@@ -41,7 +43,7 @@ def remux_prefix(source: Path, target: Path) -> Remuxed:
         streams: list[Stream] = [videos[0], *container.streams.audio[:1]]
         writer = Mp4Writer(target, streams)
         try:
-            remuxed = _copy(container, streams, writer)
+            remuxed = _copy(container, streams, writer, beat)
             writer.close()
         except BaseException:
             writer.abandon()
@@ -53,17 +55,18 @@ def remux_prefix(source: Path, target: Path) -> Remuxed:
     return remuxed
 
 
-def _copy(container: InputContainer, streams: list[Stream], writer: Mp4Writer) -> Remuxed:
+def _copy(container: InputContainer, streams: list[Stream], writer: Mp4Writer, beat: Callable[[], None]) -> Remuxed:
     end_s, packets = 0.0, 0
     indexes = [stream.index for stream in streams]
     for packet in _readable(container, streams):
+        beat()
         if packet.stream_index == streams[0].index and packet.pts is not None:
             end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             packets += 1
         try:
             writer.mux(packet, indexes.index(packet.stream_index))
-        except av.error.ArgumentError:
-            continue  # damaged timestamps: the rest is still worth having
+        except (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError):
+            continue  # damaged timestamps or content: the rest is still worth having
     return Remuxed(end_s, packets)
 
 

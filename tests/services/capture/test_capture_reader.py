@@ -1,15 +1,19 @@
 """The reader's thread: that it is watched, tries again, and ends."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from framebus.clock import SystemClock
 from framebus.testing import FakeClock
 from framebus_services.capture.address import parse_address
 from framebus_services.capture.reader import Phase, Reader
+from framebus_services.capture.source import FileSource
 
 LIMIT_S = 5.0
 
@@ -34,22 +38,107 @@ def hanging() -> Iterator[Hanging]:
     hanging.is_let_go.set()
 
 
-def reader(connect: Any, clock: Any, on_change: Any = lambda: None) -> Reader:
-    return Reader(parse_address("rtsp://10.0.0.5/1"), connect, [], clock, on_change)
+def reader(connect: Any, clock: Any, on_change: Any = lambda: None, sinks: Any = (), **more: Any) -> Reader:
+    return Reader(parse_address("rtsp://10.0.0.5/1"), connect, sinks, clock, on_change, **more)
 
 
 def test_a_reader_that_is_stuck_is_not_healthy(hanging: Hanging) -> None:
-    clock = FakeClock()
-    stuck = reader(hanging, clock)
+    awake = FakeClock()
+    stuck = reader(hanging, FakeClock(), awake_s=awake.boot_s)
     stuck.start()
     assert hanging.is_begun.wait(LIMIT_S)
     assert stuck.is_healthy()
 
-    clock.advance(58.0)
+    awake.advance(58.0)
 
     assert not stuck.is_healthy()
     hanging.is_let_go.set()
     stuck.stop(LIMIT_S)
+
+
+def test_a_machine_that_slept_has_no_stuck_reader(hanging: Hanging) -> None:
+    clock = FakeClock()
+    slept = reader(hanging, clock)
+    slept.start()
+    assert hanging.is_begun.wait(LIMIT_S)
+
+    clock.advance(8 * 3_600.0)  # boot time counts sleep
+
+    assert slept.is_healthy()
+    hanging.is_let_go.set()
+    slept.stop(LIMIT_S)
+
+
+class Repairing:
+    """A sink that repairs something big before the first connection: a step of 100 s whenever it is told to."""
+
+    def __init__(self, awake: FakeClock) -> None:
+        self._awake = awake
+        self.steps = 0
+        self.has_stepped = threading.Barrier(2, timeout=LIMIT_S)
+
+    def open(self, beat: Callable[[], None]) -> None:
+        for _ in range(3):
+            self._awake.advance(100.0)
+            beat()
+            self.has_stepped.wait()
+            self.has_stepped.wait()
+
+    def end(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_long_repair_that_gets_on_is_not_stuck(hanging: Hanging) -> None:
+    awake = FakeClock()
+    repairing = Repairing(awake)
+    hanging.is_let_go.set()
+    busy = reader(hanging, FakeClock(), sinks=[repairing], awake_s=awake.boot_s)
+
+    busy.start()
+
+    for _ in range(3):
+        repairing.has_stepped.wait()
+        assert busy.is_healthy()
+        repairing.has_stepped.wait()
+    busy.stop(LIMIT_S)
+
+
+def test_a_source_whose_texts_can_not_be_decoded_is_down_with_a_cause_and_tried_again() -> None:
+    changed = threading.Event()
+
+    def fail(*_: object) -> Any:
+        raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid continuation byte")
+
+    garbled = reader(fail, SystemClock(), changed.set)
+    garbled.start()
+
+    assert changed.wait(LIMIT_S)
+    assert garbled.link.trouble is not None
+    assert garbled.link.retry_at_s is not None
+    assert garbled.is_healthy()
+    garbled.stop(LIMIT_S)
+
+
+def test_a_file_with_a_title_in_latin_1_is_played(tmp_path: Path) -> None:
+    whole, garbled = tmp_path / "whole.mkv", tmp_path / "garbled.mkv"
+    with av.open(str(whole), "w") as container:
+        container.metadata["title"] = "Cafeteria"
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(np.zeros((96, 64), np.uint8), format="yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    garbled.write_bytes(whole.read_bytes().replace(b"Cafeteria", b"Caf\xe9teria"))
+
+    source = FileSource(parse_address(f"file://{garbled}"), FakeClock(), lambda _: False)
+
+    assert next(source.packets()).is_keyframe
+    source.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

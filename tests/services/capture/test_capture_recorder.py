@@ -1,5 +1,6 @@
 """What goes into the recorder is on disk, in segments with the right names, whatever happens."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from capture_rig import CAMERA, Played, make_recorder, record
 
 from framebus.recordings import list_segments, parse_segment
 from framebus.testing import FakeClock
-from framebus_services.video.mp4 import Mp4Writer
+from framebus_services.capture.salvage import MAX_TRIES
+from framebus_services.video.mp4 import Mp4Writer, UnsupportedError
 from media import frames_of, make_video, packets_of
 
 
@@ -28,6 +30,10 @@ def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def paths(data: Path, closed: list[Any]) -> list[Path]:
     return [data / segment.path for segment in closed]
+
+
+def no_beat() -> None:
+    pass
 
 
 def spans(closed: list[Any], start_s: float) -> list[tuple[float, float]]:
@@ -215,7 +221,7 @@ def test_a_killed_recorder_leaves_a_file_that_the_next_one_repairs(tmp_path: Pat
     assert killed.returncode == -signal.SIGKILL
 
     closed: list[Any] = []
-    make_recorder(tmp_path, FakeClock(), closed).open()
+    make_recorder(tmp_path, FakeClock(), closed).open(no_beat)
 
     numbers = frames_of(paths(tmp_path, closed)[0])
     assert numbers == list(range(len(numbers)))
@@ -224,18 +230,119 @@ def test_a_killed_recorder_leaves_a_file_that_the_next_one_repairs(tmp_path: Pat
     assert list((tmp_path / "recordings").rglob("*.part")) == []
 
 
-def test_what_holds_no_frame_is_removed_and_counted_at_start(tmp_path: Path) -> None:
+@pytest.fixture
+def part(tmp_path: Path, movie: Path) -> Path:
+    """What a killed recorder left behind, of the first 45 frames."""
+    subprocess.run([sys.executable, capture_rig.__file__, tmp_path, movie, "45"], timeout=20)
+    return next((tmp_path / "recordings").rglob("*.part"))
+
+
+def test_what_holds_no_frame_is_set_aside_and_counted_and_not_tried_again(tmp_path: Path) -> None:
     hour = tmp_path / "recordings" / CAMERA / "2026-01-01" / "07"
     hour.mkdir(parents=True)
     (hour / "1767250800000.mp4.part").write_bytes(b"")
     (hour / "1767250900000.mp4.part").write_bytes(os.urandom(10_000))
     (hour / "notes.txt").write_text("not ours")
+    first, second = make_recorder(tmp_path, FakeClock(), []), make_recorder(tmp_path, FakeClock(), [])
+
+    first.open(no_beat)
+    second.open(no_beat)
+
+    assert sorted(path.name for path in hour.iterdir()) == [
+        "1767250800000.mp4.bad",
+        "1767250900000.mp4.bad",
+        "notes.txt",
+    ]
+    assert first.tally["kept.unreadable"] == 2
+    assert second.tally["kept.unreadable"] == 0
+
+
+def test_a_text_in_the_file_that_is_no_utf_8_does_not_keep_it_from_being_repaired(tmp_path: Path, part: Path) -> None:
+    part.write_bytes(part.read_bytes().replace(b"VideoHandler", b"Vid\xe9oHandler"))
+    closed: list[Any] = []
+
+    make_recorder(tmp_path, FakeClock(), closed).open(no_beat)
+
+    assert len(frames_of(paths(tmp_path, closed)[0])) >= 45 - 11
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid"),
+        UnsupportedError("no such codec in an MP4"),
+        MemoryError(),
+        av.error.PatchWelcomeError(1, "Not yet implemented in FFmpeg, patches welcome"),
+    ],
+)
+def test_whatever_a_damaged_file_leads_to_only_sets_it_aside(
+    tmp_path: Path, part: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Mp4Writer, "close", fail)
     recorder = make_recorder(tmp_path, FakeClock(), [])
 
-    recorder.open()
+    recorder.open(no_beat)
 
-    assert [path.name for path in hour.iterdir()] == ["notes.txt"]
-    assert recorder.tally["removed.unreadable"] == 2
+    assert [path.name for path in part.parent.iterdir()] == [part.with_suffix(".bad").name]
+    assert recorder.tally["kept.unreadable"] == 1
+
+
+def test_a_disk_that_fails_while_repairing_leaves_the_file_for_the_next_time(
+    tmp_path: Path, part: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Mp4Writer, "mux", fail)
+
+    make_recorder(tmp_path, FakeClock(), []).open(no_beat)
+
+    assert part.exists()
+
+
+def repair_and_die(data: Path) -> None:
+    """Repair in a process that aborts at the tenth packet, as FFmpeg does on some damage."""
+    beats = iter(range(10))
+    if (child := os.fork()) == 0:
+        try:
+            make_recorder(data, FakeClock(), []).open(lambda: None if next(beats, None) is not None else os._exit(1))
+        finally:
+            os._exit(0)  # never on into the rest of the tests
+    os.waitpid(child, 0)
+
+
+def test_a_file_that_ends_the_process_again_and_again_is_set_aside(tmp_path: Path, part: Path) -> None:
+    recorder = make_recorder(tmp_path, FakeClock(), [])
+    for _ in range(MAX_TRIES):
+        repair_and_die(tmp_path)
+        assert part.exists()
+
+    recorder.open(no_beat)
+
+    assert [path.name for path in part.parent.iterdir()] == [part.with_suffix(".bad").name]
+    assert recorder.tally["kept.unreadable"] == 1
+
+
+def test_a_repair_that_was_cut_short_once_is_made_at_the_next_start(tmp_path: Path, part: Path) -> None:
+    closed: list[Any] = []
+    repair_and_die(tmp_path)
+
+    make_recorder(tmp_path, FakeClock(), closed).open(no_beat)
+
+    assert len(closed) == 1
+    assert [path.suffix for path in part.parent.iterdir()] == [".mp4"]
+
+
+def test_a_repair_that_gets_on_says_so_with_every_packet(tmp_path: Path, part: Path) -> None:
+    beats: list[None] = []
+    closed: list[Any] = []
+
+    make_recorder(tmp_path, FakeClock(), closed).open(lambda: beats.append(None))
+
+    assert len(beats) > len(frames_of(paths(tmp_path, closed)[0]))
 
 
 def test_a_segment_killed_between_its_two_names_is_not_recorded_twice(tmp_path: Path, movie: Path) -> None:
@@ -247,7 +354,7 @@ def test_a_segment_killed_between_its_two_names_is_not_recorded_twice(tmp_path: 
     os.link(final, part)
     again: list[Any] = []
 
-    make_recorder(tmp_path, played.clock, again).open()
+    make_recorder(tmp_path, played.clock, again).open(no_beat)
 
     assert again == []
     assert not part.exists()

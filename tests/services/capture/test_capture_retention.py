@@ -5,7 +5,7 @@ from pathlib import Path
 from framebus.recordings import closed_name, hour_folder, open_name, recordings_folder
 from framebus.testing import FakeClock
 from framebus_services.capture.disk import Disk, Space
-from framebus_services.capture.retention import Retention
+from framebus_services.capture.retention import TRUST_S, Retention
 
 CAMERA = "front"
 HOUR_S = 3_600.0
@@ -20,9 +20,11 @@ def segment(data: Path, at_s: float, camera: str = CAMERA) -> Path:
     return path
 
 
-def retention(data: Path, clock: FakeClock, *, is_short: bool = False) -> Retention:
+def retention(data: Path, clock: FakeClock, *, is_short: bool = False, up_s: float = TRUST_S) -> Retention:
     floor = {"floor_share": 1.0, "floor_limit_bytes": 2**62} if is_short else {"floor_share": 0.0}
-    return Retention(data, CAMERA, DAY_S, clock, Disk(data / "recordings", **floor))  # type: ignore[arg-type]
+    keeper = Retention(data, CAMERA, DAY_S, clock, Disk(data / "recordings", **floor))  # type: ignore[arg-type]
+    clock.advance(up_s)
+    return keeper
 
 
 def run(keeper: Retention) -> int:
@@ -37,7 +39,7 @@ def test_segments_past_their_time_go_and_their_empty_folders_with_them(tmp_path:
     clock = FakeClock()
     now_s = clock.wall_s()
     old = [segment(tmp_path, now_s - age_s) for age_s in (5 * DAY_S, 3 * DAY_S, 25 * HOUR_S)]
-    young = [segment(tmp_path, now_s - age_s) for age_s in (23 * HOUR_S, 60.0)]
+    young = [segment(tmp_path, now_s - age_s) for age_s in (22 * HOUR_S, 60.0)]
     keeper = retention(tmp_path, clock)
 
     run(keeper)
@@ -106,6 +108,42 @@ def test_nothing_is_deleted_by_age_when_the_clock_has_just_jumped(tmp_path: Path
 
     assert survived
     assert not path.exists()
+
+
+def test_a_clock_that_was_wrong_at_the_start_deletes_nothing_by_age(tmp_path: Path) -> None:
+    clock = FakeClock()
+    path = segment(tmp_path, clock.wall_s() - HOUR_S)
+    clock.jump_wall(3_650 * DAY_S)
+    keeper = retention(tmp_path, clock, up_s=60.0)
+
+    run(keeper)
+    clock.jump_wall(-3_650 * DAY_S)  # NTP sets it right
+    run(keeper)
+
+    assert path.exists()
+
+
+def test_without_room_the_oldest_go_from_the_start_on(tmp_path: Path) -> None:
+    clock = FakeClock()
+    path = segment(tmp_path, clock.wall_s() - HOUR_S)
+
+    run(retention(tmp_path, clock, is_short=True, up_s=0.0))
+
+    assert not path.exists()
+
+
+def test_what_could_not_be_repaired_goes_with_the_recordings_of_its_time(tmp_path: Path) -> None:
+    clock = FakeClock()
+    bad = []
+    for age_s in (3 * DAY_S, HOUR_S):
+        closed = segment(tmp_path, clock.wall_s() - age_s)
+        bad.append(closed.with_name(f"{closed.stem.partition('_')[0]}.mp4.bad"))
+        bad[-1].write_bytes(b"garbled")
+
+    run(retention(tmp_path, clock))
+
+    assert [path.exists() for path in bad] == [False, True]
+    assert not bad[0].parent.exists()
 
 
 def test_no_recordings_at_all_are_no_trouble(tmp_path: Path) -> None:

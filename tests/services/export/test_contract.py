@@ -86,6 +86,8 @@ def test_a_camera_that_is_configured_no_more_still_gives_clips(data: Path) -> No
         ("yesterday", NOW_S, "start 'yesterday' is no time with a zone"),
         (NOW_S - 10.0, "", "end '' is no time with a zone"),
         ("0001-01-01T00:00:00Z", NOW_S, "is empty or negative"),
+        ("9999-12-31T23:59:58-10:00", "9999-12-31T23:59:59-10:00", "reaches beyond 2096-10-02T07:06:40Z"),
+        (NOW_S - 10.0, 1e11, "reaches beyond 2096-10-02T07:06:40Z"),
     ],
 )
 def test_a_range_that_makes_no_sense_is_a_bad_request(

@@ -1,0 +1,20 @@
+"""Opens videos of any origin for reading: a text in them that is no UTF-8 keeps nobody from their pictures."""
+
+import av
+from av.container import InputContainer
+
+IS_STRICT = int(av.__version__.partition(".")[0]) < 19
+"""PyAV raises UnicodeDecodeError if not asked to replace; from 19 on it takes any bytes, and can't be asked."""
+
+
+def open_video(
+    url: str,
+    *,
+    format: str | None = None,
+    options: dict[str, str] | None = None,
+    timeout: tuple[float, float] | None = None,
+) -> InputContainer:
+    """As av.open; `timeout` is seconds to connect and to read. Raises OSError or av.FFmpegError."""
+    if IS_STRICT:
+        return av.open(url, format=format, options=options, timeout=timeout, metadata_errors="replace")
+    return av.open(url, format=format, options=options, timeout=timeout)
