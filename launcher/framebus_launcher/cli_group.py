@@ -22,7 +22,6 @@ from framebus.requests import GetState, ListServices, RestartService, StartServi
 from framebus.settings import Settings
 from framebus_launcher.client import GroupClient, JsonOption, RunOption
 from framebus_launcher.config import load_settings, place_of
-from framebus_launcher.folders import make_folders
 from framebus_launcher.group import Group
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.live import LiveTable
@@ -89,7 +88,7 @@ def run(name: NameArgument, config: ConfigOption = None, data: DataOption = None
     row = next((row for row in rows if row.name == name), None)
     if row is None:
         raise typer.BadParameter(f"the configuration has no {name}; it has {', '.join(row.name for row in rows)}")
-    make_folders(place)
+    place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = {**os.environ, "PATH": search_path(os.environ), **place.to_environment(), **row.env}
     environment["FRAMEBUS_NAME"] = row.name
     environment["FRAMEBUS_INCARNATION"] = str(Incarnations(place.data).draw(time.time()))
