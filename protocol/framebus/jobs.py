@@ -22,7 +22,6 @@ NO_SPACE_RETRY_S = 30.0
 MAX_ERROR_CHARACTERS = 500
 MAX_RESULT_BYTES = 4_096
 
-WAITING = frozenset({JobState.QUEUED, JobState.RETRYING})
 ACTIVE = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.RETRYING})
 FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.DEAD})
 

@@ -65,7 +65,6 @@ class StopReason(StrEnum):
     CANCELLED = "cancelled"
     LOST = "lost"
     RELEASED = "released"
-    STALLED = "stalled"
 
 
 class Stopped(FramebusError):
