@@ -64,7 +64,7 @@ class GroupClient:
 def find_group(run: Path | None) -> Place:
     """Where the group lives; raises RefusedError when none does."""
     place = Place.at(run)
-    if not (place.run / "sub").exists():
+    if not any((place.run / door).exists() for door in ("sub", "req.launcher")):
         text = f"no group runs in {place.run}; start one with: framebus up  (or name its folder with --run)"
         raise RefusedError(ErrorCode.UNAVAILABLE, text)
     return place

@@ -85,6 +85,8 @@ class Caller:
                 opened.callback(monitor.close, 0)
                 opened.callback(request.disable_monitor)
                 request.setsockopt(zmq.IMMEDIATE, 1)
+                # The service may go between the poll and the send, which would then wait for ever.
+                request.setsockopt(zmq.SNDTIMEO, _ms(wait_s))
                 request.connect(self._place.door(service))
                 end_s = time.monotonic() + wait_s
                 if not request.poll(_ms(wait_s), zmq.POLLOUT):
@@ -95,6 +97,8 @@ class Caller:
                 poller.register(monitor, zmq.POLLIN)  # a dead service is noticed at once, not by the clock
                 ready = dict(poller.poll(_ms(end_s - time.monotonic())))
                 return request.recv_multipart() if request in ready else None
+        except zmq.Again:
+            return None
         except zmq.ContextTerminated:
             raise RefusedError(ErrorCode.UNAVAILABLE, "the bus was closed") from None
 
