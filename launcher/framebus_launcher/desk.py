@@ -9,6 +9,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import ServiceStats, ServiceStatus
 from framebus.requests import (
     GetStats,
+    KillService,
     ListServices,
     Ping,
     Pong,
@@ -34,6 +35,7 @@ class Desk:
         self._bus.answer(StartService, self._start)
         self._bus.answer(StopService, self._stop)
         self._bus.answer(RestartService, self._restart)
+        self._bus.answer(KillService, self._kill)
         self._bus.answer(Ping, self._ping)
         self._bus.answer(GetStats, self._stats)
 
@@ -53,6 +55,13 @@ class Desk:
     def _restart(self, ask: RestartService) -> ServiceStatus:
         member = self._find(ask.name)
         member.stop(self._bus.clock.boot_s(), again=True)
+        return member.status
+
+    def _kill(self, ask: KillService) -> ServiceStatus:
+        member = self._find(ask.name)
+        if member.child is None:
+            raise RefusedError(ErrorCode.CONFLICT, f"{ask.name} does not run now; it is {member.status.state.value}")
+        member.send(ask.signal)
         return member.status
 
     def _ping(self, _: Ping) -> Pong:

@@ -64,6 +64,8 @@ class Member:
         self._is_asked = False
         """the end of the child is our wish"""
         self._again = False
+        self._is_ordered = False
+        """the death that comes is a test"""
 
     # What is asked ----------------------------------------------------------------------------------------------------
 
@@ -98,6 +100,12 @@ class Member:
             self._kill_s = FOREVER_S
             self.child.send_group(signal.SIGKILL)
 
+    def send(self, number: int) -> None:
+        """Send a signal to the child and what it started. A death of that is ordered: it starts again at once."""
+        if self.child is not None:
+            self._is_ordered = True
+            self.child.send_group(number)
+
     # What happens -----------------------------------------------------------------------------------------------------
 
     def note(self, notice: Notice, now_s: float) -> None:
@@ -123,7 +131,7 @@ class Member:
             incarnation=self._incarnation,
             exit_code=how.code,
             signal=how.signal,
-            by_us=self._is_asked,
+            by_us=self._is_asked or self._is_ordered,
             hung=is_hung or self._is_late,
             log_tail=list(self.tail.lines),
         )
@@ -133,7 +141,10 @@ class Member:
         elif self._is_late:
             reason = f"not ready within {self.row.ready_s:g} s, {how}"
         self._end_life(how, now_s)
-        if not self._is_asked:
+        if self._is_ordered and not self._is_asked:
+            self._become(ServiceState.RESTARTING, reason)
+            self._start_s = now_s
+        elif not self._is_asked:
             self._after_death(how, reason, now_s)
         elif self._again:
             self.start(now_s)
@@ -228,7 +239,7 @@ class Member:
     def _start(self, now_s: float) -> None:
         self._start_s = None
         self._ready_s, self._liveness, self._kill_s = None, None, FOREVER_S
-        self._is_asked = self._again = False
+        self._is_asked = self._again = self._is_ordered = False
         self._said, self.usage = "", Usage()
         self._spawned_s = now_s
         self._limit_s, self._is_late = now_s + (self.row.ready_s if self.row.notify else SILENT_READY_S), False

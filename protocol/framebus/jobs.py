@@ -37,6 +37,7 @@ class JobEvent(StrEnum):
     """found at the start: the files of a publishing job are gone"""
     DONE = "done"
     FAIL_TRANSIENT = "fail_transient"
+    FAIL_RATE_LIMITED = "fail_rate_limited"
     FAIL_NO_SPACE = "fail_no_space"
     FAIL_FOR_GOOD = "fail_for_good"
     """permanent, no_source, or one transient failure too many"""
@@ -76,6 +77,7 @@ MOVES: dict[tuple[JobState, JobEvent], Move] = {
     (_R, _E.PREPARED): Move(to=_P),
     (_R, _E.DONE): Move(to=_OK),
     (_R, _E.FAIL_TRANSIENT): Move(to=_T, failures=1),
+    (_R, _E.FAIL_RATE_LIMITED): Move(to=_T),
     (_R, _E.FAIL_NO_SPACE): Move(to=_T),
     (_R, _E.FAIL_FOR_GOOD): Move(to=_FAILED, failures=1),
     (_R, _E.CRASH): Move(to=_Q, fence=1, crashes=1),
@@ -99,6 +101,7 @@ _ENDS_A_FLAGGED_JOB = frozenset(
         _E.PREPARED,
         _E.DONE,
         _E.FAIL_TRANSIENT,
+        _E.FAIL_RATE_LIMITED,
         _E.FAIL_NO_SPACE,
         _E.FAIL_FOR_GOOD,
         _E.CRASH,

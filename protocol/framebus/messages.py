@@ -249,6 +249,8 @@ class JobView(Message, frozen=True, kw_only=True):
     percent: Percent = 0.0
     """of the whole job; never goes back within an attempt"""
     eta_s: Seconds | None = None
+    next_try_at_s: AtS | None = None
+    """while it is retrying"""
     cancelling: bool = False
     retry_of: JobId | None = None
     error: JobError | None = None
@@ -278,6 +280,21 @@ class QueueStatus(Message, frozen=True, kw_only=True):
     max_running: Count
     free: Count
     """places left"""
+    waiting: Count = 0
+    running: Count = 0
+    processed_total: Count = 0
+    """that succeeded, ever"""
+    failed_total: Count = 0
+    avg_duration_s: Seconds = 0.0
+    """of a job at work: 0.8 of the old average and 0.2 of each that succeeds"""
+    estimated_wait_s: Seconds = 0.0
+    """until a job that is handed in now begins"""
+    resting_until_at_s: AtS | None = None
+    """no job begins before"""
+    worker_running: bool = False
+    """a worker takes jobs of this type"""
+    stuck_since_at_s: AtS | None = None
+    """jobs wait, and no worker has asked for them since"""
 
 
 class JobBoard(Message, frozen=True, kw_only=True):

@@ -1,51 +1,76 @@
 """The requests of the bus and their answers, and the table of methods.
 
-Requests refuse fields that they do not know (a typo must not be silent); answers are read leniently, like news.
+Those of jobs are in `framebus.job_requests`, those of the launcher in `framebus.group_requests`; all can be imported
+from here.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw
 
+from framebus.asking import MAX_ROWS, A, A_co, Answer, Done, Request
+from framebus.group_requests import (
+    ChangeConfig,
+    Config,
+    ConfigApplied,
+    GetConfig,
+    GetLogs,
+    KillService,
+    ListServices,
+    LogLine,
+    Logs,
+    Reload,
+    RestartService,
+    Services,
+    StartService,
+    StopService,
+)
+from framebus.job_requests import (
+    BatchAccepted,
+    BatchAnswer,
+    BatchItem,
+    BeatAnswer,
+    BeatJob,
+    CancelCase,
+    CancelJob,
+    FailKind,
+    GetJob,
+    GetQueue,
+    GetStory,
+    JobAccepted,
+    JobDone,
+    JobFailed,
+    JobMove,
+    JobPrepared,
+    JobStopped,
+    JobStory,
+    JobViews,
+    Lease,
+    LeasedJob,
+    LeaseJob,
+    ListJobs,
+    PreparedFile,
+    ReleaseJob,
+    RetryJob,
+    SubmitBatch,
+    SubmitJob,
+    WorkerLost,
+)
 from framebus.messages import (
-    NIL,
     AtS,
     Count,
     Instance,
-    JobId,
-    JobState,
     JobView,
     Message,
     Name,
     Path,
-    Percent,
+    QueueStatus,
     Seconds,
     ServiceStats,
     ServiceStatus,
     Text,
-    Whole,
 )
-
-MAX_ROWS = 500
-
-
-class Answer(Message, frozen=True, kw_only=True):
-    """What comes back from a request that was done."""
-
-
-A = TypeVar("A", bound=Message)
-A_co = TypeVar("A_co", bound=Message, covariant=True)
-
-
-class Request(Struct, Generic[A_co], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something asked of a service; `A_co` is the type of its answer."""
-
-
-class Done(Answer, frozen=True, kw_only=True):
-    """Done; there is nothing more to say."""
-
 
 # Every service ------------------------------------------------------------------------------------------------------
 
@@ -65,7 +90,7 @@ class GetStats(Request[ServiceStats], frozen=True, kw_only=True, forbid_unknown_
     """What have you counted?"""
 
 
-# Dispatcher: retained state and jobs --------------------------------------------------------------------------------
+# Dispatcher: retained state ----------------------------------------------------------------------------------------
 
 
 class StateRow(Message, frozen=True, kw_only=True):
@@ -94,207 +119,6 @@ class GetState(Request[StateRows], frozen=True, kw_only=True, forbid_unknown_fie
     after: Text | None = None
 
 
-class JobAccepted(Answer, frozen=True, kw_only=True):
-    """The job is on disk; nothing will lose it."""
-
-    id: JobId
-    state: JobState
-    position: Count
-    """place in line, from 1; 0 when it does not wait"""
-    created: bool
-    """false when this id was known already"""
-
-
-class SubmitJob(Request[JobAccepted], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Take a job; without `id` it takes the request's id, so that a resend is the same job."""
-
-    type: Name
-    params: Raw
-    """a map, as the job type defines it"""
-    id: JobId | None = None
-    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
-    """greater goes first"""
-    name: Text | None = None
-    case: Text | None = None
-
-
-class GetJob(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    id: JobId
-
-
-class JobViews(Answer, frozen=True, kw_only=True):
-    jobs: list[JobView]
-    next: Text | None = None
-
-
-class ListJobs(Request[JobViews], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Jobs, newest first."""
-
-    type: Name | None = None
-    state: JobState | None = None
-    camera: Name | None = None
-    case: Text | None = None
-    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 100
-    next: Text | None = None
-
-    def __post_init__(self) -> None:
-        if self.state is JobState.UNKNOWN:  # what news reads leniently would here be a typo that finds nothing
-            raise ValueError(f"state is one of {', '.join(state for state in JobState if state != 'unknown')}")
-
-
-class CancelJob(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Stop a job; a running one is told and ends soon after."""
-
-    id: JobId
-
-
-class RetryJob(Request[JobAccepted], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new job with the parameters of one that ended."""
-
-    id: JobId
-
-
-class LeasedJob(Message, frozen=True, kw_only=True):
-    """A job in the hands of a worker, for as long as it beats."""
-
-    id: JobId
-    type: Name
-    params: Raw
-    name: Text | None = None
-    attempt: Count
-    fence: Count
-    """each lease of a job has a greater one; what comes with an older is answered `lost`"""
-    lease_s: Seconds
-
-
-class Lease(Answer, frozen=True, kw_only=True):
-    job: LeasedJob | None = None
-
-
-class LeaseJob(Request[Lease], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A worker asks for work; the answer waits up to `wait_s` for some."""
-
-    types: Annotated[list[Name], Meta(min_length=1, max_length=32)]
-    worker: Instance
-    incarnation: Count
-    slot: Annotated[int, Meta(ge=0, le=1_000)] = 0
-    isolated: bool = False
-    """whether the job runs in a process of its own, so that the worker's death is not its fault"""
-    wait_s: Annotated[float, Meta(ge=0.0, le=5.0)] = 5.0
-
-
-class BeatAnswer(Answer, frozen=True, kw_only=True):
-    cancel: bool = False
-
-
-class BeatJob(Request[BeatAnswer], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Still at it: renews the lease and tells the progress."""
-
-    id: JobId
-    fence: Count
-    step: Text
-    percent: Percent
-    eta_s: Seconds | None = None
-
-
-class PreparedFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A finished file under its temporary name, known by device and inode."""
-
-    temp: Path
-    """relative to the exports folder: `.{id}.{fence}.{n}.part` beside the final place"""
-    final: Path
-    """relative to the exports folder"""
-    size_bytes: Count
-    dev: Annotated[int, Meta(ge=0)]
-    ino: Annotated[int, Meta(ge=0)]
-
-
-class JobPrepared(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The files are whole: give them their names. Answered when they have them."""
-
-    id: JobId
-    fence: Count
-    files: Annotated[list[PreparedFile], Meta(min_length=1, max_length=16)]
-    """in the order of publishing: the main file last"""
-    result: Raw = NIL
-
-
-class JobDone(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A job without files is finished."""
-
-    id: JobId
-    fence: Count
-    result: Raw = NIL
-
-
-class FailKind(StrEnum):
-    """What a failure means for the job."""
-
-    TRANSIENT = "transient"
-    NO_SPACE = "no_space"
-    NO_SOURCE = "no_source"
-    PERMANENT = "permanent"
-    CRASH = "crash"
-
-
-class JobFailed(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    id: JobId
-    fence: Count
-    kind: FailKind
-    message: Text
-    code: Annotated[str, Meta(max_length=32)] | None = None
-
-
-class JobStopped(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A cancelled job has stopped and left nothing behind."""
-
-    id: JobId
-    fence: Count
-
-
-class ReleaseJob(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The worker stops in good order and hands the job back."""
-
-    id: JobId
-    fence: Count
-
-
-class WorkerLost(Request[Done], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The launcher saw a process die."""
-
-    worker: Instance
-    incarnation: Count
-    exit_code: Whole | None = None
-    signal: Count | None = None
-    by_us: bool = False
-    """the launcher had asked for it"""
-    hung: bool = False
-    log_tail: Annotated[list[str], Meta(max_length=200)] = []
-
-
-# Launcher -----------------------------------------------------------------------------------------------------------
-
-
-class Services(Answer, frozen=True, kw_only=True):
-    services: list[ServiceStatus]
-
-
-class ListServices(Request[Services], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class StartService(Request[ServiceStatus], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: Instance
-
-
-class StopService(Request[ServiceStatus], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: Instance
-
-
-class RestartService(Request[ServiceStatus], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: Instance
-
-
 # Capture ------------------------------------------------------------------------------------------------------------
 
 
@@ -312,6 +136,50 @@ class TakeSnapshot(Request[Snapshot], frozen=True, kw_only=True, forbid_unknown_
     pass
 
 
+# Export -------------------------------------------------------------------------------------------------------------
+
+
+class PlannedSegment(Message, frozen=True, kw_only=True):
+    """A piece of recording that a clip would be made of."""
+
+    path: Path
+    """relative to the data folder"""
+    start_at_s: AtS
+    end_at_s: AtS
+    size_bytes: Count
+
+
+class Gap(Message, frozen=True, kw_only=True):
+    """A time of which nothing was recorded."""
+
+    start_at_s: AtS
+    end_at_s: AtS
+
+
+class ExportPlan(Answer, frozen=True, kw_only=True):
+    """What a clip would contain."""
+
+    segments: Annotated[list[PlannedSegment], Meta(max_length=MAX_ROWS)]
+    more_segments: Count = 0
+    """beyond the first 500"""
+    gaps: Annotated[list[Gap], Meta(max_length=MAX_ROWS)] = []
+    start_at_s: AtS
+    """where the clip would begin: at a key frame, not after the start that is asked for"""
+    end_at_s: AtS
+    duration_s: Seconds
+    size_bytes: Count
+    """about"""
+    parts: Count = 1
+    """files, where codec or size change within the range"""
+
+
+class PlanExport(Request[ExportPlan], frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What would this clip contain? Refused as the job would be; gaps are listed, not refused."""
+
+    params: Raw
+    """those of an export job"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """One row of the table: who answers what with what."""
@@ -327,9 +195,13 @@ METHODS: tuple[Method, ...] = (
     Method(name="stats", service="every service", request=GetStats, answer=ServiceStats),
     Method(name="state.get", service="dispatcher", request=GetState, answer=StateRows),
     Method(name="job.submit", service="dispatcher", request=SubmitJob, answer=JobAccepted),
+    Method(name="batch.submit", service="dispatcher", request=SubmitBatch, answer=BatchAccepted),
     Method(name="job.get", service="dispatcher", request=GetJob, answer=JobView),
     Method(name="job.list", service="dispatcher", request=ListJobs, answer=JobViews),
+    Method(name="job.story", service="dispatcher", request=GetStory, answer=JobStory),
+    Method(name="job.queue", service="dispatcher", request=GetQueue, answer=QueueStatus),
     Method(name="job.cancel", service="dispatcher", request=CancelJob, answer=JobView),
+    Method(name="case.cancel", service="dispatcher", request=CancelCase, answer=JobViews),
     Method(name="job.retry", service="dispatcher", request=RetryJob, answer=JobAccepted),
     Method(name="job.lease", service="dispatcher", request=LeaseJob, answer=Lease),
     Method(name="job.beat", service="dispatcher", request=BeatJob, answer=BeatAnswer),
@@ -343,6 +215,12 @@ METHODS: tuple[Method, ...] = (
     Method(name="service.start", service="launcher", request=StartService, answer=ServiceStatus),
     Method(name="service.stop", service="launcher", request=StopService, answer=ServiceStatus),
     Method(name="service.restart", service="launcher", request=RestartService, answer=ServiceStatus),
+    Method(name="service.kill", service="launcher", request=KillService, answer=ServiceStatus),
+    Method(name="service.logs", service="launcher", request=GetLogs, answer=Logs),
+    Method(name="config.get", service="launcher", request=GetConfig, answer=Config),
+    Method(name="config.set", service="launcher", request=ChangeConfig, answer=ConfigApplied),
+    Method(name="config.reload", service="launcher", request=Reload, answer=ConfigApplied),
+    Method(name="export.plan", service="export", request=PlanExport, answer=ExportPlan),
     Method(name="capture.snapshot", service="capture", request=TakeSnapshot, answer=Snapshot),
 )
 
@@ -356,3 +234,72 @@ def method_of(request: type) -> Method:
         return _BY_REQUEST[request]
     except KeyError:
         raise TypeError(f"{request.__name__} is no request of the table of methods") from None
+
+
+__all__ = [
+    "BY_NAME",
+    "MAX_ROWS",
+    "METHODS",
+    "A",
+    "A_co",
+    "Answer",
+    "BatchAccepted",
+    "BatchAnswer",
+    "BatchItem",
+    "BeatAnswer",
+    "BeatJob",
+    "CancelCase",
+    "CancelJob",
+    "ChangeConfig",
+    "Config",
+    "ConfigApplied",
+    "Done",
+    "ExportPlan",
+    "FailKind",
+    "Gap",
+    "GetConfig",
+    "GetJob",
+    "GetLogs",
+    "GetQueue",
+    "GetState",
+    "GetStats",
+    "GetStory",
+    "JobAccepted",
+    "JobDone",
+    "JobFailed",
+    "JobMove",
+    "JobPrepared",
+    "JobStopped",
+    "JobStory",
+    "JobViews",
+    "KillService",
+    "Lease",
+    "LeaseJob",
+    "LeasedJob",
+    "ListJobs",
+    "ListServices",
+    "LogLine",
+    "Logs",
+    "Method",
+    "Ping",
+    "PlanExport",
+    "PlannedSegment",
+    "Pong",
+    "PreparedFile",
+    "ReleaseJob",
+    "Reload",
+    "Request",
+    "RestartService",
+    "RetryJob",
+    "Services",
+    "Snapshot",
+    "StartService",
+    "StateRow",
+    "StateRows",
+    "StopService",
+    "SubmitBatch",
+    "SubmitJob",
+    "TakeSnapshot",
+    "WorkerLost",
+    "method_of",
+]

@@ -56,8 +56,18 @@ class EnrichSettings(Section, frozen=True, kw_only=True):
     """names, or one-key maps of a name to its settings"""
 
 
-class ExportSettings(Section, frozen=True, kw_only=True):
-    slots: Annotated[int, Meta(ge=1, le=16)] = 3
+Slots = Annotated[int, Meta(ge=1, le=64)]
+
+
+class RunnerSettings(Section, frozen=True, kw_only=True):
+    """What every service is told that does jobs; a runner with settings of its own adds fields to these."""
+
+    slots: Slots = 1
+    """jobs done at the same time"""
+
+
+class ExportSettings(RunnerSettings, frozen=True, kw_only=True):
+    slots: Slots = 3
     """clips made at the same time"""
     timezone: str = ""
     """of the clips' names; default: the machine's"""
@@ -91,12 +101,38 @@ class QueuePolicy(Section, frozen=True, kw_only=True):
     backoff_limit_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 300.0
     expires_s: Annotated[float, Meta(gt=0.0, le=31_536_000.0)] = 86_400.0
     """a job that has not ended by then fails"""
+    pause_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
+    """between the end of a job and the begin of the next"""
+    rest_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
+    """of the whole type after the second transient or rate-limited failure in a row; doubles with each further one"""
+    rest_limit_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 300.0
+
+
+class JobSettings(Section, frozen=True, kw_only=True):
+    """What differs from the policy of a job type; names a type whose workers are in another language, too."""
+
+    max_queued: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    max_running: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    max_failures: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    backoff_s: Annotated[float, Meta(gt=0.0, le=3_600.0)] | None = None
+    backoff_limit_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] | None = None
+    expires_s: Annotated[float, Meta(gt=0.0, le=31_536_000.0)] | None = None
+    pause_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None
+    rest_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None
+    rest_limit_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None
+    schema: dict[str, Any] | None = None
+    """JSON schema of the parameters; None: any map"""
+
+    def policy(self, default: QueuePolicy) -> QueuePolicy:
+        """The policy of a type whose own is `default`."""
+        given = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        given.pop("schema", None)
+        return msgspec.structs.replace(default, **given)
 
 
 class DispatcherSettings(Section, frozen=True, kw_only=True):
     cameras: list[Name] = []
-    jobs: dict[Name, QueuePolicy] = {}
-    """policies that differ from those of the job types"""
+    jobs: dict[Name, JobSettings] = {}
 
 
 class Restart(Section, frozen=True, kw_only=True):
@@ -128,7 +164,7 @@ class Settings(Section, frozen=True, kw_only=True):
     timezone: str = ""
     cameras: dict[Name, Camera] = {}
     services: dict[Name, Any] = {}
-    jobs: dict[Name, QueuePolicy] = {}
+    jobs: dict[Name, JobSettings] = {}
     launcher: LauncherSettings = LauncherSettings()
 
 

@@ -11,7 +11,7 @@ import pytest
 from framebus.errors import ConfigError
 from framebus.messages import ServiceState
 from framebus.place import Place
-from framebus.settings import Camera, Detect, QueuePolicy, Restart, Settings
+from framebus.settings import Camera, Detect, JobSettings, Restart, Settings
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.lock import LockedError, find_launchers, lock_group
 from framebus_launcher.member import Member
@@ -24,7 +24,7 @@ SETTINGS = Settings(
     timezone="Europe/Vienna",
     cameras={"front": Camera(source="synthetic://", detect=Detect(fps=10.0)), "back": Camera(source="a.mp4")},
     services={"counter": {"command": ["node", "counter.js"], "notify": False, "settings": {"a": 1}}},
-    jobs={"transcribe": QueuePolicy(max_running=2)},
+    jobs={"transcribe": JobSettings(max_running=2)},
 )
 
 

@@ -11,7 +11,7 @@ from framebus.clock import Clock
 from framebus.errors import ErrorCode, MalformedError, RefusedError
 from framebus.jobs import AnyJobType, CheckContext
 from framebus.requests import SubmitJob
-from framebus.settings import QueuePolicy
+from framebus.settings import JobSettings, QueuePolicy
 
 MAX_CAMERA_CHARACTERS = 500
 """of a board's field; a longer string in the parameters is no camera"""
@@ -23,31 +23,30 @@ class Admission:
     def __init__(
         self,
         types: Mapping[str, AnyJobType],
-        policies: Mapping[str, QueuePolicy],
+        declared: Mapping[str, JobSettings],
         data: Path,
         cameras: frozenset[str],
         clock: Clock,
     ) -> None:
         self._types = types
-        self._policies = policies
+        self._declared = declared
         self._data = data
         self._cameras = cameras
         self._clock = clock
 
     @property
     def known_types(self) -> list[str]:
-        return sorted({*self._types, *self._policies})
+        return sorted({*self._types, *self._declared})
 
     def policy_of(self, kind: str) -> QueuePolicy:
-        """The configured policy of a type, else the type's own."""
-        if kind in self._policies:
-            return self._policies[kind]
-        return self._types[kind].policy if kind in self._types else QueuePolicy()
+        """The type's own policy, with what the configuration changes of it."""
+        own = self._types[kind].policy if kind in self._types else QueuePolicy()
+        return self._declared[kind].policy(own) if kind in self._declared else own
 
     def check(self, request: SubmitJob) -> str | None:
         """Refuse a job that cannot succeed; returns its camera."""
         job_type = self._types.get(request.type)
-        if job_type is None and request.type not in self._policies:
+        if job_type is None and request.type not in self._declared:
             known = ", ".join(self.known_types) or "none"
             raise RefusedError(ErrorCode.UNKNOWN_TYPE, f"unknown job type {request.type}; known are {known}")
         try:

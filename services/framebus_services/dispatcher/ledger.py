@@ -16,6 +16,7 @@ from framebus.jobs import ACTIVE, FINAL, MAX_ERROR_CHARACTERS, NO_SPACE_RETRY_S,
 from framebus.messages import NIL, JobState, JobView
 from framebus.redact import redact
 from framebus.requests import (
+    MAX_ROWS,
     Done,
     JobAccepted,
     JobFailed,
@@ -139,9 +140,17 @@ class Ledger:
         return JobViews(jobs=[self._view(job) for job in jobs], next=str(jobs[-1].number) if more else None)
 
     def cancel(self, job_id: str) -> JobView:
-        job = self._known(job_id)
+        return self._cancel(self._known(job_id))
+
+    def cancel_case(self, case: str) -> JobViews:
+        """Cancel what waits and runs of a case; what is being published is done."""
+        jobs = self.store.active_of_case(case, MAX_ROWS + 1)
+        views = [self._cancel(job) for job in jobs[:MAX_ROWS]]
+        return JobViews(jobs=views, next="more" if len(jobs) > MAX_ROWS else None)
+
+    def _cancel(self, job: Job) -> JobView:
         if job.state is JobState.PUBLISHING:
-            raise RefusedError(ErrorCode.TOO_LATE, f"job {job_id} is done; its files are being put in place")
+            raise RefusedError(ErrorCode.TOO_LATE, f"job {job.id} is done; its files are being put in place")
         if not (job.state is JobState.RUNNING and job.cancel_requested):
             self._move(job, JobEvent.CANCEL, "cancel asked")
         return job.view()

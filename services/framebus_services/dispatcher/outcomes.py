@@ -13,6 +13,7 @@ from framebus_services.dispatcher.store import Job
 
 DEFAULT_CODES = {
     FailKind.TRANSIENT: ErrorCode.UNAVAILABLE,
+    FailKind.RATE_LIMITED: ErrorCode.BUSY,
     FailKind.NO_SPACE: ErrorCode.NO_SPACE,
     FailKind.NO_SOURCE: ErrorCode.NO_SOURCE,
     FailKind.PERMANENT: ErrorCode.BAD_REQUEST,
@@ -20,6 +21,7 @@ DEFAULT_CODES = {
 }
 FAIL_EVENTS = {
     FailKind.TRANSIENT: JobEvent.FAIL_TRANSIENT,
+    FailKind.RATE_LIMITED: JobEvent.FAIL_RATE_LIMITED,
     FailKind.NO_SPACE: JobEvent.FAIL_NO_SPACE,
     FailKind.NO_SOURCE: JobEvent.FAIL_FOR_GOOD,
     FailKind.PERMANENT: JobEvent.FAIL_FOR_GOOD,

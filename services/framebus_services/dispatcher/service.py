@@ -15,6 +15,7 @@ from framebus.plugins import load_job_types
 from framebus.requests import (
     BeatAnswer,
     BeatJob,
+    CancelCase,
     CancelJob,
     GetJob,
     JobDone,
@@ -101,6 +102,7 @@ class Dispatcher:
         bus.answer_later(SubmitJob, lambda ask, promise: put(partial(ledger.submit, ask, promise.request_id), promise))
         bus.answer_later(RetryJob, lambda ask, promise: put(partial(ledger.retry, ask.id, promise.request_id), promise))
         bus.answer_later(CancelJob, lambda ask, promise: put(partial(ledger.cancel, ask.id), promise))
+        bus.answer_later(CancelCase, lambda ask, promise: put(partial(ledger.cancel_case, ask.case), promise))
         bus.answer_later(GetJob, lambda ask, promise: put_read(partial(ledger.get, ask.id), promise))
         bus.answer_later(ListJobs, lambda ask, promise: put_read(partial(ledger.listing, ask), promise))
         bus.answer_later(LeaseJob, self._clerk.park)

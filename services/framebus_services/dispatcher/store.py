@@ -222,6 +222,15 @@ class Store:
     def running_of(self, worker: str) -> list[Job]:
         return self._many("state = 'running' AND owner = ?", worker)
 
+    def active_of_case(self, case: str, limit: int) -> list[Job]:
+        """The jobs of a case that wait or run and are not yet asked to stop, in the order of arrival."""
+        return self._many(
+            "case_id = ? AND state IN ('queued', 'retrying', 'running') AND cancel_requested = 0"
+            " ORDER BY number LIMIT ?",
+            case,
+            limit,
+        )
+
     def ended_since(self, at_s: float, limit: int) -> list[Job]:
         """The last jobs that ended at this wall time or later, oldest first."""
         return self._many("ended_at >= ? ORDER BY ended_at DESC LIMIT ?", at_s, limit)[::-1]

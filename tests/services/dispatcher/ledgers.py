@@ -26,7 +26,7 @@ from framebus.requests import (
     SubmitJob,
     WorkerLost,
 )
-from framebus.settings import QueuePolicy
+from framebus.settings import JobSettings, QueuePolicy
 from framebus_services.dispatcher.admission import Admission
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.store import Job, Store
@@ -183,7 +183,13 @@ class World:
         return outcome
 
     def _open(self, store: Store | None = None) -> Ledger:
-        self.admission = Admission({"clip": CLIP}, {"mine": self.policy}, self.data, frozenset({"front"}), self.clock)
+        self.admission = Admission(
+            {"clip": CLIP},
+            {"mine": JobSettings(**msgspec.structs.asdict(self.policy))},
+            self.data,
+            frozenset({"front"}),
+            self.clock,
+        )
         return Ledger(
             store or Store(self.data / "ledger.db"),
             self.admission,

@@ -1296,6 +1296,6 @@ def test_final_jobs_stay_as_they_are_whatever_comes(world: World) -> None:
 
 
 def test_the_policy_of_a_type_is_that_of_the_settings_else_its_own_else_the_default(world: World) -> None:
-    assert world.admission.policy_of("mine") is world.policy
+    assert world.admission.policy_of("mine") == world.policy
     assert world.admission.policy_of("clip").max_queued == 2
     assert world.admission.policy_of("other") == QueuePolicy()
