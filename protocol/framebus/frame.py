@@ -186,9 +186,10 @@ def _bgr_of_bayer(mosaic: U8) -> U8:
 
 def _luma_of_bgr(bgr: U8) -> U8:
     weights = np.rint(np.array([_KB, _KG, _KR]) * 219 / 255 * 256).astype(np.uint16)  # sum 220: 16 bits suffice
-    total: npt.NDArray[np.uint16] = bgr[:, :, 0] * weights[0]
-    total += bgr[:, :, 1] * weights[1]
-    total += bgr[:, :, 2] * weights[2]
+    # NumPy 1 would multiply by so small a number in 8 bits, and overflow.
+    total: npt.NDArray[np.uint16] = np.multiply(bgr[:, :, 0], weights[0], dtype=np.uint16)
+    total += np.multiply(bgr[:, :, 1], weights[1], dtype=np.uint16)
+    total += np.multiply(bgr[:, :, 2], weights[2], dtype=np.uint16)
     total += np.uint16(16 * 256 + 128)  # black, and half a unit to round
     total //= 256
     return total.astype(np.uint8)
