@@ -14,11 +14,13 @@ from typing import TypeVar, cast
 import msgspec
 
 from framebus import codec, door, requests
+from framebus.catching_up import CatchingUp
 from framebus.clock import Clock, boot_id
 from framebus.codec import Head, News
 from framebus.convergence import Convergence
 from framebus.door import Frames, KeptAnswers, Promise, Reply
 from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.gaps import Gaps
 from framebus.messages import Beacon, Gone, Message
 from framebus.place import Place
 from framebus.redact import redact
@@ -60,6 +62,8 @@ class Bus(ABC):
         self._seqs: dict[str, int] = {}
         self._follows_retained = False
         self._convergence = Convergence()
+        self._catching_up = CatchingUp(self._timers, self._ask_again)
+        self._gaps = Gaps()
         self._kept = KeptAnswers()
         self._latest: dict[str, News] = {}
         self._values: dict[str, News] = {}
@@ -198,6 +202,8 @@ class Bus(ABC):
         except MalformedError as error:
             self._count_malformed("news", error)
             return
+        if lost := self._gaps.note(news.topic, news.head):
+            self.stats.count("dropped.on_the_way", lost)
         if news.row.when_full is WhenFull.LATEST and not news.row.is_retained and news.row.body is not Beacon:
             if news.topic in self._latest:
                 self.stats.count("dropped.stale_notice")
@@ -277,6 +283,7 @@ class Bus(ABC):
             if not self._convergence.accept(news.topic, news.head):
                 return
             self._values[news.topic] = news
+            self._catching_up.arrived(news.topic, news.head.epoch, news.head.seq)
         if news.row.body is Beacon:
             self._guard("beacon", partial(self._catch_up, news))
         elif news.row.body is Gone:
@@ -299,8 +306,12 @@ class Bus(ABC):
     def _catch_up(self, news: News) -> None:
         beacon = codec.decode_body(news.body, Beacon)
         for topic in self._convergence.behind(beacon, self._wants):
-            self.stats.count("retained.asked_again")
-            self._refresh(topic)
+            self._catching_up.need(topic, beacon.epoch, beacon.topics[topic])
+        self._catching_up.go_on()
+
+    def _ask_again(self, topic: str) -> None:
+        self.stats.count("retained.asked_again")
+        self._refresh(topic)
 
     def _mark_gone(self, news: News) -> None:
         for topic in self._convergence.mark_gone(codec.decode_body(news.body, Gone)):

@@ -9,6 +9,8 @@ from framebus.door import Frames
 from framebus.timers import Timer, Timers
 
 BEACON_SOON_S = 0.25
+BEACON_AGAIN_S = 0.5
+"""after the first: where a burst filled the queue of a reader, the first beacon was lost with it"""
 BEACON_S = 1.0
 REPLAY_EVERY_S = 0.005
 REPLAY_AT_ONCE = 200
@@ -64,10 +66,10 @@ class Retained:
         self._beacon_timer = self._timers.after(delay_s, self._tell)
 
     def _tell(self) -> None:
-        self._beacon_is_soon = False
+        is_first, self._beacon_is_soon = self._beacon_is_soon, False
         for topics in batched(self._seqs, MAX_BEACON_TOPICS):
             self._send_beacon({topic: self._seqs[topic] for topic in topics})
-        self._plan_beacon(BEACON_S)
+        self._plan_beacon(BEACON_AGAIN_S if is_first else BEACON_S)
 
 
 def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:

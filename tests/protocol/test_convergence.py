@@ -5,6 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from framebus.catching_up import AGAIN_S
 from framebus.clock import FakeClock
 from framebus.codec import Head
 from framebus.convergence import Convergence
@@ -133,11 +134,12 @@ def test_a_reader_ends_with_the_owners_last_values_after_any_loss(seed: int, los
             ask_again(reader, owner)
     air.take(owner)
     air.loss = 0.0
-    owner.advance(1.0)  # quiet: only the beacon, and what is asked for because of it
-    for _ in range(2):
+    owner.advance(0.75)  # quiet: only beacons, and what is asked for because of them, a few at a time
+    for _ in range(4):
         air.take(owner)
         air.deliver(reader)
         ask_again(reader, owner)
+        reader.advance(AGAIN_S)
 
     assert {name: seen[name] for name in truth} == truth
 

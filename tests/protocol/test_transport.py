@@ -14,18 +14,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgpack
-import psutil
 import pytest
 import zmq
 
-from framebus import codec, transport
+from framebus import codec
 from framebus.door import Promise
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, Finding, FrameNotice, Gone
 from framebus.place import Place
 from framebus.requests import GetStats, Ping, Pong, SubmitJob
 from framebus.transport import Line, Listener, SocketBus
-from framebus_services.dispatcher import proxy as proxy_module
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_for, turn_until
 
@@ -234,69 +232,6 @@ def test_the_values_of_a_dead_publisher_become_stale_and_fresh_again_in_its_next
 
     assert stale == ["camera/front/"]
     assert not reader._convergence.held["camera/front/"].is_stale
-
-
-def test_p5_readers_end_with_the_right_state_after_bursts_that_overflow_every_queue(
-    place: Place, make_bus: Callable[[str], SocketBus], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transport, "HIGH_WATER_MARK", 50)
-    monkeypatch.setattr(proxy_module, "HIGH_WATER_MARK", 50)
-    rng = random.Random(20)
-    proxy, owner, truth = Proxy(place), make_bus("capture"), dict[str, float]()
-    lost = 0
-
-    for trial in range(20):
-        reader, seen = SocketBus(f"reader{trial}", place=place), dict[str, float]()
-        reader.on(CameraStatus, lambda status, seen=seen: seen.update({status.camera: status.fps_in}))  # type: ignore[misc]
-        for burst in range(20):
-            for number in range(100):
-                name = f"c{rng.randrange(20)}"
-                truth[name] = float(2_000 * trial + 100 * burst + number)
-                owner.publish(camera(name, truth[name]))
-            owner.turn(0.0)
-            if rng.random() < 0.3:
-                reader.turn(0.001)
-        turn_until(lambda seen=seen: seen == truth, owner, reader)  # type: ignore[misc]
-        lost += reader.stats.counters.get("retained.asked_again", 0)
-        reader.close()
-    proxy.close()
-
-    assert lost > 0, "nothing was lost: the trial proves nothing"
-
-
-def test_p6_a_subscriber_that_never_reads_hurts_nobody(
-    proxy: Proxy, make_bus: Callable[[str], SocketBus], place: Place
-) -> None:
-    publisher, got = make_bus("counter"), list[float]()
-    good = make_bus("good")
-    good.on(Finding, lambda found: got.append(found.value or 0.0))
-    context = zmq.Context()
-    deaf = context.socket(zmq.SUB)
-    deaf.setsockopt(zmq.RCVHWM, 10)
-    deaf.connect(place.sub)
-    deaf.subscribe("")
-    turn_until(lambda: bool(publisher.publish(finding(-1.0))) or bool(got), publisher, good)
-    sent, blob = 0, bytes(4_096)
-    process = psutil.Process()
-
-    def tell(count: int) -> None:
-        nonlocal sent
-        for _ in range(count):
-            publisher.publish(finding(float(sent)), blob)
-            sent += 1
-        turn_until(lambda: got[-1] == sent - 1, publisher, good)
-
-    for _ in range(10):
-        tell(200)
-    before_bytes = process.memory_info().rss
-    for _ in range(60):
-        tell(200)
-    growth_bytes = process.memory_info().rss - before_bytes
-    deaf.close(0)
-    context.term()
-
-    assert [value for value in got if value >= 0.0] == [float(number) for number in range(sent)]
-    assert growth_bytes < 20_000_000
 
 
 def test_of_frames_that_waited_only_the_newest_is_handed_out(

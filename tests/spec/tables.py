@@ -304,6 +304,7 @@ def _limits() -> str:
 def _timing() -> str:
     rows = [
         ("beacon after a change", f"{retained.BEACON_SOON_S:g} s"),
+        ("beacon after that one", f"{retained.BEACON_AGAIN_S:g} s"),
         ("beacon otherwise, every", f"{retained.BEACON_S:g} s"),
         ("replay to a subscriber", f"{retained.REPLAY_AT_ONCE} topics every {1_000 * retained.REPLAY_EVERY_S:g} ms"),
         ("reconnect, first try after", f"{transport.RECONNECT_MS} ms"),
