@@ -52,7 +52,7 @@ def _limited(kind: Any, meta: Meta) -> st.SearchStrategy[Any]:
     if kind is str and meta.pattern is not None:
         return st.from_regex(meta.pattern.removesuffix(END).removesuffix("$") + r"\Z", fullmatch=True)
     if kind is str:
-        return st.text(max_size=min(meta.max_length or 40, 40))
+        return st.text(min_size=meta.min_length or 0, max_size=min(meta.max_length or 40, 40))
     if kind is bytes:
         return st.binary(min_size=meta.min_length or 0, max_size=meta.max_length or 40)
     if kind is int:

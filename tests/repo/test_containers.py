@@ -100,7 +100,7 @@ def test_a_container_starts_the_group_with_the_mounted_configuration_and_data(fi
     command, given = parse(service(file, name)["command"])
 
     assert command == "up"
-    assert (given["config"], given["data"]) == (Path("/config/framebus.yml"), Path("/data"))
+    assert (str(given["config"]), str(given["data"])) == ("/config/framebus.yml", "/data")
     assert given["plain"] is True
     assert mounts(file, name)["/config"]["source"] == "./config"
     assert mounts(file, name)["/data"]["source"] == "data"
@@ -124,7 +124,7 @@ def test_every_kind_of_the_table_has_one_container_of_its_own() -> None:
     settings = Settings(cameras={"front": Camera(source="synthetic://")})
     table = {row.kind for row in make_table(settings, Place.at(Path("/run/framebus")))}
 
-    given = {name: parse(found["command"])[1]["only"] for name, found in KINDS.items()}
+    given = {name: list(parse(found["command"])[1]["only"]) for name, found in KINDS.items()}
 
     assert given == {kind: [kind] for kind in table}
 
