@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framebus import codec, door
-from framebus.door import KEEP_S, MAX_KEPT, KeptAnswers, Promise, Reply, answer_frames
+from framebus.door import (
+    KEEP_S,
+    MAX_KEPT,
+    MAX_LARGE_BYTES,
+    MAX_SMALL_BYTES,
+    KeptAnswers,
+    Promise,
+    Reply,
+    answer_frames,
+)
 from framebus.errors import ErrorCode, MalformedError, RefusedError
 from framebus.requests import Done
 
@@ -63,6 +72,56 @@ def test_no_more_answers_are_kept_than_allowed_and_the_oldest_go_first() -> None
 
     assert kept.begin(b"%d" % MAX_KEPT, b"peer", 0.0) == ANSWER
     assert kept.begin(b"0", b"peer", 0.0) is True
+
+
+def test_pictures_ten_times_a_second_are_kept_up_to_their_bound_and_drive_out_no_small_answer() -> None:
+    kept, picture = KeptAnswers(), [b"head", b"body", bytes(250_000)]
+    kept.begin(b"submit", b"peer", 0.0)
+    kept.finish(b"submit", ANSWER, 0.0)
+
+    for number in range(290):
+        kept.begin(b"%d" % number, b"peer", number / 10)
+        kept.finish(b"%d" % number, picture, number / 10)
+
+    assert kept.size_bytes <= MAX_LARGE_BYTES + 100
+    assert kept.begin(b"submit", b"again", 29.0) == ANSWER
+    assert kept.begin(b"289", b"again", 29.0) == picture
+    assert kept.begin(b"280", b"again", 29.0) == picture
+    assert kept.begin(b"0", b"again", 29.0) is True
+
+
+def test_many_middling_answers_are_kept_up_to_their_bound() -> None:
+    kept, answer = KeptAnswers(), [b"head", bytes(60_000)]
+
+    for number in range(1_000):
+        kept.begin(b"%d" % number, b"peer", 0.0)
+        kept.finish(b"%d" % number, answer, 0.0)
+
+    assert kept.size_bytes <= MAX_SMALL_BYTES
+    assert kept.begin(b"999", b"again", 0.0) == answer
+
+
+def test_the_newest_answer_is_kept_however_large() -> None:
+    kept, largest = KeptAnswers(), [b"head", bytes(codec.MAX_ANSWER_BYTES + 1_000)]
+    for name in (b"one", b"two"):
+        kept.begin(name, b"peer", 0.0)
+        kept.finish(name, largest, 0.0)
+
+    assert kept.begin(b"two", b"again", 0.0) == largest
+    assert kept.begin(b"one", b"again", 0.0) is True
+
+
+def test_what_is_forgotten_frees_its_bytes() -> None:
+    kept = KeptAnswers()
+    for number in range(10):
+        kept.begin(b"%d" % number, b"peer", 0.0)
+        kept.finish(b"%d" % number, [bytes(100_000 if number % 2 else 100)], 0.0)
+    held_bytes = kept.size_bytes
+
+    kept.begin(b"later", b"peer", KEEP_S)
+
+    assert held_bytes == 5 * 100_100
+    assert kept.size_bytes == 0
 
 
 def test_promises_that_nobody_settles_do_not_fill_the_memory() -> None:

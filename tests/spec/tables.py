@@ -293,6 +293,8 @@ def _limits() -> str:
         ("rows of an answer", f"{requests.MAX_ROWS}"),
         ("topics of a beacon", f"{retained.MAX_BEACON_TOPICS}"),
         ("answers kept by a door", f"{number(door.MAX_KEPT)}"),
+        (f"of these, those up to {number(door.LARGE_BYTES)} bytes, in all", f"{number(door.MAX_SMALL_BYTES)} bytes"),
+        ("of these, larger ones, in all", f"{number(door.MAX_LARGE_BYTES)} bytes"),
         ("topics whose `seq` a publisher remembers", f"{number(bus.MAX_SEQS)}"),
         ("result of a job", f"{number(jobs.MAX_RESULT_BYTES)} bytes"),
         ("path of an ipc socket", f"{place.MAX_IPC_PATH_BYTES} bytes"),
