@@ -5,10 +5,10 @@ import os
 import zoneinfo
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
 from framebus.place import Place
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, Settings, find_problems
@@ -18,9 +18,6 @@ from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
 SECTIONS: dict[str, type[msgspec.Struct]] = {"enrich": EnrichSettings, "export": ExportSettings}
-SCHEMES = ("rtsp", "rtsps", "synthetic", "file")
-LATER_SCHEMES = ("http", "https", "v4l2")
-SUPPORTED = "a source is rtsp://, rtsps://, synthetic://, or the path of a video file"
 
 
 def load_settings(path: Path | None, *, data: Path | None = None, run: Path | None = None) -> Settings:
@@ -119,33 +116,8 @@ def _camera_problems(path: str, camera: Any) -> list[str]:
     return [
         f"{where}: {problem}"
         for where, source in sources.items()
-        if isinstance(source, str) and (problem := _source_problem(source))
+        if isinstance(source, str) and (problem := find_address_problem(source))
     ]
-
-
-def _source_problem(source: str) -> str | None:
-    """What is wrong with an address; never with a part of it, which may be a password."""
-    if not source.strip() or "\0" in source:
-        return f"is empty; {SUPPORTED}"
-    scheme, mark, rest = source.partition("://")
-    if not mark:
-        return None
-    if scheme in LATER_SCHEMES:
-        return f"{scheme}:// is not supported yet; {SUPPORTED}"
-    if scheme not in SCHEMES:
-        return f"unknown kind of address; {SUPPORTED}"
-    if scheme == "file" and not rest.startswith("/"):
-        return "write file:///with/the/full/path, or the path alone"
-    if scheme in ("rtsp", "rtsps"):
-        try:
-            parts = urlsplit(source)
-            is_whole = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_whole = False
-        if not is_whole:
-            quoting = "/ ? # @ in a password are written %2F %3F %23 %40"
-            return f"is no whole address; write rtsp://user:password@host/path; {quoting}"
-    return None
 
 
 def _place_problems(settings: Settings) -> list[str]:
@@ -190,9 +162,12 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
 
 
 def _resolve_source(source: str, folder: Path) -> str:
-    if source.startswith("file://"):
-        return unquote(source.removeprefix("file://"))
-    return source if "://" in source else str(folder / source)
+    address = parse_address(source)
+    if address.kind is not Kind.FILE:
+        return source
+    if source.lower().startswith("file:"):
+        return address.url + (ONCE if address.is_once else "")
+    return str(folder / source)
 
 
 def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def test_a_whole_file_becomes_settings(folder: Path, monkeypatch: pytest.MonkeyP
             record: {keep: 7d}
           file: {source: videos/car.mp4, detect: {<<: *small, fps: 10}}
           link: {source: file:///videos/a%20b.mp4}
+          once: {source: "FILE:///videos/c.mp4?once"}
           test: {source: "synthetic://?fps=10"}
         services:
           enrich: off
@@ -57,6 +58,7 @@ def test_a_whole_file_becomes_settings(folder: Path, monkeypatch: pytest.MonkeyP
     assert settings.cameras["file"].source == f"{folder}/videos/car.mp4"
     assert (settings.cameras["file"].detect.width, settings.cameras["file"].detect.fps) == (640, 10.0)
     assert settings.cameras["link"].source == "/videos/a b.mp4"
+    assert settings.cameras["once"].source == "/videos/c.mp4?once"
     assert settings.data == f"{folder}/data"
     assert settings.run == "/run/here"
     assert settings.services["enrich"] is False
@@ -144,6 +146,10 @@ services:
         ("data: [a\n", "framebus.yml:2: expected ',' or ']', but got '<stream end>'"),
         ("data: a\n bad: b\n", "framebus.yml:2: mapping values are not allowed here"),
         ("- a\n", "framebus.yml: file: expected a map of settings, got list"),
+        (
+            "cameras:\n  front:\n    source: synthetic://?fpss=3\n",
+            "framebus.yml:3: cameras.front.source: synthetic:// has no option 'fpss'; did you mean fps?",
+        ),
         ("data: ${NO_SUCH_VARIABLE}\n", "framebus.yml:1: data: the environment variable NO_SUCH_VARIABLE is not set"),
         ("data: ${A:-b}\n", "framebus.yml:1: data: ${...} takes the name of a variable, as in ${FRONT_DOOR_PASSWORD}"),
         ("services: &a\n  x: *a\n", "framebus.yml:2: services.x: refers to itself"),

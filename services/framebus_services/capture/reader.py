@@ -11,10 +11,10 @@ from typing import Protocol
 
 import av
 
+from framebus.addresses import Address
 from framebus.clock import Clock
 from framebus.messages import Cause
 from framebus.throttle import backoff_s
-from framebus_services.capture.address import Address
 from framebus_services.capture.source import Source, Wait
 from framebus_services.capture.timestamps import Arrival
 from framebus_services.capture.trouble import EndedError, NoVideoError, Trouble, trouble_of

@@ -6,6 +6,7 @@ from functools import partial
 
 import cv2
 
+from framebus.addresses import Address, Kind, parse_address
 from framebus.bus import Bus
 from framebus.door import Reply
 from framebus.errors import ConfigError, ErrorCode, RefusedError
@@ -13,7 +14,6 @@ from framebus.messages import CameraState, CameraStatus, FrameNotice
 from framebus.requests import Snapshot, TakeSnapshot
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
 from framebus.settings import CaptureSettings, seconds
-from framebus_services.capture.address import Address, Kind, parse_address
 from framebus_services.capture.disk import Disk
 from framebus_services.capture.pictures import Pictures, space_detail
 from framebus_services.capture.reader import Reader, Sink

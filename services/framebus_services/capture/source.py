@@ -12,8 +12,8 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from framebus.addresses import Address
 from framebus.clock import Clock
-from framebus_services.capture.address import Address
 from framebus_services.capture.pacing import Pacer
 from framebus_services.capture.trouble import EndedError, NoVideoError
 from framebus_services.video.opening import open_video

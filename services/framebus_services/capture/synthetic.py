@@ -7,8 +7,8 @@ from fractions import Fraction
 import av
 from av.video.stream import VideoStream
 
+from framebus.addresses import Screen
 from framebus.clock import Clock
-from framebus_services.capture.address import Screen
 from framebus_services.capture.pacing import Pacer
 from framebus_services.capture.scene import Scene
 from framebus_services.capture.source import Wait, make_decoder

@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from framebus.addresses import parse_address
 from framebus.clock import SystemClock
 from framebus.testing import FakeClock
-from framebus_services.capture.address import parse_address
 from framebus_services.capture.reader import Phase, Reader
 from framebus_services.capture.source import FileSource
 

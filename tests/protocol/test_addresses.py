@@ -2,8 +2,8 @@
 
 import pytest
 
+from framebus.addresses import Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
-from framebus_services.capture.address import Kind, parse_address
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,21 @@ from framebus_services.capture.address import Kind, parse_address
         "file://server/share/x.mp4",
         "rtsp://",
         "rtsp://10.0.0.5:port/1",
+        "rtsp://user:p/ss@10.0.0.5/1",
+        "rtsp://10.0.0.5:99999/1",
+        "rtsp://10.0.0.5:0/1",
+        "viewer:canary@10.0.0.5/1",
+        "file:relative.mp4",
+        "file://",
+        "?once",
         "",
+        " ",
+        "a\0b",
         "synthetic://?width=641",
         "synthetic://?width=1000000",
         "synthetic://?fps=-1",
         "synthetic://?preset=slow",
+        "synthetic://640x360",
     ],
 )
 def test_a_source_that_is_not_on_the_list_of_allowed_ones_is_a_configuration_error(source: str) -> None:
@@ -32,6 +42,28 @@ def test_a_source_that_is_not_on_the_list_of_allowed_ones_is_a_configuration_err
         parse_address(source, "cameras.front.source")
 
     assert str(caught.value).startswith("cameras.front.source: ")
+    assert find_address_problem(source)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("synthetic://?fpss=3", "no option 'fpss'; did you mean fps?"),
+        ("synthetic://?preset=slow", "known are width, height, fps"),
+        ("synthetic://?fps=fast", "fps of synthetic:// must be a whole number from 1 to 60"),
+        ("http://10.0.0.5/", "http:// is not supported yet; a source is rtsp://"),
+        ("rtsp://user:p/ss@10.0.0.5/", "in a password are written %2F"),
+        ("file://videos/a.mp4", "write file:///with/the/full/path"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_would_be_right(source: str, said: str) -> None:
+    assert said in (find_address_problem(source) or "")
+
+
+@pytest.mark.parametrize("source", ["rtsp://10.0.0.5/1", "RTSP://10.0.0.5", "videos/a.mp4", "synthetic://"])
+def test_a_source_that_can_be_one_has_no_problem(source: str) -> None:
+    assert find_address_problem(source) is None
 
 
 def test_the_message_about_a_bad_address_holds_no_password() -> None:
