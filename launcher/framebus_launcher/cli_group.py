@@ -14,14 +14,15 @@ import typer
 from rich.text import Text
 
 from framebus import codec
-from framebus.errors import ErrorCode, ExitCode, RefusedError
+from framebus.errors import ConfigError, ErrorCode, ExitCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, ServiceState, ServiceStatus
 from framebus.place import Place
 from framebus.redact import RedactingFormatter
 from framebus.requests import GetState, ListServices, RestartService, StartService, StateRow, StopService
 from framebus.settings import Settings
+from framebus_launcher.checks import find_processor_problems
 from framebus_launcher.client import GroupClient, JsonOption, RunOption
-from framebus_launcher.config import load_settings, place_of
+from framebus_launcher.config import load_settings, locate_problems, place_of
 from framebus_launcher.group import Group
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.live import LiveTable
@@ -187,6 +188,8 @@ def check(config: ConfigOption = None, data: DataOption = None, run: RunOption =
 
 def _load(config: Path | None, data: Path | None, run: Path | None) -> tuple[Settings, Place, list[Row]]:
     settings = load_settings(config, data=data, run=run)
+    if problems := find_processor_problems(settings):
+        raise ConfigError(locate_problems(config, problems))
     place = place_of(settings)
     return settings, place, make_table(settings, place)
 

@@ -42,6 +42,11 @@ def load_settings(path: Path | None, *, data: Path | None = None, run: Path | No
     return settings
 
 
+def locate_problems(path: Path | None, problems: list[str]) -> list[str]:
+    """Problems that were found later in the settings of this file, each with file and line."""
+    return _in_order(read_document(path or _find_file()), problems)
+
+
 def place_of(settings: Settings) -> Place:
     """Where this group lives; raises ConfigError when the run folder's path is too long for sockets."""
     shm = os.environ.get("FRAMEBUS_SHM") or settings.shm

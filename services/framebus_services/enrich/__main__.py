@@ -1,7 +1,16 @@
-"""`python -m framebus_services.enrich`"""
+"""`python -m framebus_services.enrich`, or with `--check SETTINGS` only a check of its settings."""
 
-from framebus.service import run
-from framebus_services.enrich.service import Enrich
+import sys
+from pathlib import Path
 
 if __name__ == "__main__":
+    # The check must not need what only pictures need: it also runs where no camera libraries are installed.
+    if len(sys.argv) == 3 and sys.argv[1] == "--check":
+        from framebus_services.enrich.check import check
+
+        raise SystemExit(check(Path(sys.argv[2])))
+
+    from framebus.service import run
+    from framebus_services.enrich.service import Enrich
+
     raise SystemExit(run("enrich", Enrich))

@@ -132,16 +132,36 @@ def _where(processor: Processor, error: BaseException) -> str:
     return f"{step.filename}:{step.lineno}"
 
 
-def _make(
+def find_entry_problems(entries: Sequence[str | dict[str, Any]], known: Mapping[str, type[Processor]]) -> list[str]:
+    """What is wrong with the entries as far as names and types tell; makes no processor."""
+    problems: list[str] = []
+    for number, entry in enumerate(entries):
+        _read(f"processors[{number}]", entry, known, problems)
+    return problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """What an entry asks for."""
+
+    path: str
+    name: str
+    cameras: list[str] | None
+    arguments: dict[str, Any]
+
+
+def _read(
     path: str, entry: str | dict[str, Any], known: Mapping[str, type[Processor]], problems: list[str]
-) -> _Seat | None:
-    """The seat that an entry asks for; or None, and what is wrong is added to `problems`."""
+) -> _Order | None:
+    """What an entry asks for; or None, and what is wrong is added to `problems`."""
     if isinstance(entry, dict) and len(entry) != 1:
         problems.append(f"{path}: expected one name with its settings, got {', '.join(map(str, entry)) or 'nothing'}")
         return None
     name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
     if name not in known:
-        problems.append(f"{path}: unknown processor {name!r}; known are {', '.join(sorted(known))}")
+        close = difflib.get_close_matches(name, known, 1)
+        likely = f"; did you mean {close[0]}?" if close else ""
+        problems.append(f"{path}: unknown processor {name[:40]!r}; known are {', '.join(sorted(known))}{likely}")
         return None
     path = f"{path}.{name}"
     if not isinstance(settings, dict):
@@ -153,12 +173,23 @@ def _make(
     if wrong:
         problems += wrong
         return None
-    try:
-        processor = known[name](**_converted(known[name], own))
-    except (ValueError, TypeError, OSError) as error:
-        problems.append(f"{path}: {error}")
+    return _Order(path=path, name=name, cameras=cameras, arguments=_converted(known[name], own))
+
+
+def _make(
+    path: str, entry: str | dict[str, Any], known: Mapping[str, type[Processor]], problems: list[str]
+) -> _Seat | None:
+    """The seat that an entry asks for; or None, and what is wrong is added to `problems`."""
+    order = _read(path, entry, known, problems)
+    if order is None:
         return None
-    return _Seat(name=name, processor=processor, cameras=None if cameras is None else frozenset(cameras))
+    try:
+        processor = known[order.name](**order.arguments)
+    except (ValueError, TypeError, OSError) as error:
+        problems.append(f"{order.path}: {error}")
+        return None
+    cameras = None if order.cameras is None else frozenset(order.cameras)
+    return _Seat(name=order.name, processor=processor, cameras=cameras)
 
 
 def _parameters(kind: type[Processor]) -> Mapping[str, inspect.Parameter]:

@@ -1,0 +1,70 @@
+"""Checks of the configuration that only a service can make: it is asked as a short process; the launcher imports none.
+
+Where the check itself cannot be made (it takes too long, its libraries are not installed) that is noted in the log and
+nothing is refused: the service tells the same when it starts.
+"""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+
+import msgspec
+
+from framebus.errors import ExitCode
+from framebus.redact import redact
+from framebus.settings import EnrichSettings, Settings
+from framebus_launcher.table import built_in_settings
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 10.0
+SHOWN_CHARACTERS = 300
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of what a check says."""
+
+    path: str
+    message: str
+
+
+def find_processor_problems(settings: Settings, limit_s: float = CHECK_S) -> list[str]:
+    """What is wrong with the processors: unknown names, settings that they do not take; each with its path.
+
+    It starts Python and waits for it, at most `limit_s`; settings that are all defaults need no check.
+    """
+    enrich = built_in_settings(settings, "enrich", EnrichSettings)
+    if enrich is None or enrich == EnrichSettings():
+        return []
+    command = [sys.executable, "-m", "framebus_services.enrich", "--check", "/dev/stdin"]
+    try:
+        done = subprocess.run(
+            command,
+            input=msgspec.json.encode(enrich),
+            capture_output=True,
+            timeout=limit_s,
+            env={name: value for name, value in os.environ.items() if not name.startswith("FRAMEBUS_")},
+        )
+    except subprocess.TimeoutExpired:
+        log.warning("the processors were not checked: no answer within %.0f s", limit_s)
+        return []
+    except OSError as error:
+        log.warning("the processors were not checked: %s", error.strerror)
+        return []
+    problems = _read(done.stdout)
+    if done.returncode not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(done.returncode):
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        why = redact(last)[:SHOWN_CHARACTERS] or f"exit code {done.returncode}"
+        log.warning("the processors were not checked: %s", why)
+        return []
+    return [f"services.enrich.{problem.path}: {problem.message}" for problem in problems]
+
+
+def _read(lines: bytes) -> list[Problem]:
+    problems = []
+    for line in lines.splitlines():
+        with contextlib.suppress(msgspec.DecodeError):  # libraries may print something as they are imported
+            problems.append(msgspec.json.decode(line, type=Problem))
+    return problems

@@ -1,0 +1,49 @@
+"""Checks the settings of the processors without running any, for the launcher: `python -m framebus_services.enrich
+--check SETTINGS`, where SETTINGS is a JSON file with the section `enrich`.
+
+Each problem is a line of JSON, `{"path": "processors[0].brightness.dark_below", "message": "..."}`; the exit code is 78
+when there are any.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from framebus.errors import ExitCode
+from framebus.processor import Processor
+from framebus.settings import EnrichSettings, find_problems
+from framebus_services.enrich.host import BUILT_IN, find_entry_problems
+
+log = logging.getLogger(__name__)
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong."""
+
+    path: str
+    message: str
+
+
+def check(file: Path, known: Mapping[str, type[Processor]] = BUILT_IN) -> int:
+    """Write what is wrong with the settings in `file` to standard output; returns the exit code."""
+    try:
+        problems = find_section_problems(msgspec.json.decode(file.read_bytes()), known)
+    except (OSError, msgspec.DecodeError) as error:
+        log.error("the settings in %s cannot be read: %s", file, error)
+        return ExitCode.USAGE
+    for problem in problems:
+        path, _, message = problem.partition(": ")
+        sys.stdout.write(msgspec.json.encode(Problem(path=path, message=message)).decode() + "\n")
+    return ExitCode.CONFIGURATION if problems else ExitCode.OK
+
+
+def find_section_problems(section: Any, known: Mapping[str, type[Processor]]) -> list[str]:
+    """All that is wrong with the section, each with its path."""
+    problems = find_problems(section, EnrichSettings)
+    if problems:
+        return problems
+    return find_entry_problems(msgspec.convert(section, EnrichSettings).processors, known)

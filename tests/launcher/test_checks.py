@@ -1,0 +1,120 @@
+"""The launcher asks enrich what it thinks of its processors, before anything is started."""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from framebus.settings import Settings
+from framebus_launcher.checks import find_processor_problems
+from groups import FRAMEBUS
+
+
+def problems_of(*processors: object) -> list[str]:
+    return find_processor_problems(Settings(services={"enrich": {"processors": list(processors)}}))
+
+
+def test_an_unknown_processor_is_told_with_the_known_and_the_likely_one() -> None:
+    assert problems_of("brigthness") == [
+        "services.enrich.processors[0]: unknown processor 'brigthness'; known are brightness; did you mean brightness?"
+    ]
+
+
+def test_a_setting_of_a_wrong_type_is_told_with_its_path_and_what_is_expected() -> None:
+    problems = problems_of("brightness", {"brightness": {"dark_below": "dark", "cameras": "front"}})
+
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "services.enrich.processors[1].brightness.cameras",
+        "services.enrich.processors[1].brightness.dark_below",
+    ]
+    assert problems[1].endswith("Expected `float`, got `str`")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"brightness": {"dark_bellow": 3}}, "dark_bellow: unknown setting; did you mean dark_below?"),
+        ({"brightness": {"dark_below": 300}}, "dark_below: Expected `float` <= 255.0"),
+        ({"brightness": 3}, "expected a map of settings, got int"),
+        ({"brightness": {}, "other": {}}, "expected one name with its settings, got brightness, other"),
+    ],
+)
+def test_every_kind_of_mistake_is_told(entry: object, said: str) -> None:
+    assert said in problems_of(entry)[0]
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        {},
+        {"enrich": False},
+        {"enrich": True},
+        {"enrich": {"processors": []}},
+        {"enrich": {"processors": ["brightness", {"brightness": {"dark_below": 30, "cameras": ["front"]}}]}},
+    ],
+)
+def test_what_is_right_has_no_problem(services: dict[str, object]) -> None:
+    assert find_processor_problems(Settings(services=services)) == []
+
+
+def test_a_check_that_takes_too_long_is_noted_and_refuses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings(services={"enrich": {"processors": ["nobody"]}})
+    start_s = time.monotonic()
+
+    assert find_processor_problems(settings, limit_s=0.001) == []
+
+    assert "not checked: no answer within" in caplog.text
+    assert time.monotonic() - start_s < 5.0
+
+
+def test_a_check_that_cannot_be_made_is_noted_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    (tmp_path / "numpy.py").write_text("raise ImportError('no numpy here, rtsp://u:canary@host/')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    assert problems_of("nobody") == []
+
+    assert "not checked: ImportError: no numpy here, rtsp://***@host/" in caplog.text
+
+
+def test_framebus_check_tells_line_and_path_together_with_exit_code_78(tmp_path: Path) -> None:
+    file = tmp_path / "framebus.yml"
+    file.write_text("cameras: {}\nservices:\n  enrich:\n    processors:\n      - brightness\n      - brigthness\n")
+
+    for command in ("check", "up"):
+        done = subprocess.run([FRAMEBUS, command, "-c", str(file)], capture_output=True, text=True, timeout=30.0)
+
+        assert done.returncode == 78
+        assert "framebus.yml:6: services.enrich.processors[1]: unknown processor" in " ".join(done.stderr.split())
+
+
+def test_the_check_needs_no_camera_libraries_and_says_json_lines(tmp_path: Path) -> None:
+    for name in ("cv2", "av"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not installed')\n")
+    file = tmp_path / "settings.json"
+    file.write_text('{"processors": ["nobody"], "procesors": []}')
+    command = [sys.executable, "-m", "framebus_services.enrich", "--check", str(file)]
+
+    done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=30.0)
+
+    assert done.returncode == 78
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"path": "procesors", "message": "unknown setting; did you mean processors?"}
+    ]
+
+
+def test_a_file_that_is_no_json_is_a_usage_error(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text("processors: []")
+    command = [sys.executable, "-m", "framebus_services.enrich", "--check", str(file)]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30.0)
+
+    assert done.returncode == 64
+    assert "cannot be read" in done.stderr
