@@ -17,6 +17,7 @@ import msgpack
 import pytest
 import zmq
 
+import junk
 from framebus import codec
 from framebus.door import Promise
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
@@ -426,19 +427,10 @@ def test_what_is_no_request_is_answered_with_an_error_and_the_door_lives(
     assert malformed(server, "request") == 1
 
 
-RAW_JUNK = {
-    "http": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    "nothing": b"",
-    "half a greeting": b"\xff" * 10,
-    "random": random.Random(16).randbytes(10_000),
-    "a wrong greeting": b"\xff\0\0\0\0\0\0\0\x01\x7f",
-}
-
-
-@pytest.mark.parametrize("junk", RAW_JUNK.values(), ids=RAW_JUNK)
+@pytest.mark.parametrize("said", junk.RAW.values(), ids=junk.RAW)
 @pytest.mark.parametrize("door", ["pub", "sub", "req.server"])
 def test_bytes_that_are_not_even_zeromq_leave_every_door_alive(
-    place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus], junk: bytes, door: str
+    place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus], said: bytes, door: str
 ) -> None:
     server, client, got = make_bus("server"), make_bus("client"), list[Finding]()
     server.answer(Ping, lambda _: PONG)
@@ -447,7 +439,7 @@ def test_bytes_that_are_not_even_zeromq_leave_every_door_alive(
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(str(place.run / door))
         with contextlib.suppress(OSError):
-            raw.sendall(junk)
+            raw.sendall(said)
         turn_until(lambda: bool(server.publish(finding())) or bool(got), server, client)
         with asking(lambda: client.ask("server", Ping())) as call:
             turn_until(call.done, server)
@@ -471,23 +463,6 @@ def test_a_message_larger_than_allowed_costs_its_sender_the_connection_only(
     assert malformed(server, "request") == 0
 
 
-def junk_news(rng: random.Random) -> list[bytes]:
-    """Frames that are no news, some of them nearly."""
-    head = codec.encode(
-        {"v": 1, "src": "x", "epoch": 1, "seq": 1, "at_s": 1.0, "up_s": 1.0, "host": "h"}
-        | rng.choice([{"v": 9}, {"src": "X"}, {"seq": -1}, {"at_s": "x"}, {"host": "x" * 9}])
-    )
-    return rng.choice(
-        [
-            [rng.randbytes(rng.randrange(1, 40)) for _ in range(rng.randrange(1, 12))],
-            [b"finding/counter/front/", head, b"\x80"],
-            [b"finding/", b"", b""],
-            [b"finding/counter/front/", b"\x91" * 900, b""],
-            [b"camera/front/", b"\xdf\xff\xff\xff\xff", b"", b"", b""],
-        ]
-    )
-
-
 def test_ten_thousand_malformed_messages_are_counted_and_harm_nothing(
     place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus]
 ) -> None:
@@ -501,7 +476,7 @@ def test_ten_thousand_malformed_messages_are_counted_and_harm_nothing(
 
     for lot in range(1, 51):
         for _ in range(200):
-            hostile.send_multipart(junk_news(rng))
+            hostile.send_multipart(junk.junk_news(rng))
         turn_until(lambda lot=lot: malformed(reader, "news") >= 200 * lot, reader)  # type: ignore[misc]
     hostile.close(0)
     context.term()
