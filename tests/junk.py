@@ -1,4 +1,4 @@
-"""Malformed traffic for tests: frames that are no news and no request, some of them nearly; bytes that are no ZeroMQ."""
+"""Malformed traffic: frames that are no news and no request, some of them nearly; bytes that are no ZeroMQ."""
 
 import random
 

@@ -177,5 +177,12 @@ def _resolve_source(source: str, folder: Path) -> str:
 
 def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A word of a command that names a file beside the configuration becomes its full path (`[node, counter.js]`)."""
-    command = [str(folder / word) if (folder / word).is_file() else word for word in section["command"]]
+    command = [str(folder / word) if _is_file(folder / word) else word for word in section["command"]]
     return {**section, "command": command}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a word that cannot be a name, as the program after `python3 -c`
+        return False

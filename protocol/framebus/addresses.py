@@ -119,7 +119,7 @@ def _synthetic(source: str) -> Address:
         if name not in _SCREEN_LIMITS:
             close = difflib.get_close_matches(name, _SCREEN_LIMITS, 1)
             right = f"did you mean {close[0]}?" if close else f"known are {', '.join(_SCREEN_LIMITS)}"
-            raise ValueError(f"synthetic:// has no option {name[:20]!r}; {right}")
+            raise ValueError(f"synthetic:// has no option {redact(name)[:20]!r}; {right}")
         least, most = _SCREEN_LIMITS[name]
         if not text.isdecimal() or not least <= int(text) <= most:
             raise ValueError(f"{name} of synthetic:// must be a whole number from {least} to {most}")

@@ -8,6 +8,7 @@ from framebus import codec
 from framebus.codec import AnswerHead, ErrorBody, RequestHead
 from framebus.errors import ErrorCode, MalformedError, RefusedError
 from framebus.messages import Message
+from framebus.redact import redact
 
 KEEP_S = 30.0
 MAX_KEPT = 4_096
@@ -135,7 +136,7 @@ def answer_frames(request_id: bytes, outcome: Message | Reply | RefusedError) ->
     if isinstance(outcome, RefusedError):
         error = ErrorBody(
             code=outcome.code,
-            message=outcome.message[:4_000],
+            message=redact(outcome.message)[:4_000],  # before it is cut: half an address would not be known as one
             retry_after_s=outcome.retry_after_s,
             details=outcome.details,
         )

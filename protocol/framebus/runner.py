@@ -28,6 +28,7 @@ from framebus.bus import Bus
 from framebus.errors import ErrorCode, ExitCode, FramebusError, MalformedError, RefusedError
 from framebus.jobs import MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES, AnyJobType
 from framebus.messages import JobView, Message
+from framebus.redact import redact
 from framebus.requests import (
     BeatJob,
     FailKind,
@@ -369,7 +370,8 @@ def _wait_s(error: FramebusError) -> float:
 
 
 def _failure(job: LeasedJob, kind: FailKind, message: str, code: ErrorCode | None) -> JobFailed:
-    return JobFailed(id=job.id, fence=job.fence, kind=kind, message=message[:MAX_ERROR_CHARACTERS], code=code)
+    text = redact(message)[:MAX_ERROR_CHARACTERS]  # before it is cut: half an address would not be known as one
+    return JobFailed(id=job.id, fence=job.fence, kind=kind, message=text, code=code)
 
 
 def _sync(path: Path) -> os.stat_result:

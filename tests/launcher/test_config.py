@@ -236,6 +236,13 @@ def test_a_password_appears_in_no_problem(folder: Path, text: str) -> None:
     assert CANARY not in "\n".join(problems)
 
 
+@pytest.mark.parametrize("word", ["x" * 5_000, "a\\0b"])
+def test_a_word_of_a_command_that_can_be_no_file_is_left_as_it_is(folder: Path, word: str) -> None:
+    path = write(folder, f'services: {{counter: {{command: [python3, -c, "{word}"]}}}}\n')
+
+    assert len(load_settings(path).services["counter"]["command"][2]) == len(word.replace("\\0", "0"))
+
+
 def test_each_setting_has_its_line(folder: Path) -> None:
     document = read_document(write(folder, "a:\n  b:\n    - x\n    - y: 1\n"))
 

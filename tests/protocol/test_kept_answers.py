@@ -200,6 +200,16 @@ def test_an_error_text_without_end_is_cut() -> None:
     assert len(caught.value.message) == 4_000
 
 
+@pytest.mark.parametrize("length", range(3_980, 4_000))
+def test_an_error_text_holds_no_password_also_where_it_is_cut(length: int) -> None:
+    text = f"{'x' * (length - 20)} rtsp://viewer:canary@10.0.0.5/1"
+
+    frames = answer_frames(bytes(16), RefusedError(ErrorCode.BUSY, text))
+
+    assert b"canary" not in frames[1]
+    assert b"cana" not in frames[1]
+
+
 @pytest.mark.parametrize(
     ("changed", "reason", "code"),
     [

@@ -19,6 +19,7 @@ from framebus.errors import ConfigError
 from framebus.frame import Frame
 from framebus.messages import Finding, Name
 from framebus.processor import Processor
+from framebus.redact import redact
 from framebus.settings import find_problems
 from framebus.stats import Stats
 from framebus_services.processors.brightness import Brightness
@@ -161,7 +162,9 @@ def _read(
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)
         likely = f"; did you mean {close[0]}?" if close else ""
-        problems.append(f"{path}: unknown processor {name[:40]!r}; known are {', '.join(sorted(known))}{likely}")
+        problems.append(
+            f"{path}: unknown processor {redact(name)[:40]!r}; known are {', '.join(sorted(known))}{likely}"
+        )
         return None
     path = f"{path}.{name}"
     if not isinstance(settings, dict):
