@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from functools import partial
 from types import FrameType
 
+import msgspec
+
 from framebus.errors import ExitCode
 from framebus.messages import ServiceStatus
 from framebus.place import Place
 from framebus.requests import WorkerLost
-from framebus.settings import Settings
+from framebus.settings import DispatcherSettings, Settings
 from framebus.transport import SocketBus
 from framebus_launcher.desk import Desk
 from framebus_launcher.folders import check_names, make_folders, remove_rings, tidy
@@ -21,6 +23,7 @@ from framebus_launcher.losses import Losses
 from framebus_launcher.member import Member
 from framebus_launcher.notices import Notices, leader_of
 from framebus_launcher.process import RunningChild
+from framebus_launcher.removed_cameras import RemovedCameras
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
 
@@ -108,6 +111,10 @@ class Group:
         self._opened.callback(self.bus.unwatch, self._notices.fileno())
         self.bus.every(STATUS_S, self._measure)
         Desk(self.bus, self.members, lambda: self._stop_s is not None).open()
+        if has_dispatcher:
+            removed = RemovedCameras(self._place.data, self._cameras, self.bus.clock)
+            removed.start()
+            self._opened.callback(removed.stop)
         self._opened.callback(self._kill_all)
         self._began_s = self._turned_s = self.bus.clock.boot_s()
         self._reconcile(self._began_s)
@@ -137,6 +144,10 @@ class Group:
         self._opened.close()
         self.bus.turn(0.0)  # the last calls of on_change and on_line
         self.bus.close()
+
+    def _cameras(self) -> list[str]:
+        """Those of the configuration, as the dispatcher is told them, whichever kinds run here."""
+        return msgspec.json.decode(self.members[DISPATCHER].row.section, type=DispatcherSettings).cameras
 
     def services(self) -> list[ServiceStatus]:
         """How every row is, in the order of the table."""

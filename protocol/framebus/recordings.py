@@ -12,6 +12,8 @@ from pathlib import Path
 
 CLOSED_NAME = re.compile(r"^(\d+)_(\d+)(-\d+)?\.mp4$")
 OPEN_NAME = re.compile(r"^(\d+)\.mp4\.part$")
+BAD_SUFFIX = ".bad"
+"""instead of `.part`: what can't be repaired is kept for a person to look at, as long as recordings are"""
 LONGEST_SEGMENT_S = 3_600.0
 """No segment is longer, so the hour folder before a range holds all that can reach into it."""
 

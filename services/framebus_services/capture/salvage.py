@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from framebus.messages import SegmentClosed
-from framebus.recordings import parse_segment, recordings_folder
+from framebus.recordings import BAD_SUFFIX, parse_segment, recordings_folder
 from framebus_services.capture.segment import publish_segment
 from framebus_services.video.remux import UnreadableError, remux_prefix
 
@@ -16,8 +16,6 @@ log = logging.getLogger(__name__)
 WORK_NAME = ".salvage.mp4"
 TRIED_SUFFIX = ".tried"
 MAX_TRIES = 3
-BAD_SUFFIX = ".bad"
-"""instead of `.part`: what can't be repaired is kept for a person to look at, as long as recordings are"""
 
 
 def salvage(

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import cv2
 
@@ -12,13 +13,13 @@ from framebus.door import Reply
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, FrameNotice
 from framebus.requests import Snapshot, TakeSnapshot
+from framebus.retention import Retention, write_keep
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
 from framebus.settings import CaptureSettings, seconds
 from framebus_services.capture.disk import Disk
 from framebus_services.capture.pictures import Pictures, space_detail
 from framebus_services.capture.reader import Reader, Sink
 from framebus_services.capture.recorder import Recorder
-from framebus_services.capture.retention import Retention
 from framebus_services.capture.sampling import picture_size
 from framebus_services.capture.source import FileSource, NetworkSource, Source, Wait, resolve
 from framebus_services.capture.status import LinkReport, Rate, Verdict, judge
@@ -59,7 +60,8 @@ class Capture:
             segment_s = self._settings.record.segment_s
             self._recorder = Recorder(data, self._camera, segment_s, bus.clock, disk, bus.publish)
         keep_s = seconds(self._settings.record.keep)
-        self._retention = Retention(data, self._camera, keep_s, bus.clock, disk)
+        self._retention = Retention(data, self._camera, keep_s, bus.clock, lambda: disk.space().is_getting_short)
+        self._note_keep(data)
         self._readers = self._make_readers()
         sweep_rings(bus.place.shm, self._camera, None)
         self._make_ring_if_size_is_known()
@@ -242,6 +244,15 @@ class Capture:
             height=frame.height,
         )
         return Reply(snapshot, encode_jpeg(frame))
+
+    def _note_keep(self, data: Path) -> None:
+        """For the time when this camera is configured no more, and its recordings grow old without it."""
+        if not self._settings.record.enabled:
+            return
+        try:
+            write_keep(data, self._camera, self._settings.record.keep)
+        except OSError as error:
+            log.warning("%s: how long recordings are kept can't be noted: %s", self._camera, error)
 
     def _delete_old(self) -> None:
         may_be_more = False

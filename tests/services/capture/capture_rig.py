@@ -17,6 +17,7 @@ import av
 from framebus import messages
 from framebus.codec import News
 from framebus.place import Place
+from framebus.retention import KEEP_NAME
 from framebus.testing import FakeClock
 from framebus.transport import SocketBus
 from framebus_services.capture.disk import Disk
@@ -157,7 +158,8 @@ class CaptureProcess:
 
     def files(self) -> list[str]:
         """Names of all recordings, open ones too."""
-        return sorted(path.name for path in (self.place.data / "recordings").rglob("*") if path.is_file())
+        folder = self.place.data / "recordings"
+        return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.name != KEEP_NAME)
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -15,6 +15,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import CameraState
 from framebus.recordings import parse_segment
 from framebus.requests import TakeSnapshot
+from framebus.retention import read_keep_s
 from framebus.ring import RingReader, newest_ring
 from media import frame_number, frames_of, make_video
 
@@ -102,6 +103,13 @@ def test_sigterm_ends_it_in_good_order_and_leaves_neither_ring_nor_part() -> Non
         assert list(capture.place.shm.iterdir()) == []
         assert capture.files()
         assert all(name.endswith(".mp4") for name in capture.files())
+
+
+def test_it_notes_beside_the_recordings_for_how_long_they_are_kept() -> None:
+    with CaptureProcess(SYNTHETIC, record={"keep": "3d"}) as capture:
+        capture.until(lambda: len(capture.notices) >= 1)
+
+        assert read_keep_s(capture.place.data, "front") == 3 * 86_400.0
 
 
 def test_after_kill_9_the_next_process_repairs_the_segment_and_sweeps_the_ring() -> None:

@@ -1,20 +1,25 @@
-"""Deletes a camera's oldest recordings: those past their time, and more where the disk is getting short."""
+"""Deletes a camera's oldest recordings: those past their time, and more where the disk is getting short.
+
+Pure file names, no video. Capture uses it for its own camera, the launcher for cameras that are configured no more; how
+long those are kept stands beside their recordings, in the file `.keep`.
+"""
 
 import logging
 from collections import Counter, deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from framebus.clock import Clock
-from framebus.recordings import Segment, parse_segment, recordings_folder
-from framebus_services.capture.disk import Disk
-from framebus_services.capture.salvage import BAD_SUFFIX
+from framebus.recordings import BAD_SUFFIX, Segment, parse_segment, recordings_folder
+from framebus.settings import Record, seconds
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """files deleted in one step, so that the loop goes on turning"""
 JUMP_S = 3_600.0
+KEEP_NAME = ".keep"
 TRUST_S = 3_600.0
 """how long the wall clock is not believed after the start, when NTP may not have set it yet, and after it jumped"""
 
@@ -22,12 +27,19 @@ TRUST_S = 3_600.0
 class Retention:
     """The recordings of one camera; call `step` now and then."""
 
-    def __init__(self, data: Path, camera: str, keep_s: float, clock: Clock, disk: Disk) -> None:
+    def __init__(
+        self,
+        data: Path,
+        camera: str,
+        keep_s: float,
+        clock: Clock,
+        is_getting_short: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._folder = recordings_folder(data, camera)
         self._camera = camera
         self._keep_s = keep_s
         self._clock = clock
-        self._disk = disk
+        self._is_getting_short = is_getting_short
         self.tally: Counter[str] = Counter()
         self._offset_s = clock.wall_s() - clock.boot_s()
         self._distrust_until_s = clock.boot_s() + TRUST_S
@@ -43,7 +55,7 @@ class Retention:
                 return False
             if is_clock_trusted and (segment.end_ms or segment.start_ms) < old_ms:
                 self._delete(segment, "old")
-            elif self._disk.space().is_getting_short:
+            elif self._is_getting_short():
                 self._delete(segment, "for_space")
             else:
                 self._oldest.appendleft(segment)
@@ -82,6 +94,23 @@ class Retention:
             if day.name < f"{last:%Y-%m-%d}":
                 _remove_if_empty(day)
         return []
+
+
+def write_keep(data: Path, camera: str, keep: str) -> None:
+    """Note beside the recordings of a camera for how long they are kept, as in `7d`; raises OSError."""
+    folder = recordings_folder(data, camera)
+    folder.mkdir(parents=True, exist_ok=True)
+    temp = folder / f"{KEEP_NAME}.new"
+    temp.write_text(f"{keep}\n")
+    temp.replace(folder / KEEP_NAME)
+
+
+def read_keep_s(data: Path, camera: str) -> float:
+    """For how long the recordings of a camera were last to be kept; without a readable note the default."""
+    try:
+        return seconds((recordings_folder(data, camera) / KEEP_NAME).read_text().strip())
+    except (OSError, ValueError):
+        return seconds(Record().keep)
 
 
 def _remove_if_empty(folder: Path) -> None:
