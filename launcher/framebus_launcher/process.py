@@ -1,6 +1,7 @@
 """One running child: its pid, its pidfd, and what it prints. It is started here, and only here."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -136,6 +137,12 @@ class RunningChild:
             return os.read(self.out, READ_BYTES)
         except BlockingIOError:
             return None
+
+    def has_ended(self, limit_s: float) -> bool:
+        """Whether it is dead, or dies within this time. After SIGKILL it is not when the kernel waits for a disk."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(limit_s * 1_000))
 
     def reap(self) -> tuple[Exit, bytes]:
         """After its death: what it left behind in its group dies too. How it ended, and its last words."""

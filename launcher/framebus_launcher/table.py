@@ -85,7 +85,9 @@ def built_in_settings(settings: Settings, name: str, kind: type[S]) -> S | None:
     return kind() if value is True else msgspec.convert(value, kind)
 
 
-def _built_in(name: str, module: str, tier: int, section: msgspec.Struct, *, nice: int = 0, live: tuple[str, ...] = ()) -> Row:
+def _built_in(
+    name: str, module: str, tier: int, section: msgspec.Struct, *, nice: int = 0, live: tuple[str, ...] = ()
+) -> Row:
     return Row(
         name=name,
         tier=tier,
