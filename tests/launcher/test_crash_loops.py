@@ -1,4 +1,6 @@
-"""A service that dies again and again is contained: it waits longer each time, then rarely, and costs others nothing."""
+"""A service that dies again and again is contained: tried less and less often, and it costs the others nothing."""
+
+from itertools import pairwise
 
 import pytest
 
@@ -34,7 +36,7 @@ def test_five_early_deaths_open_the_breaker_after_longer_and_longer_waits(
     trial.until(lambda: trial.state("bad") is ServiceState.BROKEN, within_s)
 
     began = [float(line.split()[1]) for line in trial.lines_of("bad")]
-    waits = [after - before - lives_s for before, after in zip(began, began[1:], strict=False)]
+    waits = [after - before - lives_s for before, after in pairwise(began)]
     assert len(began) == 5
     assert all(wait_s >= 0.8 * 0.1 * 2**number for number, wait_s in enumerate(waits)), waits
     status = trial.status("bad")
