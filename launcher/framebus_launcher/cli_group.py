@@ -142,7 +142,7 @@ def status(run: RunOption = None, as_json: JsonOption = False) -> None:
         try:
             names = {one.name for one in services}
             rows = group.ask("dispatcher", GetState(prefix="camera/")).rows
-            known = [row for row in rows if not row.is_stale or f"capture@{row.topic.split('/')[1]}" in names]
+            known = [row for row in rows if not row.is_stale or row.src in names]
             cameras = [_camera(row) for row in known]  # without those that the configuration no longer has
         except RefusedError as error:
             make_console(is_error=True).print(f"cameras: {error}", style="yellow")

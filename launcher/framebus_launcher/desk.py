@@ -68,6 +68,7 @@ class Desk:
 
     def _restart(self, ask: RestartService) -> ServiceStatus:
         member = self._find(ask.name)
+        self._reloader.refresh(member)
         member.stop(self._bus.clock.boot_s(), again=True)
         return member.status
 

@@ -21,6 +21,8 @@ from framebus_launcher import child
 TAIL_LINES = 200
 MAX_LINE = 1_000
 READ_BYTES = 65_536
+KILLED_S = 1.0
+"""what a process has to die of SIGKILL before it is left to the kernel"""
 MAX_READS = 64
 """at a death: 4 MiB of last words are enough"""
 
@@ -115,7 +117,8 @@ class RunningChild:
             self._usage = psutil.Process(self.pid)
         except (OSError, psutil.Error) as error:  # no child that nobody watches
             self.send_group(signal.SIGKILL)
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(KILLED_S)
             self._process.stdout.close()
             raise OSError(f"{argv[0]} cannot be watched: {error}") from None
         with suppress(psutil.Error):

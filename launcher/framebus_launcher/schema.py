@@ -1,9 +1,13 @@
 """The JSON schema of the configuration file, for editors that complete and check while one types."""
 
+import ast
+import inspect
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from framebus import settings
 from framebus.settings import Plugin, Settings
 from framebus_launcher.config import SECTIONS
 
@@ -19,14 +23,31 @@ def make_schema() -> dict[str, Any]:
         name: {"anyOf": [section, {"type": "boolean", "description": "false: not started"}]}
         for name, section in zip(SECTIONS, sections, strict=True)
     }
-    settings = parts.pop("Settings")
-    names = settings["properties"]["services"].get("propertyNames")
-    settings["properties"]["services"] = {
+    for kind, meanings in _meanings().items():
+        for name, meaning in meanings.items():
+            parts.get(kind, {}).get("properties", {}).get(name, {})["description"] = meaning
+    file = parts.pop("Settings")
+    names = file["properties"]["services"]["propertyNames"]
+    file["properties"]["services"] = {
         "type": "object",
         "description": "built-in services, and plug-ins by names of your own",
         "properties": built_in,
         "additionalProperties": plugin,
+        "propertyNames": names,
         "default": {},
-        **({"propertyNames": names} if names else {}),
     }
-    return {"$schema": DIALECT, **settings, "title": "framebus.yml", "definitions": parts}
+    return {"$schema": DIALECT, **file, "title": "framebus.yml", "definitions": parts}
+
+
+def _meanings() -> dict[str, dict[str, str]]:
+    """What stands below each setting in the source, by kind and name."""
+    found: dict[str, dict[str, str]] = {}
+    for kind in ast.parse(inspect.getsource(settings)).body:
+        if isinstance(kind, ast.ClassDef):
+            for node, after in pairwise(kind.body):
+                text = (
+                    after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
+                )
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(text, str):
+                    found.setdefault(kind.name, {})[node.target.id] = inspect.cleandoc(text)
+    return found

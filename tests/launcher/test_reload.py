@@ -1,6 +1,7 @@
 """A running group and its configuration file: read again, shown, changed; and what goes on undisturbed."""
 
 import os
+import random
 import signal
 import stat
 from pathlib import Path
@@ -264,6 +265,9 @@ def test_a_setting_is_changed_in_the_file_and_applied(trial: Trial, asked: Ask) 
         ("services..one", 1, "is no path"),
         ("services.two", None, "no two that could be removed"),
         ("run", "elsewhere", "cannot change while the group runs"),
+        ("cameras.front", {"source": "exec:///bin/sh"}, "unknown kind of address"),
+        ("cameras.front", {"source": "concat://a|b"}, "unknown kind of address"),
+        ("cameras.front.detect.source", "rtsp://u:p/x@h:y/", "no whole address"),
     ],
 )
 def test_a_change_that_would_not_be_valid_leaves_the_file_as_it_is(
@@ -312,3 +316,50 @@ def test_a_link_to_a_file_stays_a_link(trial: Trial, asked: Ask) -> None:
 
     assert path.is_symlink()
     assert yaml.safe_load(kept.read_text())["timezone"] == "Europe/Vienna"
+
+
+def asked_until_done(trial: Trial, asked: Ask) -> None:
+    """A reload, asked for again while the one before is under way."""
+    for _ in range(100):
+        try:
+            asked(Reload())
+            return
+        except RefusedError as error:
+            if error.code is not ErrorCode.BUSY or trial.group is None:
+                raise
+            trial.group.turn()
+    raise AssertionError("the reload before does not end")
+
+
+def test_after_any_number_of_reloads_and_kills_what_runs_is_what_the_file_says(trial: Trial, asked: Ask) -> None:
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    names = ["a", "b", "c", "d"]
+    plugins = {name: trial.plugin(name, TELLS) for name in names}
+    trial.start_file({})
+    trial.until_ready("dispatcher")
+    dispatcher = trial.pid("dispatcher")
+    wanted: dict[str, int] = {}
+
+    for _ in range(12):
+        wanted = {name: rng.randrange(2) for name in rng.sample(names, rng.randrange(5))}
+        services = {name: {**plugins[name], "settings": {"n": n}} for name, n in wanted.items()}
+        trial.write({"services": services, "launcher": {"restart": {"factor": 1, "deaths": 1_000}}})
+        before = pids(trial)
+        asked_until_done(trial, asked)
+        victim = rng.choice(list(before))
+        pid = pids(trial).get(victim)
+        if pid is not None and victim != "dispatcher":
+            os.kill(pid, signal.SIGKILL)
+
+    asked_until_done(trial, asked)
+    trial.until(lambda: pids(trial).keys() == {"dispatcher", *wanted})
+    trial.until_ready("dispatcher", *wanted)
+    for name, n in wanted.items():
+        trial.until(lambda name=name, n=n: trial.lines_of(name)[-1:] == [f'{{"n":{n}}}'])  # type: ignore[misc]
+    assert trial.pid("dispatcher") == dispatcher
+    for name, n in wanted.items():
+        told = trial.place.run / "settings" / f"{name}.json"
+        assert told.read_text() == f'{{"n":{n}}}', f"seed {seed}"
+    settings = {path.stem for path in (trial.place.run / "settings").iterdir()}
+    assert settings == {"dispatcher", *wanted}, f"seed {seed}"

@@ -66,6 +66,7 @@ def test_every_reference_of_the_schema_leads_somewhere() -> None:
     references = set(re.findall(r'"\$ref": "#/definitions/(\w+)"', json.dumps(schema)))
 
     assert references == set(schema["definitions"])
+    assert schema["definitions"]["Record"]["properties"]["keep"]["description"].startswith("for how long")
     assert set(schema["properties"]["services"]["properties"]) == {"enrich", "export"}
 
 

@@ -2,14 +2,16 @@
 
 import os
 import random
+import signal
 import sqlite3
+import subprocess
 import time
 from pathlib import Path
 
 import media
 from framebus.messages import JobState
 from framebus.recordings import closed_name, hour_folder
-from groups import SYNTHETIC, assert_nothing_left, running_group, wait_until
+from groups import FRAMEBUS, SYNTHETIC, assert_nothing_left, running_group, wait_until
 
 ROUNDS = 100 if os.environ.get("NIGHT") else 10
 JOBS = 4
@@ -78,3 +80,16 @@ def test_a_group_told_to_stop_at_a_random_moment_ends_in_time_and_hands_its_jobs
         assert [(job.state, job.attempt) for job in jobs] == [(JobState.SUCCEEDED, 1)] * len(accepted)
         assert len(group.clips()) == len(accepted)
         assert was_handed_back > 0, "no job was at work at any of the moments"
+
+
+def test_down_reaches_a_launcher_that_was_stopped() -> None:
+    with running_group({"services": {"export": False, "enrich": False}}) as group:
+        group.await_ready()
+
+        group.process.send_signal(signal.SIGSTOP)
+        done = subprocess.run(
+            [FRAMEBUS, "down", "--run", str(group.place.run)], capture_output=True, text=True, timeout=30.0
+        )
+
+        assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
+        assert group.process.wait(5.0) == 0
