@@ -67,7 +67,10 @@ def edit_yaml(path: Path, text: str, parts: Sequence[Part], new: Any) -> str:
     """The text with `new` at a path, or without it where `new` is None; raises EditError."""
     before = parse_document(path, text).value
     wanted = with_value(before, parts, new)
-    edited = _change(text, before, wanted)
+    try:
+        edited = _change(text, before, wanted)
+    except yaml.YAMLError:
+        raise EditError("the value holds what YAML has no words for") from None
     try:
         document = parse_document(path, edited)
     except ConfigError:

@@ -6,7 +6,10 @@ from typing import Any
 from framebus.redact import redact
 
 HIDDEN = "***"
-_SECRET = r"(?:password|passwd|pwd|passphrase|token|secret|credential|private|api_?key|auth)"
+_SECRET = (
+    r"(?:password|passwd|pwd|passphrase|passcode|token|secret|credential|private|api_?key|auth"
+    r"|(?<![a-z])(?:pass|key)(?![a-z]))"  # and no keyframe, no bypass
+)
 _SECRET_KEY = re.compile(rf"(?i){_SECRET}")
 _USES = r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*\})+"
 _ONLY_USES = re.compile(_USES)

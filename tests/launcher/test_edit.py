@@ -103,6 +103,12 @@ def test_what_cannot_be_changed_safely_is_refused(path: str, value: Any, why: st
         edit_yaml(FILE, "a: &one {x: 1}\nb: *one\nc: 1\n", parse_path(path), value)
 
 
+@pytest.mark.parametrize("value", [{1: 2}, object()])
+def test_a_value_that_yaml_cannot_say_is_refused(value: object) -> None:
+    with pytest.raises(EditError):
+        edit_yaml(FILE, "a: 1\n", ["a"], value)
+
+
 def test_an_empty_file_can_be_begun() -> None:
     assert edit_yaml(FILE, "# nothing yet", ["data"], "d") == "# nothing yet\ndata: d\n"
 

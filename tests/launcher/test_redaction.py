@@ -19,6 +19,8 @@ CANARY = "hunter2canary"
         (f"rtsp://me:${{P}}@{CANARY}:x@h/1", "rtsp://me:${P}@***@h/1"),
         ({"password": CANARY, "pin_token": 1234, "auth": True}, {"password": "***", "pin_token": "***", "auth": True}),
         ({"API_KEY": "${KEY}", "auth": ""}, {"API_KEY": "${KEY}", "auth": ""}),
+        ({"pass": "a", "access-key": "b", "keyframe": "c"}, {"pass": "***", "access-key": "***", "keyframe": "c"}),
+        (["x", "--key", CANARY, "--monkey", "y"], ["x", "--key", "***", "--monkey", "y"]),
         (["curl", "--password", CANARY, "-v"], ["curl", "--password", "***", "-v"]),
         ([f"--token={CANARY}", "--auth=${A}"], ["--token=***", "--auth=${A}"]),
         ({"secrets": [CANARY, 1]}, {"secrets": ["***", "***"]}),
