@@ -19,7 +19,6 @@ from framebus_launcher.table import built_in_settings
 
 log = logging.getLogger(__name__)
 
-CHECK_S = 10.0
 SHOWN_CHARACTERS = 300
 
 
@@ -30,7 +29,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def find_processor_problems(settings: Settings, limit_s: float = CHECK_S) -> list[str]:
+def find_processor_problems(settings: Settings, limit_s: float) -> list[str]:
     """What is wrong with the processors: unknown names, settings that they do not take; each with its path.
 
     It starts Python and waits for it, at most `limit_s`; settings that are all defaults need no check.

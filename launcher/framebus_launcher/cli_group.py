@@ -1,9 +1,11 @@
-"""The commands about a group: up, run, down, status, start, stop, restart, check."""
+"""The commands about a group: up, run, down, status, start, stop, restart, reload, check."""
 
 import contextlib
+import json
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,25 +13,24 @@ from typing import Annotated
 
 import psutil
 import typer
-from rich.text import Text
 
 from framebus import codec
-from framebus.errors import ConfigError, ErrorCode, ExitCode, RefusedError
+from framebus.errors import ErrorCode, ExitCode, RefusedError
+from framebus.logs import FORMAT, JSON, wants_json
 from framebus.messages import CameraState, CameraStatus, ServiceState, ServiceStatus
 from framebus.place import Place
-from framebus.redact import RedactingFormatter
-from framebus.requests import GetState, ListServices, RestartService, StartService, StateRow, StopService
-from framebus.settings import Settings
-from framebus_launcher.checks import find_processor_problems
+from framebus.requests import GetState, ListServices, Reload, RestartService, StartService, StateRow, StopService
 from framebus_launcher.client import GroupClient, JsonOption, RunOption
-from framebus_launcher.config import load_settings, locate_problems, place_of
+from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.group import Group
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.live import LiveTable
 from framebus_launcher.lock import find_launchers
+from framebus_launcher.log_output import json_log, log_by, plain_log
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
+from framebus_launcher.reload import summary
+from framebus_launcher.schema import make_schema
 from framebus_launcher.spawner import search_path
-from framebus_launcher.table import Row, make_table, rows_of_kinds
 
 DOWN_LIMIT_S = 12.0
 SERVICE_LIMIT_S = 20.0
@@ -42,11 +43,14 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="FRAMEBUS_DATA", help="Folder of recordings, exports and the ledger.")
 ]
 NameArgument = Annotated[str, typer.Argument(help="As in export, or capture@front.")]
-_LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
+JsonLogsOption = Annotated[
+    bool, typer.Option("--json-logs", help="One JSON object a line, for collectors of logs (FRAMEBUS_LOG_FORMAT=json).")
+]
+log = logging.getLogger(__name__)
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (up, run, down, status, start, stop, restart, check):
+    for command in (up, run, down, status, start, stop, restart, reload, check):
         app.command()(command)
 
 
@@ -56,36 +60,42 @@ def up(
     run: RunOption = None,
     only: Annotated[list[str] | None, typer.Option(help="Only services of this kind; may be repeated.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Log lines instead of the live table.")] = False,
+    json_logs: JsonLogsOption = False,
 ) -> None:
     """Start the group and keep it up, in the foreground.
 
     Example: framebus up -c framebus.yml
     """
-    settings, place, rows = _load(config, data, run)
-    rows = rows_of_kinds(rows, only) if only else rows
+    file = ConfigFile(config, data=data, run=run, kinds=only or [])
+    first = file.first
     console = make_console()
-    width = max(len(row.name) for row in rows)
-
-    def show(name: str, line: str) -> None:
-        level = line.partition(" ")[0]
-        text = Text(f"{time.strftime('%H:%M:%S')} {name:<{width}} ", "dim")
-        text.append(line, _LEVEL_STYLES.get(level, ""))
-        console.print(text)
-
-    _log_by(show)
-    group = Group(settings, place, rows=rows, kinds=only or [], on_line=show)
-    live = contextlib.nullcontext() if plain or not is_terminal() else LiveTable(console, group.bus, group.services)
+    as_json = json_logs or wants_json(os.environ)
+    width = max((len(row.name) for row in first.rows), default=0)
+    show = json_log(_print_line) if as_json else plain_log(console, width)
+    log_by(show)
+    for warning in first.warnings:
+        log.warning("%s", warning)
+    group = Group(first.settings, first.place, rows=first.rows, kinds=only or [], file=file, on_line=show)
+    is_drawn = is_terminal() and not plain and not as_json
+    live = LiveTable(console, group.bus, group.services) if is_drawn else contextlib.nullcontext()
     with live:
         code = group.run()
     raise typer.Exit(code)
 
 
-def run(name: NameArgument, config: ConfigOption = None, data: DataOption = None, run: RunOption = None) -> None:
+def run(
+    name: NameArgument,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    run: RunOption = None,
+    json_logs: JsonLogsOption = False,
+) -> None:
     """Run one service of the configuration in the foreground, as systemd does.
 
     Example: framebus run capture@front
     """
-    _, place, rows = _load(config, data, run)
+    first = ConfigFile(config, data=data, run=run).first
+    place, rows = first.place, first.rows
     row = next((row for row in rows if row.name == name), None)
     if row is None:
         raise typer.BadParameter(f"the configuration has no {name}; it has {', '.join(row.name for row in rows)}")
@@ -94,6 +104,8 @@ def run(name: NameArgument, config: ConfigOption = None, data: DataOption = None
     environment["FRAMEBUS_NAME"] = row.name
     environment["FRAMEBUS_INCARNATION"] = str(Incarnations(place.data).draw(time.time()))
     environment["FRAMEBUS_SETTINGS"] = _in_memory(row.section)
+    if json_logs:
+        environment[FORMAT] = JSON
     try:
         os.execvpe(row.argv[0], row.argv, environment)  # the service itself is what systemd started
     except OSError as error:
@@ -111,6 +123,7 @@ def down(run: RunOption = None) -> None:
         raise RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}")
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)  # one that was stopped (SIGSTOP, Ctrl-Z) would not hear the first
     end_s = time.monotonic() + DOWN_LIMIT_S
     while find_launchers(place.run):
         if time.monotonic() > end_s:
@@ -127,7 +140,10 @@ def status(run: RunOption = None, as_json: JsonOption = False) -> None:
     with GroupClient(run) as group:
         services = _services(group)
         try:
-            cameras = [_camera(row) for row in group.ask("dispatcher", GetState(prefix="camera/")).rows]
+            names = {one.name for one in services}
+            rows = group.ask("dispatcher", GetState(prefix="camera/")).rows
+            known = [row for row in rows if not row.is_stale or row.src in names]
+            cameras = [_camera(row) for row in known]  # without those that the configuration no longer has
         except RefusedError as error:
             make_console(is_error=True).print(f"cameras: {error}", style="yellow")
             cameras = []
@@ -170,28 +186,55 @@ def restart(name: NameArgument, run: RunOption = None) -> None:
     """
     with GroupClient(run) as group:
         old = group.ask("launcher", RestartService(name=name)).incarnation
-        _print_when(group, name, lambda one: one.state is ServiceState.READY and one.incarnation > old)
+        _print_when(group, name, _is_ready_after(old))
 
 
-def check(config: ConfigOption = None, data: DataOption = None, run: RunOption = None) -> None:
+def reload(run: RunOption = None) -> None:
+    """Read the configuration again; only what changed in it is started, stopped or restarted.
+
+    Example: framebus reload
+    """
+    with GroupClient(run) as group:
+        old = {one.name: one.incarnation for one in group.ask("launcher", ListServices()).services}
+        applied = group.ask("launcher", Reload())
+        make_console().print(f"applied: {summary(applied)}")
+        for name in (*applied.restarted, *applied.started):
+            _print_when(group, name, _is_ready_after(old.get(name, -1)))
+
+
+def check(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    run: RunOption = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of the file instead, for editors.")
+    ] = False,
+) -> None:
     """Validate the configuration: all errors at once, each with its place; exit code 78 when there are any.
 
     Example: framebus check -c framebus.yml
     """
-    settings, place, rows = _load(config, data, run)
     console = make_console()
-    console.print(f"the configuration is fine: {len(settings.cameras)} cameras, {len(rows)} processes")
-    for row in rows:
+    if schema:
+        console.print(json.dumps(make_schema(), indent=2))
+        return
+    first = ConfigFile(config, data=data, run=run).first
+    for warning in first.warnings:
+        console.print(f"warning: {warning}", style="yellow")
+    console.print(f"the configuration is fine: {len(first.settings.cameras)} cameras, {len(first.rows)} processes")
+    for row in first.rows:
         console.print(f"  {row.name}")
+    place = first.place
     console.print(f"data {place.data}   run {place.run}   shm {place.shm}", style="dim")
 
 
-def _load(config: Path | None, data: Path | None, run: Path | None) -> tuple[Settings, Place, list[Row]]:
-    settings = load_settings(config, data=data, run=run)
-    if problems := find_processor_problems(settings):
-        raise ConfigError(locate_problems(config, problems))
-    place = place_of(settings)
-    return settings, place, make_table(settings, place)
+def _is_ready_after(incarnation: int) -> Callable[[ServiceStatus], bool]:
+    return lambda one: one.state is ServiceState.READY and one.incarnation > incarnation
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _services(group: GroupClient) -> list[ServiceStatus]:
@@ -242,15 +285,3 @@ def _in_memory(section: bytes) -> str:
     descriptor = os.memfd_create("settings", 0)
     os.write(descriptor, section)
     return f"/proc/self/fd/{descriptor}"
-
-
-def _log_by(show: Callable[[str, str], None]) -> None:
-    """The launcher's own log lines look like those of the services."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            show("launcher", self.format(record))
-
-    handler = Handler()
-    handler.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shutil
 import zoneinfo
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from framebus.errors import ConfigError
 from framebus.place import Place
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, Settings, find_problems
 from framebus_launcher.document import Document, read_document
+from framebus_launcher.spawner import search_path
 from framebus_launcher.table import BUILT_IN, RESERVED
 from framebus_launcher.variables import substitute
 
@@ -26,25 +28,25 @@ def load_settings(path: Path | None, *, data: Path | None = None, run: Path | No
     Paths in the file are relative to its folder. Raises ConfigError with every problem at once, each with file and
     line, as in `framebus.yml:12: cameras.front.detect.fps: ...`.
     """
-    document = read_document(path or _find_file())
-    document.value = substitute(document.value, os.environ, document.problems)
-    problems = document.problems + find_settings_problems(document.value)
+    return settings_in(read_document(path or find_file()), data=data, run=run)
+
+
+def settings_in(document: Document, *, data: Path | None = None, run: Path | None = None) -> Settings:
+    """The settings in a document; raises ConfigError with every problem at once."""
+    problems = list(document.problems)
+    value = substitute(document.value, os.environ, problems)
+    problems += find_settings_problems(value)
     settings = Settings()
     if not problems:
         folder = Path(document.file).parent.resolve()
-        settings = _resolve(msgspec.convert(document.value, Settings), folder)
+        settings = _resolve(msgspec.convert(value, Settings), folder)
         overrides = {"data": data, "run": run}
         absolute = {name: str(given.absolute()) for name, given in overrides.items() if given is not None}
         settings = msgspec.structs.replace(settings, **absolute)
         problems = _place_problems(settings)
     if problems:
-        raise ConfigError(_in_order(document, problems))
+        raise ConfigError(in_order(document, problems))
     return settings
-
-
-def locate_problems(path: Path | None, problems: list[str]) -> list[str]:
-    """Problems that were found later in the settings of this file, each with file and line."""
-    return _in_order(read_document(path or _find_file()), problems)
 
 
 def place_of(settings: Settings) -> Place:
@@ -85,7 +87,29 @@ def check_sources(settings: Settings) -> list[str]:
     return problems
 
 
-def _find_file() -> Path:
+def find_warnings(document: Document, settings: Settings) -> list[str]:
+    """What is allowed and yet hardly meant, each with file and line.
+
+    A program or a video that is not there is no error: it may be in another container, or on a disk that comes later.
+    """
+    if not document.value:
+        return [f"{document.file}: is empty: a group without cameras; `framebus demo` shows one with a camera"]
+    warnings = []
+    for name, camera in settings.cameras.items():
+        for where, source in (("source", camera.source), ("detect.source", camera.detect.source)):
+            if source is not None and "://" not in source and not Path(source).is_file():
+                warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
+    for name, section in settings.services.items():
+        if name not in BUILT_IN:
+            plugin = msgspec.convert(section, Plugin)
+            program = plugin.command[0]
+            if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:
+                warnings.append(f"services.{name}.command: there is no program {program} here")
+    return in_order(document, warnings)
+
+
+def find_file() -> Path:
+    """The configuration of this folder; raises ConfigError when it has none."""
     for name in DEFAULT_FILES:
         if Path(name).is_file():
             return Path(name)
@@ -133,8 +157,8 @@ def _place_problems(settings: Settings) -> list[str]:
     return []
 
 
-def _in_order(document: Document, problems: list[str]) -> list[str]:
-    """Each problem once, in the order of the file."""
+def in_order(document: Document, problems: list[str]) -> list[str]:
+    """Each problem once, with file and line, in the order of the file."""
     located = {document.locate(problem): None for problem in problems}
 
     def line(text: str) -> int:

@@ -1,4 +1,4 @@
-"""What the launcher answers at its own door: list, start, stop, restart."""
+"""What the launcher answers at its own door about its services: list, start, stop, restart, kill, logs."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from framebus.bus import Bus
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import ServiceStats, ServiceStatus
 from framebus.requests import (
+    GetLogs,
     GetStats,
     KillService,
     ListServices,
@@ -18,15 +19,26 @@ from framebus.requests import (
     StartService,
     StopService,
 )
+from framebus_launcher.logbook import Logbook
 from framebus_launcher.member import Member
+from framebus_launcher.reload import Reloader
 
 
 class Desk:
     """Answers requests about the members of a group."""
 
-    def __init__(self, bus: Bus, members: Mapping[str, Member], is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        members: Mapping[str, Member],
+        logbook: Logbook,
+        reloader: Reloader,
+        is_stopping: Callable[[], bool],
+    ) -> None:
         self._bus = bus
         self._members = members
+        self._logbook = logbook
+        self._reloader = reloader
         self._is_stopping = is_stopping
 
     def open(self) -> None:
@@ -36,6 +48,7 @@ class Desk:
         self._bus.answer(StopService, self._stop)
         self._bus.answer(RestartService, self._restart)
         self._bus.answer(KillService, self._kill)
+        self._bus.answer(GetLogs, self._logbook.read)
         self._bus.answer(Ping, self._ping)
         self._bus.answer(GetStats, self._stats)
 
@@ -44,6 +57,7 @@ class Desk:
 
     def _start(self, ask: StartService) -> ServiceStatus:
         member = self._find(ask.name)
+        self._reloader.refresh(member)
         member.start(self._bus.clock.boot_s())
         return member.status
 
@@ -54,6 +68,7 @@ class Desk:
 
     def _restart(self, ask: RestartService) -> ServiceStatus:
         member = self._find(ask.name)
+        self._reloader.refresh(member)
         member.stop(self._bus.clock.boot_s(), again=True)
         return member.status
 
@@ -61,7 +76,7 @@ class Desk:
         member = self._find(ask.name)
         if member.child is None:
             raise RefusedError(ErrorCode.CONFLICT, f"{ask.name} does not run now; it is {member.status.state.value}")
-        member.send(ask.signal)
+        member.send(ask.signal, self._bus.clock.boot_s())
         return member.status
 
     def _ping(self, _: Ping) -> Pong:
@@ -76,4 +91,6 @@ class Desk:
         member = self._members.get(name)
         if member is None:
             raise RefusedError(ErrorCode.NOT_FOUND, f"no service {name}; there are {', '.join(self._members)}")
+        if self._reloader.is_leaving(member):
+            raise RefusedError(ErrorCode.NOT_FOUND, f"{name} is no longer in the configuration; it is stopping")
         return member

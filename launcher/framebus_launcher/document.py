@@ -39,15 +39,28 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read a file; raises ConfigError when it can't be read, or is neither YAML nor TOML."""
+    return parse_document(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; raises ConfigError when it can't be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # and not as text: line ends stay as they are
     except FileNotFoundError:
         raise ConfigError([f"{path}: there is no such file"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from None
-    return _read_toml(str(path), text) if path.suffix == ".toml" else _read_yaml(str(path), text)
+
+
+def parse_document(path: Path, text: str) -> Document:
+    """What stands in the text of a file; raises ConfigError when it is neither YAML nor TOML."""
+    return _read_toml(str(path), text) if is_toml(path) else _read_yaml(str(path), text)
+
+
+def is_toml(path: Path) -> bool:
+    return path.suffix == ".toml"
 
 
 def _read_toml(file: str, text: str) -> Document:

@@ -46,6 +46,16 @@ def remove_rings(place: Place, rows: Collection[Row], *, is_whole: bool) -> None
 def tidy(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:
     """Remove what this launcher and its children, also those that were killed, left in the folders."""
     remove_rings(place, rows, is_whole=is_whole)
+    tidy_rows(place, rows)
+    with suppress(OSError):  # not empty: another launcher has a part of the group
+        settings_folder(place).rmdir()
+    with suppress(OSError):
+        place.shm.rmdir()
+
+
+def tidy_rows(place: Place, rows: Collection[Row]) -> None:
+    """Remove the sockets, rings and settings of rows whose processes have ended; the folders stay."""
+    remove_rings(place, rows, is_whole=False)
     doors = [place.door(row.name) for row in rows]
     if any(row.name == DISPATCHER for row in rows):
         doors += [place.pub, place.sub]
@@ -54,10 +64,6 @@ def tidy(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:
             Path(door.removeprefix("ipc://")).unlink(missing_ok=True)
     for row in rows:
         (settings_folder(place) / f"{row.name}.json").unlink(missing_ok=True)
-    with suppress(OSError):  # not empty: another launcher has a part of the group
-        settings_folder(place).rmdir()
-    with suppress(OSError):
-        place.shm.rmdir()
 
 
 def check_names(rows: Collection[Row], place: Place) -> None:

@@ -9,20 +9,20 @@ from types import FrameType
 
 import msgspec
 
-from framebus.errors import ExitCode
+from framebus.errors import ExitCode, RefusedError
 from framebus.messages import ServiceStatus
 from framebus.place import Place
-from framebus.requests import WorkerLost
 from framebus.settings import DispatcherSettings, Settings
 from framebus.transport import SocketBus
+from framebus_launcher.config_file import ConfigFile
+from framebus_launcher.crew import Crew
 from framebus_launcher.desk import Desk
 from framebus_launcher.folders import check_names, make_folders, remove_rings, tidy
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.lock import LockedError, lock_group
-from framebus_launcher.losses import Losses
+from framebus_launcher.logbook import Logbook, LogbookHandler
 from framebus_launcher.member import Member
-from framebus_launcher.notices import Notices, leader_of
-from framebus_launcher.process import RunningChild
+from framebus_launcher.reload import Reloader
 from framebus_launcher.removed_cameras import RemovedCameras
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
@@ -33,6 +33,8 @@ TURN_S = 0.5
 STATUS_S = 5.0
 STOP_S = 7.5
 """after so long of stopping what still lives is killed, so that all is gone within 8 s"""
+GIVE_UP_S = 5.0
+"""what was killed and does not die within so long is left to the kernel"""
 GAP_S = 1.0
 """a turn later than this: the launcher was stopped, or the machine slept"""
 NO_DISPATCHER = 3
@@ -49,32 +51,37 @@ class Group:
         *,
         rows: Sequence[Row],
         kinds: Sequence[str] = (),
+        file: ConfigFile | None = None,
         on_change: Callable[[ServiceStatus], None] = lambda status: None,
         on_line: Callable[[str, str], None] = lambda name, line: None,
     ) -> None:
-        """`kinds` names those that `up --only` runs. Raises PermissionError, ConfigError; on the main thread only."""
+        """`kinds` names those that `up --only` runs; `file` is what a reload reads.
+
+        Raises PermissionError, ConfigError; on the main thread only.
+        """
         check_names(rows, place)
         make_folders(place)
+        self._settings = settings
         self._place = place
-        self._rows = list(rows)
         self._kinds = list(kinds)
         self._on_change = on_change
-        self._on_line = on_line
         self._incarnations = Incarnations(place.data)
         part = "-".join(kinds)[:32]
         self.bus = SocketBus(f"launcher@{part}" if part else "launcher", place=place)
         self.bus.epoch = self._incarnations.draw(self.bus.clock.wall_s())
         self._notify = place.run / (f"notify.{part}" if part else "notify")
-        self._spawner = Spawner(place, self._notify, self._incarnations, self.bus.clock)
-        policy = settings.launcher.restart
-        self.members = {row.name: Member(row, policy, self._spawn, self.bus.clock.wall_s) for row in rows}
-        self._tiers = sorted({row.tier for row in rows})
-        """those that have not begun"""
+        spawner = Spawner(place, self._notify, self._incarnations, self.bus.clock)
+        self._logbook = Logbook(self.bus.clock.wall_s, self.bus.epoch)
+        self._crew = Crew(self.bus, spawner, settings.launcher.restart, self._logbook, on_line)
+        self._waiting = [self._crew.add(row) for row in rows]
+        """members whose tier has not begun"""
+        self._reloader = Reloader(self.bus, self._crew, place, file, self._begin, lambda: self._stop_s is not None)
         self._opened = ExitStack()
         self._began_s = self._turned_s = self.bus.clock.boot_s()
         self._was_all_ready = False
         self._stop_s: float | None = None
-        self._is_urgent = False
+        self._urgent_s: float | None = None
+        """when what still ran was killed"""
         self._is_over = False
         self._exit_code: int = ExitCode.OK
         self._signals: list[int] = []
@@ -99,23 +106,22 @@ class Group:
 
     def open(self) -> None:
         """Take the locks and open the doors; raises LockedError when another launcher has them."""
-        has_dispatcher = DISPATCHER in self.members
-        self._opened.enter_context(lock_group(self._place, self._kinds, with_data=has_dispatcher))
-        remove_rings(self._place, self._rows, is_whole=not self._kinds)
-        self._opened.callback(tidy, self._place, self._rows, is_whole=not self._kinds)
-        self._notices = Notices(self._notify)
-        self._opened.callback(self._notices.close)
-        self._losses = Losses(self.bus, self._note_told)
-        self._opened.callback(self._losses.close)
-        self.bus.watch(self._notices.fileno(), self._hear)
-        self._opened.callback(self.bus.unwatch, self._notices.fileno())
-        self.bus.every(STATUS_S, self._measure)
-        Desk(self.bus, self.members, lambda: self._stop_s is not None).open()
-        if has_dispatcher:
+        is_whole = not self._kinds
+        self._opened.enter_context(lock_group(self._place, self._kinds, with_data=DISPATCHER in self.members))
+        remove_rings(self._place, self._crew.rows, is_whole=is_whole)
+        self._opened.callback(lambda: tidy(self._place, self._crew.rows, is_whole=is_whole))
+        handler = LogbookHandler(self._logbook)
+        logging.getLogger().addHandler(handler)
+        self._opened.callback(logging.getLogger().removeHandler, handler)
+        self._crew.open(self._notify)
+        self._opened.callback(self._crew.close)
+        self.bus.every(STATUS_S, self._crew.measure)
+        Desk(self.bus, self.members, self._logbook, self._reloader, lambda: self._stop_s is not None).open()
+        self._reloader.open(self._settings)
+        if DISPATCHER in self.members:
             removed = RemovedCameras(self._place.data, self._cameras, self.bus.clock)
             removed.start()
             self._opened.callback(removed.stop)
-        self._opened.callback(self._kill_all)
         self._began_s = self._turned_s = self.bus.clock.boot_s()
         self._reconcile(self._began_s)
 
@@ -145,10 +151,6 @@ class Group:
         self.bus.turn(0.0)  # the last calls of on_change and on_line
         self.bus.close()
 
-    def _cameras(self) -> list[str]:
-        """Those of the configuration, as the dispatcher is told them, whichever kinds run here."""
-        return msgspec.json.decode(self.members[DISPATCHER].row.section, type=DispatcherSettings).cameras
-
     def services(self) -> list[ServiceStatus]:
         """How every row is, in the order of the table."""
         return [member.status for member in self.members.values()]
@@ -158,11 +160,23 @@ class Group:
         """Whether everything has stopped."""
         return self._is_over
 
+    @property
+    def members(self) -> dict[str, Member]:
+        """Who belongs to the group now, by name."""
+        return self._crew.members
+
+    def _cameras(self) -> list[str]:
+        """Those of the configuration as it is now; a launcher of a part knows the others' from the dispatcher's row."""
+        section = self.members[DISPATCHER].row.section
+        return msgspec.json.decode(section, type=DispatcherSettings).cameras
+
     # The loop ---------------------------------------------------------------------------------------------------------
 
     def _next_s(self) -> float:
         due_s = min((member.next_s for member in self.members.values()), default=float("inf"))
-        if self._stop_s is not None and not self._is_urgent:
+        if self._urgent_s is not None:
+            due_s = min(due_s, self._urgent_s + GIVE_UP_S)
+        elif self._stop_s is not None:
             due_s = min(due_s, self._stop_s + STOP_S)
         return due_s
 
@@ -176,6 +190,7 @@ class Group:
         for member in self.members.values():
             if member.is_changed:
                 self._tell(member)
+        self._reloader.step(now_s)
 
     def _begin_tiers(self, now_s: float) -> None:
         dispatcher = self.members.get(DISPATCHER)
@@ -184,110 +199,55 @@ class Group:
             self._exit_code = NO_DISPATCHER
             self.stop()
             return
-        while self._tiers and all(member.is_settled for member in self._before(self._tiers[0])):
-            tier = self._tiers.pop(0)
-            for member in self.members.values():
-                if member.row.tier == tier:
-                    member.start(now_s)
+        self._waiting = [member for member in self._waiting if not member.is_stopped]  # it was asked, while it waited
+        for member in sorted(self._waiting, key=lambda member: member.row.tier):
+            if all(other.is_settled for other in self._before(member.row.tier)):
+                self._waiting.remove(member)
+                member.start(now_s)
         if not self._was_all_ready and all(member.is_up for member in self.members.values()):
             self._was_all_ready = True
             log.info("all %d services are ready after %.2f s", len(self.members), now_s - self._began_s)
+
+    def _begin(self, member: Member) -> None:
+        self._waiting.append(member)
 
     def _before(self, tier: int) -> list[Member]:
         return [member for member in self.members.values() if member.row.tier < tier]
 
     def _stop_tiers(self, now_s: float, stop_s: float) -> None:
         alive = [member for member in self.members.values() if member.child is not None]
+        names = ", ".join(member.row.name for member in alive)
         for member in self.members.values():
             if member.child is None:
                 member.stop(now_s)  # it shall not start again
         if not alive:
             self._is_over = True
-            return
-        if now_s >= stop_s + STOP_S and not self._is_urgent:
-            log.warning("not stopped within %.1f s: %s", STOP_S, ", ".join(member.row.name for member in alive))
+        elif self._urgent_s is not None:
+            if now_s >= self._urgent_s + GIVE_UP_S:
+                log.error("killed and not dead after %.0f s: %s; left to the kernel", GIVE_UP_S, names)
+                self._is_over, self._exit_code = True, ExitCode.FAILED
+        elif now_s >= stop_s + STOP_S:
+            log.warning("not stopped within %.1f s: %s", STOP_S, names)
             self._hurry()
-        if not self._is_urgent:
+        else:
             tier = max(member.row.tier for member in alive)
             for member in alive:
                 if member.row.tier == tier:
                     member.stop(now_s)
             if tier == 0:
-                self._losses.end()
+                self._crew.end_telling()
 
     def _hurry(self) -> None:
-        self._is_urgent = True
-        self._losses.end()
+        self._urgent_s = now_s = self.bus.clock.boot_s()
+        self._crew.end_telling()
         for member in self.members.values():
-            member.kill()
+            member.kill(now_s)
 
     def _tell(self, member: Member) -> None:
         member.is_changed = False
         status = member.status
         self.bus.publish(status)
         self.bus.call_soon(partial(self._on_change, status))
-
-    def _measure(self) -> None:
-        for member in self.members.values():
-            if isinstance(member.child, RunningChild):
-                member.usage = member.child.usage()
-            member.is_changed = True
-
-    # Children ---------------------------------------------------------------------------------------------------------
-
-    def _spawn(self, row: Row) -> RunningChild:
-        child = self._spawner.spawn(row)
-        member = self.members[row.name]
-        self.bus.watch(child.out, partial(self._read, member, child))
-        self.bus.watch(child.pidfd, partial(self._reap, member, child))
-        return child
-
-    def _hear(self) -> None:
-        members = {member.child.pid: member for member in self.members.values() if member.child is not None}
-        now_s = self.bus.clock.boot_s()
-        for notice in self._notices.take():
-            leader = leader_of(notice.pid, members)
-            if leader is None:
-                self.bus.stats.count("notices.stranger")
-            else:
-                members[leader].note(notice, now_s)
-
-    def _read(self, member: Member, child: RunningChild) -> None:
-        data = child.read()
-        if data:
-            self._show(member, member.tail.feed(data))
-        elif data is not None:
-            self.bus.unwatch(child.out)
-
-    def _reap(self, member: Member, child: RunningChild) -> None:
-        self._hear()  # what it said before it died
-        self.bus.unwatch(child.pidfd)
-        self.bus.unwatch(child.out)
-        how, words = child.reap()
-        self._show(member, member.tail.feed(words) + member.tail.flush())
-        lost = member.die(how, self.bus.clock.boot_s())
-        if member.row.name != DISPATCHER:
-            self._losses.tell(lost)
-
-    def _show(self, member: Member, lines: list[str]) -> None:
-        if lines:
-            self.bus.call_soon(partial(self._hand_lines, member.row.name, lines))
-
-    def _hand_lines(self, name: str, lines: list[str]) -> None:
-        for line in lines:
-            self._on_line(name, line)
-
-    def _note_told(self, lost: WorkerLost) -> None:
-        self.members[lost.worker].told(lost.incarnation)
-
-    def _kill_all(self) -> None:
-        """The end, also when something of ours went wrong: no child outlives us."""
-        self._losses.end()
-        for member in self.members.values():
-            child = member.child
-            if isinstance(child, RunningChild):
-                member.kill()
-                self._reap(member, child)
 
     # Signals ----------------------------------------------------------------------------------------------------------
 
@@ -298,12 +258,20 @@ class Group:
         while self._signals:
             number = self._signals.pop(0)
             if number == signal.SIGHUP:
-                log.warning("SIGHUP: reloading is not there yet; restart the group to read the configuration again")
+                self._reload()
             elif self._stop_s is None:
                 self.stop()
             else:
                 log.warning("asked twice: killing what still runs")
                 self._hurry()
+
+    def _reload(self) -> None:
+        """As asked by SIGHUP: what is wrong stands in the log."""
+        try:
+            self._reloader.reload()
+        except RefusedError as error:
+            for line in error.message.splitlines():
+                log.error("%s", line)
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -25,18 +25,19 @@ class Liveness:
     """Counts the silence of one child."""
 
     def __init__(self, now_s: float) -> None:
-        self._heard_s = now_s
+        self.heard_s = now_s
+        """the last beat"""
         self.silence = Silence.NONE
 
     def beat(self, now_s: float) -> None:
         """It lives. After SIGABRT a beat comes too late: the child is on its way out."""
         if self.silence < Silence.ABORTED:
-            self._heard_s = now_s
+            self.heard_s = now_s
             self.silence = Silence.NONE
 
     def skip(self, gap_s: float) -> None:
         """The launcher itself did not run for so long, or the machine slept: that was nobody's silence."""
-        self._heard_s += gap_s
+        self.heard_s += gap_s
 
     def step(self, now_s: float) -> Silence | None:
         """The step that is due now, one at a time; None when there is none."""
@@ -51,4 +52,4 @@ class Liveness:
         """When the next step is due."""
         if self.silence is Silence.KILLED:
             return None
-        return self._heard_s + _STEPS[Silence(self.silence + 1)]
+        return self.heard_s + _STEPS[Silence(self.silence + 1)]

@@ -12,6 +12,8 @@ from framebus.requests import WorkerLost
 log = logging.getLogger(__name__)
 
 ASK_S = 0.5
+CLOSE_S = 2.0
+"""what the thread has to come back from its last question"""
 MAX_WAITING = 1_000
 """deaths that wait for a dispatcher; beyond it the oldest is dropped, and its leases run out by the clock"""
 Told = Callable[[WorkerLost], None]
@@ -44,9 +46,11 @@ class Losses:
         self._has_news.set()
 
     def close(self) -> None:
-        """After `end()`: wait until the thread has let go of the bus, at most half a second."""
+        """After `end()`: wait until the thread has let go of the bus, half a second as a rule."""
         self.end()
-        self._thread.join()
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            log.warning("still asks the dispatcher after %.0f s; left behind", CLOSE_S)
 
     def _run(self) -> None:
         while not self._is_closed:

@@ -22,6 +22,8 @@ SILENT_READY_S = 1.0
 """a child that does not speak sd_notify is ready when it has run for so long"""
 TOLD_S = 0.2
 """a successor waits no longer for the dispatcher to hear of the death"""
+ORDERED_S = 10.0
+"""a signal that was ordered kills within so long: also SIGSTOP, by the silence that follows"""
 FOREVER_S = float("inf")
 
 
@@ -34,11 +36,12 @@ class Member:
         self.child: Child | None = None
         self.was_ready = False
         """ever, since the launcher started"""
+        self._has_begun = False
         self._has_failed = False
         self.is_changed = True
         """the status has news; who tells them sets it back"""
         self.usage = Usage()
-        self._policy = policy
+        self.policy = policy
         self._spawn = spawn
         self._wall_s = wall_s
         self._state = ServiceState.STARTING
@@ -46,7 +49,9 @@ class Member:
         self._reason = "waits for its turn"
         self._said = ""
         self._incarnation = 0
-        self._starts = 0
+        self._restarts = 0
+        self._is_restart = False
+        """the next start makes good for a death that nobody asked for"""
         self._last_exit = Exit()
         self._back_after_s: float | None = None
         self._record = Record()
@@ -63,9 +68,10 @@ class Member:
         self._kill_s = FOREVER_S
         self._is_asked = False
         """the end of the child is our wish"""
+        self._asked_s = 0.0
         self._again = False
-        self._is_ordered = False
-        """the death that comes is a test"""
+        self._ordered_until_s = 0.0
+        """a death until then is a test"""
 
     # What is asked ----------------------------------------------------------------------------------------------------
 
@@ -74,7 +80,7 @@ class Member:
         if self.child is not None:
             self._again = self._is_asked
             return
-        self._record = Record()
+        self._record, self._is_restart = Record(), False
         self._start_s = now_s
         if self._state is not ServiceState.STARTING:
             self._become(ServiceState.STARTING)
@@ -89,21 +95,34 @@ class Member:
             elif self._state is not ServiceState.STOPPED:
                 self._become(ServiceState.STOPPED)
         elif not self._is_asked:
-            self._is_asked = True
+            self._is_asked, self._asked_s = True, now_s
             self._kill_s = now_s + STOP_S
             self.child.send_group(signal.SIGTERM)
 
-    def kill(self) -> None:
+    def replace(self, row: Row, now_s: float) -> bool:
+        """Be this row from now on. Whether its process is replaced, too: who is off, or waits for its turn, is not."""
+        self.row = row
+        is_off = self._state is ServiceState.STOPPED or (self._is_asked and not self._again)
+        if is_off or (self.child is None and not self._has_begun):
+            return False
+        self.stop(now_s, again=True)
+        return True
+
+    def kill(self, now_s: float) -> None:
         """End the child now, in whatever state it is."""
         if self.child is not None:
-            self._is_asked = True
+            if not self._is_asked:
+                self._is_asked, self._asked_s = True, now_s
             self._kill_s = FOREVER_S
             self.child.send_group(signal.SIGKILL)
 
-    def send(self, number: int) -> None:
-        """Send a signal to the child and what it started. A death of that is ordered: it starts again at once."""
+    def send(self, number: int, now_s: float) -> None:
+        """Send a signal to the child and what it started. A death of that is ordered: it starts again at once.
+
+        Also that of a child that was stopped by the signal and is found hanging; but who survives it dies for himself.
+        """
         if self.child is not None:
-            self._is_ordered = True
+            self._ordered_until_s = now_s + ORDERED_S
             self.child.send_group(number)
 
     # What happens -----------------------------------------------------------------------------------------------------
@@ -126,12 +145,13 @@ class Member:
     def die(self, how: Exit, now_s: float) -> WorkerLost:
         """The child is dead. What there is to tell the dispatcher."""
         is_hung = self._liveness is not None and self._liveness.silence >= Silence.ABORTED
+        is_ordered = now_s < self._ordered_until_s
         lost = WorkerLost(
             worker=self.row.name,
             incarnation=self._incarnation,
             exit_code=how.code,
             signal=how.signal,
-            by_us=self._is_asked or self._is_ordered,
+            by_us=self._is_asked or is_ordered,
             hung=is_hung or self._is_late,
             log_tail=list(self.tail.lines),
         )
@@ -140,17 +160,16 @@ class Member:
             reason = f"no beat for {SUSPECT_S:.0f} s and more, {how}"
         elif self._is_late:
             reason = f"not ready within {self.row.ready_s:g} s, {how}"
-        self._end_life(how, now_s)
-        if self._is_ordered and not self._is_asked:
+        fault_s = self._liveness.heard_s if is_hung and self._liveness is not None else now_s
+        self._end_life(how, fault_s, now_s)
+        if self._is_asked:
+            self._after_stop(how, now_s)
+        elif is_ordered:
+            log.warning("%s: %s, as ordered; started again", self.row.name, reason)
             self._become(ServiceState.RESTARTING, reason)
             self._start_s = now_s
-        elif not self._is_asked:
-            self._after_death(how, reason, now_s)
-        elif self._again:
-            self.start(now_s)
         else:
-            self._died_s = None  # who comes back by wish has not come back from a death
-            self._become(ServiceState.STOPPED)
+            self._after_death(how, reason, now_s)
         return lost
 
     def told(self, incarnation: int) -> None:
@@ -203,6 +222,15 @@ class Member:
         return self._has_failed and self.row.name != DISPATCHER
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing that was asked of it is still under way."""
+        return self._state is not ServiceState.STARTING and not (self.child is not None and self._is_asked)
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._state is ServiceState.STOPPED
+
+    @property
     def is_broken(self) -> bool:
         return self._state is ServiceState.BROKEN
 
@@ -218,7 +246,7 @@ class Member:
             state=self._state,
             pid=self.child.pid if self.child is not None else None,
             incarnation=self._incarnation,
-            restarts=max(0, self._starts - 1),
+            restarts=self._restarts,
             since_at_s=self._since_at_s,
             exit_code=self._last_exit.code,
             signal=self._last_exit.signal,
@@ -239,11 +267,14 @@ class Member:
     def _start(self, now_s: float) -> None:
         self._start_s = None
         self._ready_s, self._liveness, self._kill_s = None, None, FOREVER_S
-        self._is_asked = self._again = self._is_ordered = False
+        self._is_asked = self._again = False
+        self._ordered_until_s = 0.0
         self._said, self.usage = "", Usage()
         self._spawned_s = now_s
         self._limit_s, self._is_late = now_s + (self.row.ready_s if self.row.notify else SILENT_READY_S), False
-        self._starts += 1
+        self._has_begun = True
+        self._restarts += self._is_restart
+        self._is_restart = False
         try:
             self.child = self._spawn(self.row)
         except OSError as error:
@@ -285,23 +316,37 @@ class Member:
         elif step is Silence.KILLED:
             child.send_group(signal.SIGKILL)
 
-    def _end_life(self, how: Exit, now_s: float) -> None:
+    def _end_life(self, how: Exit, fault_s: float, now_s: float) -> None:
+        """`fault_s`: since when it is missed; who hung was missed before it died."""
         self.child, self._liveness, self.usage = None, None, Usage()
-        self._died_s, self._last_exit = now_s, how
+        self._died_s, self._last_exit = fault_s, how
         self._hold_s = now_s + TOLD_S if self.row.name != DISPATCHER else 0.0
 
+    def _after_stop(self, how: Exit, now_s: float) -> None:
+        name, took_s = self.row.name, now_s - self._asked_s
+        if how.signal == signal.SIGKILL:
+            log.warning("%s was killed after %.2f s", name, took_s)
+        else:
+            # A program without a handler dies of our SIGTERM, and that is in good order.
+            log.info("%s stopped after %.2f s%s", name, took_s, f" with {how}" if how.code else "")
+        if self._again:
+            self.start(now_s)
+        else:
+            self._died_s = None  # who comes back by wish has not come back from a death
+            self._become(ServiceState.STOPPED)
+
     def _after_death(self, how: Exit, reason: str, now_s: float) -> None:
-        self._has_failed = True
+        self._has_failed = self._is_restart = True
         ready_for_s = now_s - self._ready_s if self._ready_s is not None else None
         death = Death(at_s=now_s, ready_for_s=ready_for_s, exit_code=how.code, signal=how.signal)
-        verdict = judge(self._record, death, self._policy)
+        verdict = judge(self._record, death, self.policy)
         self._record = verdict.record
         self._start_s = None if verdict.wait_s is None else now_s + verdict.wait_s
         name = self.row.name
         if how.code in NOT_AGAIN:
-            again = f"not started again; mend it, then `framebus start {name}`"
+            again = f"not started again; mend it, then `framebus start {name}` reads its settings anew"
         elif verdict.record.is_broken:
-            policy = self._policy
+            policy = self.policy
             again = f"{policy.deaths} early deaths in {policy.within_s:g} s; tried again every {PROBE_S:.0f} s"
         else:
             log.warning("%s: %s; started again in %.1f s", name, reason, verdict.wait_s)

@@ -1,6 +1,7 @@
 """One running child: its pid, its pidfd, and what it prints. It is started here, and only here."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from framebus_launcher import child
 TAIL_LINES = 200
 MAX_LINE = 1_000
 READ_BYTES = 65_536
+KILLED_S = 1.0
+"""what a process has to die of SIGKILL before it is left to the kernel"""
 MAX_READS = 64
 """at a death: 4 MiB of last words are enough"""
 
@@ -114,7 +117,8 @@ class RunningChild:
             self._usage = psutil.Process(self.pid)
         except (OSError, psutil.Error) as error:  # no child that nobody watches
             self.send_group(signal.SIGKILL)
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(KILLED_S)
             self._process.stdout.close()
             raise OSError(f"{argv[0]} cannot be watched: {error}") from None
         with suppress(psutil.Error):
@@ -136,6 +140,12 @@ class RunningChild:
             return os.read(self.out, READ_BYTES)
         except BlockingIOError:
             return None
+
+    def has_ended(self, limit_s: float) -> bool:
+        """Whether it is dead, or dies within this time. After SIGKILL it is not when the kernel waits for a disk."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(limit_s * 1_000))
 
     def reap(self) -> tuple[Exit, bytes]:
         """After its death: what it left behind in its group dies too. How it ended, and its last words."""

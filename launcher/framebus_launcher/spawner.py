@@ -15,6 +15,8 @@ from framebus_launcher.table import Row
 
 SUPERVISION = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """what a supervisor tells its child: ours are not our children's"""
+OURS = ("FRAMEBUS_LOG_FORMAT",)
+"""what is meant for the launcher: children write plain lines to it, whatever it makes of them"""
 
 
 class Spawner:
@@ -38,7 +40,7 @@ class Spawner:
         )
 
     def _environment(self, row: Row, incarnation: int, settings: Path) -> Mapping[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in SUPERVISION}
+        inherited = {name: value for name, value in os.environ.items() if name not in SUPERVISION + OURS}
         told = {
             **self._place.to_environment(),
             "FRAMEBUS_NAME": row.name,

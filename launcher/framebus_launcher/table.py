@@ -38,6 +38,8 @@ class Row:
     nice: int = 0
     ready_s: float = READY_S
     env: dict[str, str] = field(default_factory=dict)
+    live: tuple[str, ...] = ()
+    """the settings that it takes from `config/<setting>/` while it runs; a change of another restarts it"""
 
     @property
     def kind(self) -> str:
@@ -48,7 +50,7 @@ class Row:
 def make_table(settings: Settings, place: Place) -> list[Row]:
     """The rows of a group, in the order of starting; raises ConfigError for names too long to be a socket's path."""
     dispatcher = DispatcherSettings(cameras=list(settings.cameras), jobs=settings.jobs)
-    rows = [_built_in(DISPATCHER, DISPATCHER, 0, dispatcher)]
+    rows = [_built_in(DISPATCHER, DISPATCHER, 0, dispatcher, live=("cameras", "jobs"))]
     export = built_in_settings(settings, "export", ExportSettings)
     if export is not None:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
@@ -83,13 +85,16 @@ def built_in_settings(settings: Settings, name: str, kind: type[S]) -> S | None:
     return kind() if value is True else msgspec.convert(value, kind)
 
 
-def _built_in(name: str, module: str, tier: int, section: msgspec.Struct, *, nice: int = 0) -> Row:
+def _built_in(
+    name: str, module: str, tier: int, section: msgspec.Struct, *, nice: int = 0, live: tuple[str, ...] = ()
+) -> Row:
     return Row(
         name=name,
         tier=tier,
         argv=(sys.executable, "-m", f"framebus_services.{module}"),
         section=msgspec.json.encode(section),
         nice=nice,
+        live=live,
     )
 
 

@@ -331,6 +331,7 @@ class ServiceStatus(Message, frozen=True, kw_only=True):
     pid: Count | None = None
     incarnation: Count = 0
     restarts: Count = 0
+    """after deaths that nobody asked for"""
     since_at_s: AtS
     exit_code: Whole | None = None
     """of the last death, if it exited"""

@@ -5,7 +5,6 @@ import faulthandler
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +15,10 @@ import msgspec
 
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ExitCode
+from framebus.logs import log_to_stderr
 from framebus.messages import ServiceState, ServiceStats, ServiceStatus
 from framebus.notify import Notifier
 from framebus.place import Place
-from framebus.redact import RedactingFormatter
 from framebus.requests import GetStats, Ping, Pong
 from framebus.transport import SocketBus
 
@@ -53,7 +52,7 @@ def run(name: str, make: Callable[[Bus], object], argv: Sequence[str] | None = N
     """
     arguments = _parse(name, argv)
     faulthandler.enable()  # SIGABRT from a supervisor that misses our beats writes every stack to the log
-    log_to_stderr()
+    log_to_stderr(os.environ.get("FRAMEBUS_NAME", name))
     try:
         bus = _make_bus(name, arguments.run)
         process = Process(bus, make, Notifier())
@@ -142,16 +141,6 @@ class Process:
         self._bus.publish(status)
         if state is ServiceState.READY:
             self._bus.every(STATUS_S, lambda: self._bus.publish(status))
-
-
-def log_to_stderr() -> None:
-    """Log lines for the launcher to take up, or for a person at a terminal; credentials never pass."""
-    handler = logging.StreamHandler(sys.stderr)
-    is_supervised = bool(os.environ.get("NOTIFY_SOCKET"))
-    handler.setFormatter(
-        RedactingFormatter("%(levelname)s %(message)s" if is_supervised else "%(asctime)s %(levelname)s %(message)s")
-    )
-    logging.basicConfig(level=os.environ.get("FRAMEBUS_LOG", "INFO"), handlers=[handler], force=True)
 
 
 def _parse(name: str, argv: Sequence[str] | None) -> argparse.Namespace:

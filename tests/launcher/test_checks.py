@@ -15,7 +15,7 @@ from groups import FRAMEBUS
 
 
 def problems_of(*processors: object) -> list[str]:
-    return find_processor_problems(Settings(services={"enrich": {"processors": list(processors)}}))
+    return find_processor_problems(Settings(services={"enrich": {"processors": list(processors)}}), limit_s=10.0)
 
 
 def test_an_unknown_processor_is_told_with_the_known_and_the_likely_one() -> None:
@@ -58,7 +58,7 @@ def test_every_kind_of_mistake_is_told(entry: object, said: str) -> None:
     ],
 )
 def test_what_is_right_has_no_problem(services: dict[str, object]) -> None:
-    assert find_processor_problems(Settings(services=services)) == []
+    assert find_processor_problems(Settings(services=services), limit_s=10.0) == []
 
 
 def test_a_check_that_takes_too_long_is_noted_and_refuses_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from framebus.errors import ConfigError
+from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.settings import Camera, Settings
 from framebus_launcher.config import check_sources, load_settings
+from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.document import read_document
 
 CANARY = "hunter2canary"
@@ -247,3 +248,81 @@ def test_each_setting_has_its_line(folder: Path) -> None:
     document = read_document(write(folder, "a:\n  b:\n    - x\n    - y: 1\n"))
 
     assert document.lines == {"a": 1, "a.b": 2, "a.b[0]": 3, "a.b[1]": 4, "a.b[1].y": 4}
+
+
+def warnings_of(folder: Path, text: str) -> list[str]:
+    """What is allowed in this file and yet hardly meant, the folder left out."""
+    return [one.replace(f"{folder}/", "") for one in ConfigFile(write(folder, text)).first.warnings]
+
+
+def test_what_is_hardly_meant_is_told_with_its_line_and_stops_nothing(folder: Path) -> None:
+    (folder / "here.mp4").touch()
+
+    warnings = warnings_of(
+        folder,
+        """cameras:
+  front: {source: here.mp4, detect: {source: gone.mp4}}
+  back:
+    source: gone.mp4
+  side: {source: "rtsp://10.0.0.5/1"}
+services:
+  good: {command: [python3, x.py]}
+  wrong: {command: [no-such-program, x.py]}
+  own: {command: [tool], env: {PATH: /nowhere}}
+""",
+    )
+
+    assert warnings == [
+        "framebus.yml:2: cameras.front.detect.source: there is no file gone.mp4 now",
+        "framebus.yml:4: cameras.back.source: there is no file gone.mp4 now",
+        "framebus.yml:8: services.wrong.command: there is no program no-such-program here",
+        "framebus.yml:9: services.own.command: there is no program tool here",
+    ]
+
+
+def test_an_empty_file_is_said_to_be_empty(folder: Path) -> None:
+    assert warnings_of(folder, "# nothing yet\n") == [
+        "framebus.yml: is empty: a group without cameras; `framebus demo` shows one with a camera"
+    ]
+
+
+def test_one_name_for_two_services_is_refused_with_both_lines(folder: Path) -> None:
+    text = "services:\n  one: {command: [x]}\n  one: {command: [y]}\n"
+
+    with pytest.raises(ConfigError, match=r"framebus.yml:3: services.one: stands here for the second time.*line 2"):
+        ConfigFile(write(folder, text))
+
+
+def test_a_revision_is_that_of_the_content(folder: Path) -> None:
+    path = write(folder, "timezone: Europe/Vienna\n")
+    first = ConfigFile(path).first.revision
+
+    write(folder, "timezone: Europe/Paris\n")
+    second = ConfigFile(path).first.revision
+    write(folder, "timezone: Europe/Vienna\n")
+
+    assert ConfigFile(path).first.revision == first != second
+    assert max(first, second) < 2**53
+
+
+def test_a_kind_may_lose_its_last_row_but_must_have_one_at_first(folder: Path) -> None:
+    path = write(folder, "cameras: {front: {source: 'synthetic://'}}\n")
+    file = ConfigFile(path, kinds=["capture"])
+    write(folder, "cameras: {}\n")
+
+    assert [row.name for row in file.first.rows] == ["capture@front"]
+    assert file.read().rows == []
+    with pytest.raises(ConfigError, match="no such service"):
+        ConfigFile(path, kinds=["capture"])
+
+
+def test_a_file_that_cannot_be_replaced_is_left_as_it_is(folder: Path) -> None:
+    path = write(folder, "timezone: Europe/Vienna\n")
+    file = ConfigFile(path)
+
+    with pytest.raises(RefusedError, match="has changed since") as refused:
+        file.write("timezone: Europe/Paris\n", file.first.revision + 1)
+
+    assert refused.value.code is ErrorCode.CONFLICT
+    assert path.read_text() == "timezone: Europe/Vienna\n"
+    assert [one.name for one in folder.iterdir()] == ["framebus.yml"]

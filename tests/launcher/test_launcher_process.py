@@ -120,13 +120,15 @@ def test_a_second_launcher_ends_with_75_and_names_the_first(folder: Path, starte
     assert find_launchers(folder / "run") == [first.pid]
 
 
-def test_a_hangup_is_survived_and_said(folder: Path, started: list[subprocess.Popen[str]]) -> None:
+def test_a_hangup_of_a_group_without_a_file_is_survived_and_said(
+    folder: Path, started: list[subprocess.Popen[str]]
+) -> None:
     launcher = launch(folder, started, one=GOOD)
     pids = await_ready(launcher, 1)
     assert launcher.stderr is not None
 
     launcher.send_signal(signal.SIGHUP)
-    while "SIGHUP" not in launcher.stderr.readline():
+    while "without a configuration file" not in launcher.stderr.readline():
         pass
 
     assert is_running(pids[0])

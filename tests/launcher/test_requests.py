@@ -2,20 +2,14 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 import pytest
 
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import Message, ServiceState, ServiceStatus
-from framebus.requests import ListServices, Ping, Request, RestartService, StartService, StopService
-from framebus.transport import Listener, SocketBus
-from launcher.trial import GOOD, READY, Trial
-
-A = TypeVar("A", bound=Message)
-Ask = Callable[[Request[A]], A]
+from framebus.requests import GetLogs, KillService, ListServices, Ping, RestartService, StartService, StopService
+from framebus.transport import Listener
+from launcher.trial import GOOD, READY, Ask, Trial
 
 DISPATCHER = """
 from framebus.requests import Done, WorkerLost
@@ -33,22 +27,7 @@ raise SystemExit(run("dispatcher", Listens))
 """
 
 
-@pytest.fixture
-def asked(trial: Trial) -> Iterator[Ask[Message]]:
-    """Asks the launcher from another thread, while its loop turns."""
-    caller = SocketBus("caller", place=trial.place)
-
-    def ask(request: Request[A]) -> A:
-        with ThreadPoolExecutor(1) as pool:
-            answer: Future[A] = pool.submit(caller.ask, "launcher", request)
-            trial.until(answer.done)
-        return answer.result()
-
-    yield ask
-    caller.close()
-
-
-def test_the_launcher_lists_and_answers_pings(trial: Trial, asked: Ask[Message]) -> None:
+def test_the_launcher_lists_and_answers_pings(trial: Trial, asked: Ask) -> None:
     trial.start(trial.row("one", GOOD), trial.row("two", GOOD))
     trial.until_ready("one", "two")
 
@@ -58,7 +37,7 @@ def test_the_launcher_lists_and_answers_pings(trial: Trial, asked: Ask[Message])
     assert pong.pid == os.getpid()
 
 
-def test_a_service_that_is_asked_to_stop_stays_stopped_until_asked_to_start(trial: Trial, asked: Ask[Message]) -> None:
+def test_a_service_that_is_asked_to_stop_stays_stopped_until_asked_to_start(trial: Trial, asked: Ask) -> None:
     trial.start(trial.row("one", GOOD))
     trial.until_ready("one")
 
@@ -71,20 +50,21 @@ def test_a_service_that_is_asked_to_stop_stays_stopped_until_asked_to_start(tria
     assert trial.status("one").back_after_s is None
 
 
-def test_a_service_that_is_asked_to_restart_has_a_new_process_and_no_crash(trial: Trial, asked: Ask[Message]) -> None:
+def test_a_service_that_is_asked_to_restart_has_a_new_process_and_no_crash(trial: Trial, asked: Ask) -> None:
     trial.start(trial.row("one", GOOD))
     trial.until_ready("one")
-    first = trial.pid("one")
+    first = trial.status("one")
 
     asked(RestartService(name="one"))
-    trial.until(lambda: trial.status("one").restarts == 1)
+    trial.until(lambda: trial.status("one").incarnation > first.incarnation)
     trial.until_ready("one")
 
-    assert trial.pid("one") != first
+    assert trial.pid("one") != first.pid
+    assert trial.status("one").restarts == 0
     assert trial.history("one") == ["starting", "ready", "starting", "ready"]
 
 
-def test_a_broken_service_is_tried_at_once_when_asked(trial: Trial, asked: Ask[Message]) -> None:
+def test_a_broken_service_is_tried_at_once_when_asked(trial: Trial, asked: Ask) -> None:
     needs_a_file = READY + "beat_for_ever() if os.path.exists(__file__ + '.mended') else sys.exit(78)\n"
     row = trial.row("one", needs_a_file)
     trial.start(row)
@@ -96,7 +76,7 @@ def test_a_broken_service_is_tried_at_once_when_asked(trial: Trial, asked: Ask[M
     trial.until_ready("one")
 
 
-def test_an_unknown_service_is_refused_with_the_names_that_exist(trial: Trial, asked: Ask[Message]) -> None:
+def test_an_unknown_service_is_refused_with_the_names_that_exist(trial: Trial, asked: Ask) -> None:
     trial.start(trial.row("one", GOOD))
 
     with pytest.raises(RefusedError, match="no service eno; there are one") as refused:
@@ -154,3 +134,78 @@ def test_states_of_services_are_news_of_the_bus(trial: Trial) -> None:
 
     assert isinstance(seen[-1], ServiceStatus)
     assert (seen[-1].name, seen[-1].state, seen[-1].pid) == ("one", ServiceState.READY, trial.pid("one"))
+
+
+def test_an_ordered_death_is_no_crash_no_back_off_and_not_counted(trial: Trial, asked: Ask) -> None:
+    trial.start(trial.row("dispatcher", DISPATCHER, tier=0), trial.row("one", GOOD))
+    trial.until_ready("dispatcher", "one")
+
+    lives = []
+    for _ in range(6):  # more early deaths than a breaker would bear
+        lives.append(trial.status("one").incarnation)
+        asked(KillService(name="one"))
+        trial.until(lambda: trial.status("one").incarnation > lives[-1])
+        trial.until_ready("one")
+    trial.until(lambda: len([line for line in trial.lines_of("dispatcher") if "LOST" in line]) == len(lives))
+
+    told = [f"LOST one {life} 9 True False []" for life in lives]
+    assert [line for line in trial.lines_of("dispatcher") if "LOST" in line] == told
+    assert trial.status("one").restarts == 0
+    assert ServiceState.BROKEN not in trial.history("one")
+
+
+def test_a_service_stopped_by_order_is_found_hanging_and_replaced_at_once(trial: Trial, asked: Ask) -> None:
+    trial.start(trial.row("one", GOOD))
+    trial.until_ready("one")
+    first = trial.status("one").incarnation
+
+    asked(KillService(name="one", signal=signal.SIGSTOP))
+    trial.until(lambda: trial.status("one").incarnation > first, within_s=9.0)
+    trial.until_ready("one")
+
+    status = trial.status("one")
+    assert (status.signal, status.restarts) == (signal.SIGKILL, 0)
+    assert status.back_after_s is not None
+    assert status.back_after_s > 5.0  # counted from the last beat, and not from the kill only
+
+
+def test_who_does_not_run_cannot_be_killed(trial: Trial, asked: Ask) -> None:
+    trial.start(trial.row("one", GOOD))
+    trial.until_ready("one")
+
+    with pytest.raises(RefusedError, match="no service two"):
+        asked(KillService(name="two"))
+    asked(StopService(name="one"))
+    trial.until(lambda: trial.state("one") is ServiceState.STOPPED)
+
+    with pytest.raises(RefusedError, match="one does not run now; it is stopped") as refused:
+        asked(KillService(name="one"))
+    assert refused.value.code is ErrorCode.CONFLICT
+
+
+def test_logs_are_numbered_over_the_group_and_lose_nothing_for_who_asks_on(trial: Trial, asked: Ask) -> None:
+    counts = "for number in range(300):\n    print('line', number, flush=True)\n"
+    trial.start(
+        trial.row("one", counts + GOOD), trial.row("two", "print('hi rtsp://u:canary@h/', flush=True)\n" + GOOD)
+    )
+    trial.until_ready("one", "two")
+    trial.until(lambda: len(trial.lines) == 301)
+
+    everything = asked(GetLogs(limit=500))
+    last = asked(GetLogs(name="one", limit=3))
+    after = everything.lines[0].number - 1
+    pieces = []
+    while piece := asked(GetLogs(after=after, limit=77)):
+        pieces += piece.lines
+        after = piece.next
+        if not piece.lines:
+            break
+
+    numbers = [line.number for line in everything.lines]
+    assert numbers == sorted(set(numbers))
+    assert [line.text for line in everything.lines if line.name == "one"] == [f"line {n}" for n in range(100, 300)]
+    assert [line.text for line in everything.lines if line.name == "two"] == ["hi rtsp://***@h/"]
+    assert [line.text for line in last.lines] == ["line 297", "line 298", "line 299"]
+    assert pieces == everything.lines
+    with pytest.raises(RefusedError, match="no service three; there are launcher, one, two"):
+        asked(GetLogs(name="three"))

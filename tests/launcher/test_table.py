@@ -16,7 +16,7 @@ from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.lock import LockedError, find_launchers, lock_group
 from framebus_launcher.member import Member
 from framebus_launcher.notices import Notice
-from framebus_launcher.process import Exit, Tail
+from framebus_launcher.process import Exit, RunningChild, Tail
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
 PLACE = Place.at(Path("/run/fb"), data=Path("/data"))
@@ -224,6 +224,91 @@ def test_an_ordered_death_is_told_as_ordered_and_a_hang_as_a_hang(member: Member
     assert (hung.hung, hung.by_us) == (True, False)
     assert (ordered.hung, ordered.by_us) == (False, True)
     assert member.status.state is ServiceState.STOPPED
+
+
+def test_a_stop_leaves_a_line_with_its_time_and_a_kill_says_so(
+    member: Member, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    member.stop(2.0)
+    member.die(Exit(signal=signal.SIGTERM), 2.12)
+    member.start(3.0)
+    member.step(3.0)
+    member.stop(4.0)
+    member.step(9.0)
+    member.die(Exit(signal=signal.SIGKILL), 9.5)
+
+    assert "one stopped after 0.12 s" in caplog.messages
+    assert "one was killed after 5.50 s" in caplog.messages
+
+
+def test_restarts_count_deaths_that_nobody_asked_for(member: Member) -> None:
+    member.stop(1.0, again=True)
+    member.die(Exit(code=0), 1.0)
+    member.step(2.0)
+    by_wish = member.status.restarts
+    member.send(signal.SIGKILL, 3.0)
+    member.die(Exit(signal=9), 3.0)
+    member.step(4.0)
+    by_order = member.status.restarts
+    member.die(Exit(signal=9), 5.0)
+    member.step(6.0)
+
+    assert (by_wish, by_order, member.status.restarts) == (0, 0, 1)
+
+
+def test_a_signal_that_does_not_kill_excuses_no_later_death(member: Member) -> None:
+    member.send(signal.SIGCONT, 1.0)
+
+    lost = member.die(Exit(signal=11), 11.0)
+
+    assert not lost.by_us
+    assert member.status.reason == "killed by SIGSEGV"
+
+
+def test_who_hung_was_away_since_its_last_beat(member: Member) -> None:
+    member.note(Notice(pid=7, is_ready=True), 0.0)
+    member.note(Notice(pid=7, is_beat=True), 10.0)
+    for now_s in (13.0, 14.0, 16.0):
+        member.step(now_s)
+
+    member.die(Exit(signal=9), 16.0)
+    member.step(17.0)
+    member.note(Notice(pid=7, is_ready=True), 17.5)
+
+    assert member.status.back_after_s == 7.5
+
+
+def test_a_new_row_replaces_the_process_of_who_runs_or_is_broken_but_not_of_who_is_off(member: Member) -> None:
+    row = Row(name="one", tier=0, argv=("y",))
+
+    while_it_runs = member.replace(row, 1.0)
+    member.die(Exit(code=78), 1.1)
+    member.step(2.0)
+    member.die(Exit(code=78), 2.1)
+    while_it_is_broken = member.replace(row, 3.0)
+    member.step(4.0)
+    member.stop(5.0)
+    while_it_stops = member.replace(row, 5.1)
+    member.die(Exit(code=0), 5.2)
+    when_it_is_off = member.replace(row, 6.0)
+
+    assert (while_it_runs, while_it_is_broken, while_it_stops, when_it_is_off) == (True, True, False, False)
+    assert member.status.state is ServiceState.STOPPED
+
+
+def test_a_process_that_does_not_die_is_waited_for_no_longer_than_said() -> None:
+    child = RunningChild((sys.executable, "-c", "input()"), environment=dict(os.environ), nice=0, incarnation=1)
+    sleeper = RunningChild(("sleep", "600"), environment=dict(os.environ), nice=0, incarnation=1)
+
+    lives = not sleeper.has_ended(0.01)
+    sleeper.send_group(signal.SIGKILL)
+
+    assert lives
+    assert sleeper.has_ended(10.0)
+    assert child.has_ended(10.0)
+    assert (str(sleeper.reap()[0]), str(child.reap()[0])) == ("killed by SIGKILL", "exit code 1")
 
 
 def test_a_machine_without_processes_counts_as_an_early_death() -> None:

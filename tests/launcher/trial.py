@@ -5,14 +5,27 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import psutil
+import yaml
 
-from framebus.messages import ServiceState, ServiceStatus
+from framebus.messages import Message, ServiceState, ServiceStatus
 from framebus.place import Place
+from framebus.requests import Request
 from framebus.settings import LauncherSettings, Restart, Settings
+from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.group import Group
 from framebus_launcher.table import Row
+
+A = TypeVar("A", bound=Message)
+
+
+class Ask(Protocol):
+    """Asks the launcher from another thread, while its loop turns."""
+
+    def __call__(self, request: Request[A]) -> A: ...
+
 
 SPEAKER = """
 import os, sys, time
@@ -61,6 +74,33 @@ class Trial:
     def start(self, *rows: Row) -> Group:
         """Open a group of these rows."""
         self.group = self.make(*rows)
+        self.group.open()
+        return self.group
+
+    def write(self, config: dict[str, Any]) -> Path:
+        """The configuration file of this group, with a dispatcher and plug-ins only."""
+        path = self.folder / "framebus.yml"
+        services = {"enrich": False, "export": False, **config.get("services", {})}
+        folders = {"data": "data", "run": "run", "shm": "shm"}
+        path.write_text(yaml.safe_dump({**folders, **config, "services": services}, sort_keys=False))
+        return path
+
+    def plugin(self, name: str, code: str, **settings: Any) -> dict[str, Any]:
+        """A plug-in that runs this Python code."""
+        (self.folder / f"{name}.py").write_text(code)
+        return {"command": [sys.executable, f"{name}.py"], "settings": settings}
+
+    def start_file(self, config: dict[str, Any]) -> Group:
+        """Open the group of a configuration file."""
+        file = ConfigFile(self.write(config))
+        self.group = Group(
+            file.first.settings,
+            file.first.place,
+            rows=file.first.rows,
+            file=file,
+            on_change=self.statuses.append,
+            on_line=lambda name, line: self.lines.append((name, line)),
+        )
         self.group.open()
         return self.group
 

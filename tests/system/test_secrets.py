@@ -37,7 +37,13 @@ def everything_said(group: RunningGroup) -> bytes:
             for news in listener.wait(0.2):
                 topics.add(news.topic)
                 said += news.topic.encode() + news.body
-            return {"camera/good/", "camera/wrong/", "camera/nobody/", "service/capture@wrong/"} <= topics
+            return {
+                "camera/good/",
+                "camera/wrong/",
+                "camera/nobody/",
+                "service/capture@wrong/",
+                "config/cameras/",
+            } <= topics
 
         wait_until(hear, "every camera was heard")
     return said
@@ -68,16 +74,21 @@ def test_a_password_shows_nowhere_in_news_logs_arguments_answers_or_files(tmp_pa
                 assert news.wait_for(causes, 20.0)
 
             said = everything_said(group)
-            status = subprocess.run(
-                [FRAMEBUS, "status", "--json", "--run", str(group.place.run)], capture_output=True, timeout=20.0
-            )
+            commands = (["status", "--json"], ["logs", "-n", "500"], ["call", "launcher", "config.get", "{}"])
+            status, *more = [
+                subprocess.run([FRAMEBUS, *words, "--run", str(group.place.run)], capture_output=True, timeout=20.0)
+                for words in commands
+            ]
+            shown = b"".join(one.stdout + one.stderr for one in (status, *more))
             arguments = [" ".join(process.cmdline()) for process in processes_of(group.place)]
             titles = [" ".join(child.cmdline()) for child in psutil.Process(group.process.pid).children(recursive=True)]
             files = [path for path in group.folder.rglob("*") if path.is_file() and path != group.file]
             holding = [path for path in files if CANARY.encode() in path.read_bytes()]
 
             assert json.loads(status.stdout)["cameras"]
-            assert CANARY.encode() not in said + status.stdout + status.stderr
+            assert b"capture@wrong" in more[0].stdout
+            assert b"rtsp://***@" in more[1].stdout
+            assert CANARY.encode() not in said + shown
             assert CANARY not in " ".join(arguments + titles)
             assert all(path.parent.name == "settings" for path in holding), holding
             assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in holding)

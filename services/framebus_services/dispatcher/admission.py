@@ -10,6 +10,7 @@ from framebus import codec
 from framebus.clock import Clock
 from framebus.errors import ErrorCode, MalformedError, RefusedError
 from framebus.jobs import AnyJobType, CheckContext
+from framebus.messages import ConfigChanged
 from framebus.requests import SubmitJob
 from framebus.settings import JobSettings, QueuePolicy
 
@@ -33,6 +34,17 @@ class Admission:
         self._data = data
         self._cameras = cameras
         self._clock = clock
+
+    def take(self, changed: ConfigChanged) -> None:
+        """A new section of the configuration counts for the next job; raises MalformedError when it is none."""
+        value = bytes(changed.value)
+        try:
+            if changed.section == "cameras":
+                self._cameras = frozenset(msgspec.msgpack.decode(value, type=dict[str, object]))
+            elif changed.section == "jobs":
+                self._declared = msgspec.msgpack.decode(value, type=dict[str, JobSettings])
+        except msgspec.MsgspecError as error:
+            raise MalformedError("body", str(error)) from None
 
     @property
     def known_types(self) -> list[str]:

@@ -10,7 +10,7 @@ from framebus.bus import Bus
 from framebus.clock import boot_id
 from framebus.door import Promise
 from framebus.errors import ExitCode
-from framebus.messages import Gone, JobState
+from framebus.messages import ConfigChanged, Gone, JobState
 from framebus.plugins import load_job_types
 from framebus.requests import (
     BeatAnswer,
@@ -81,6 +81,7 @@ class Dispatcher:
         self._board_timer = bus.after(0.0, self._send_boards)
         self._gones: dict[str, tuple[Gone, float]] = {}
         self._answer_requests()
+        bus.on(ConfigChanged, self._note_config)
         bus.every(GONE_PERIOD_S, self._repeat_gones)
         bus.every(TICK_S, self._end_leases)
         self._clerk.start()
@@ -135,6 +136,14 @@ class Dispatcher:
         self._gones = {src: (gone, until_s) for src, (gone, until_s) in self._gones.items() if until_s > now_s}
         for gone, _ in self._gones.values():
             self._bus.publish(gone)
+
+    def _note_config(self, changed: ConfigChanged) -> None:
+        """Cameras and job types come and go while we run."""
+        known = set(self._admission.known_types)
+        self._admission.take(changed)
+        for kind in set(self._admission.known_types) - known:
+            self._boards.add_type(kind, self._ledger.counts.get(kind, {}), self._bus.clock.boot_s())
+        self._plan_boards()
 
     # Moves and boards -------------------------------------------------------------------------------------------------
 

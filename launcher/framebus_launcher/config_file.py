@@ -1,0 +1,128 @@
+"""The configuration file of a running group: read and checked as a whole, shown without passwords, written safely."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.place import Place
+from framebus.settings import Settings
+from framebus_launcher.checks import find_processor_problems
+from framebus_launcher.config import find_file, find_warnings, in_order, place_of, settings_in
+from framebus_launcher.document import Document, parse_document, read_text
+from framebus_launcher.folders import check_names
+from framebus_launcher.table import Row, make_table, rows_of_kinds
+
+FIRST_CHECK_S = 10.0
+CHECK_S = 3.0
+"""of processors while the group runs: its launcher waits for it"""
+REVISION_BITS = 52
+"""what JavaScript counts without rounding"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What stood in the file at one moment, and what it means."""
+
+    settings: Settings
+    place: Place
+    rows: Sequence[Row]
+    text: str
+    written: Any
+    """the content as it stands there: `${NAME}` is not replaced"""
+    warnings: Sequence[str]
+
+    @property
+    def revision(self) -> int:
+        return revision_of(self.text)
+
+
+class ConfigFile:
+    """A file, and what wins over it."""
+
+    def __init__(
+        self, path: Path | None, *, data: Path | None = None, run: Path | None = None, kinds: Collection[str] = ()
+    ) -> None:
+        """By default `framebus.yml` in this folder; `kinds` as in `up --only`. Raises ConfigError."""
+        self.path = path or find_file()
+        self._data = data
+        self._run = run
+        self._kinds = kinds
+        self._checked: Any = None
+        """the section of enrich that was found to be good last"""
+        self.first = self.read()
+        if kinds:
+            rows_of_kinds(self.first.rows, kinds)  # later a kind may have no row: its last camera has gone
+
+    def read(self, group: Place | None = None) -> Reading:
+        """Read and check it; raises ConfigError with every problem, each with its line."""
+        return self.check(read_text(self.path), group)
+
+    def check(self, text: str, group: Place | None = None) -> Reading:
+        """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed."""
+        document = parse_document(self.path, text)
+        settings = settings_in(document, data=self._data, run=self._run)
+        place = place_of(settings)
+        if group is not None and place != group:
+            names = [name for name in ("data", "run", "shm") if getattr(place, name) != getattr(group, name)]
+            again = "cannot change while the group runs; `framebus down`, then `framebus up`"
+            problems = [f"{name}: is {getattr(group, name)} and {again}" for name in names]
+            raise ConfigError(in_order(document, problems))
+        self._check_processors(document, settings, FIRST_CHECK_S if group is None else CHECK_S)
+        rows = make_table(settings, place)
+        check_names(rows, place)
+        return Reading(
+            settings=settings,
+            place=place,
+            rows=[row for row in rows if not self._kinds or row.kind in self._kinds],
+            text=text,
+            written=document.value if isinstance(document.value, dict) else {},
+            warnings=find_warnings(document, settings),
+        )
+
+    def _check_processors(self, document: Document, settings: Settings, limit_s: float) -> None:
+        """Raises ConfigError for processors that would not start; it takes a while, so only what is new is checked."""
+        section = settings.services.get("enrich")
+        if section != self._checked:
+            if problems := find_processor_problems(settings, limit_s):
+                raise ConfigError(in_order(document, problems))
+            self._checked = section
+
+    def write(self, text: str, revision: int) -> None:
+        """Replace the content, at once and for good; raises RefusedError when it is not of this revision any more."""
+        target = self.path.resolve()  # of a link the file is written, and the link stays
+        temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            mode = target.stat().st_mode & 0o7777
+            with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            if revision_of(read_text(self.path)) != revision:
+                raise RefusedError(ErrorCode.CONFLICT, f"{self.path} has changed since; read it again")
+            temp.rename(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}") from None
+        finally:
+            with suppress(OSError):
+                temp.unlink(missing_ok=True)
+
+
+def revision_of(text: str) -> int:
+    """A number for this content: also a change by hand is noticed."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> (64 - REVISION_BITS)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,145 @@
+"""The members of a group and their processes: started, heard, read, buried."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from framebus.bus import Bus
+from framebus.requests import WorkerLost
+from framebus.settings import Restart
+from framebus_launcher.logbook import Logbook
+from framebus_launcher.losses import Losses
+from framebus_launcher.member import Member
+from framebus_launcher.notices import Notices, leader_of
+from framebus_launcher.process import RunningChild
+from framebus_launcher.spawner import Spawner
+from framebus_launcher.table import DISPATCHER, Row
+
+log = logging.getLogger(__name__)
+
+BURY_S = 2.0
+"""what killed children have to die, at the very end; the kernel may hold one for as long as a disk is away"""
+
+
+class Crew:
+    """Who belongs to the group, and what their processes do."""
+
+    def __init__(
+        self, bus: Bus, spawner: Spawner, policy: Restart, logbook: Logbook, on_line: Callable[[str, str], None]
+    ) -> None:
+        self.members: dict[str, Member] = {}
+        self.policy = policy
+        self._bus = bus
+        self._spawner = spawner
+        self._logbook = logbook
+        self._on_line = on_line
+
+    def open(self, notify: Path) -> None:
+        """Begin to hear what the children say of themselves."""
+        self._losses = Losses(self._bus, self._note_told)
+        self._notices = Notices(notify)
+        self._bus.watch(self._notices.fileno(), self._hear)
+
+    def close(self) -> None:
+        """The end, also when something of ours went wrong: no child outlives us."""
+        self._losses.end()
+        for member in self.members.values():
+            member.kill(self._bus.clock.boot_s())
+        end_s = time.monotonic() + BURY_S
+        for member in self.members.values():
+            child = member.child
+            if isinstance(child, RunningChild):
+                if child.has_ended(max(0.0, end_s - time.monotonic())):
+                    self._reap(member, child)
+                else:
+                    log.error(
+                        "%s, pid %d, was killed and does not die: the kernel holds it", member.row.name, child.pid
+                    )
+        self._losses.close()
+        self._bus.unwatch(self._notices.fileno())
+        self._notices.close()
+
+    def add(self, row: Row) -> Member:
+        """A new member; it does not start by itself."""
+        member = Member(row, self.policy, self._spawn, self._bus.clock.wall_s)
+        self.members[row.name] = member
+        self._logbook.open(row.name)
+        return member
+
+    def remove(self, name: str) -> None:
+        """Forget a member that has no process any more."""
+        del self.members[name]
+        self._logbook.forget(name)
+
+    def set_policy(self, policy: Restart) -> None:
+        """How soon who dies is started again, from the next death on."""
+        self.policy = policy
+        for member in self.members.values():
+            member.policy = policy
+
+    def measure(self) -> None:
+        """Look at what each process takes of the machine."""
+        for member in self.members.values():
+            if isinstance(member.child, RunningChild):
+                member.usage = member.child.usage()
+            member.is_changed = True
+
+    def end_telling(self) -> None:
+        """The dispatcher stops, too: nobody is there to hear of deaths."""
+        self._losses.end()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The table as it is now."""
+        return [member.row for member in self.members.values()]
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _spawn(self, row: Row) -> RunningChild:
+        child = self._spawner.spawn(row)
+        member = self.members[row.name]
+        self._bus.watch(child.out, partial(self._read, member, child))
+        self._bus.watch(child.pidfd, partial(self._reap, member, child))
+        return child
+
+    def _hear(self) -> None:
+        leaders = {member.child.pid: member for member in self.members.values() if member.child is not None}
+        now_s = self._bus.clock.boot_s()
+        for notice in self._notices.take():
+            leader = leader_of(notice.pid, leaders)
+            if leader is None:
+                self._bus.stats.count("notices.stranger")
+            else:
+                leaders[leader].note(notice, now_s)
+
+    def _read(self, member: Member, child: RunningChild) -> None:
+        data = child.read()
+        if data:
+            self._show(member, member.tail.feed(data))
+        elif data is not None:
+            self._bus.unwatch(child.out)
+
+    def _reap(self, member: Member, child: RunningChild) -> None:
+        self._hear()  # what it said before it died
+        self._bus.unwatch(child.pidfd)
+        self._bus.unwatch(child.out)
+        how, words = child.reap()
+        self._show(member, member.tail.feed(words) + member.tail.flush())
+        lost = member.die(how, self._bus.clock.boot_s())
+        if member.row.name != DISPATCHER:
+            self._losses.tell(lost)
+
+    def _show(self, member: Member, lines: list[str]) -> None:
+        if lines:
+            self._logbook.add(member.row.name, lines)
+            self._bus.call_soon(partial(self._hand_lines, member.row.name, lines))
+
+    def _hand_lines(self, name: str, lines: list[str]) -> None:
+        for line in lines:
+            self._on_line(name, line)
+
+    def _note_told(self, lost: WorkerLost) -> None:
+        if lost.worker in self.members:  # else the configuration no longer has it
+            self.members[lost.worker].told(lost.incarnation)
