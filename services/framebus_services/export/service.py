@@ -15,7 +15,7 @@ class Export:
 
     def __init__(self, bus: Bus) -> None:
         settings = bus.settings(ExportSettings)
-        clip = Clip(data=bus.place.data, clock=bus.clock, zone=_zone(settings.timezone))
+        clip = Clip(data=bus.place.data, clock=bus.clock, zone=_zone(settings.timezone), settings=settings)
         self._worker = Worker(bus, [clip], slots=settings.slots)
 
     def stop(self) -> None:

@@ -77,9 +77,10 @@ def test_a_change_of_the_picture_inside_the_range_is_told_with_its_time(
     record(data, tmp_path / "large.mp4", start_s=START_S + 12.0)
 
     with pytest.raises(WorkError, match="from h264 320x240 to h264 640x480 at 2026-09-21T14:13:32Z") as caught:
-        make_clip(data, START_S + 6.0, START_S + 14.0)
+        make_clip(data, START_S + 6.0, START_S + 14.0, on_change="refuse")
 
     assert caught.value.kind is FailKind.PERMANENT
+    assert "set on_change=split for a file of each part, or on_change=encode for one" in str(caught.value)
     assert make_clip(data, START_S + 6.0, START_S + 12.0).result.width == 320
 
 
