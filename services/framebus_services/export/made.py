@@ -23,11 +23,11 @@ class Range:
 
     @property
     def exact_start_s(self) -> Fraction:
-        return _exact(self.start_s)
+        return exact(self.start_s)
 
     @property
     def exact_until_s(self) -> Fraction:
-        return _exact(self.until_s)
+        return exact(self.until_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,6 @@ class Maker(Protocol):
         ...
 
 
-def _exact(at_s: float) -> Fraction:
+def exact(at_s: float) -> Fraction:
     """A wall time without the noise of floats: to the millisecond, as the names of segments."""
     return Fraction(round(at_s * 1_000), 1_000)

@@ -12,7 +12,7 @@ from framebus_services.export.encoder import EncoderError, choices
 from framebus_services.export.made import Made, Maker, Range
 from framebus_services.export.pace import Pace
 from framebus_services.export.params import ExportParams, Mode, OnChange
-from framebus_services.export.presets import PRESETS
+from framebus_services.export.presets import PRESETS, TIMELAPSE
 from framebus_services.export.survey import Survey, change_text, has_same_sound
 from framebus_services.export.timelapse import InstantTimelapse, Timelapse
 
@@ -91,10 +91,9 @@ class Making:
         raise AssertionError("there is always software")
 
     def _maker(self, wanted: Range, encoder: str) -> Maker:
-        quality = PRESETS[self._params.chosen_preset]
         if self._params.mode is Mode.TIMELAPSE:
-            return Timelapse(wanted, self._params.chosen_speed, quality, encoder)
-        return Recoder(wanted, quality, encoder)
+            return Timelapse(wanted, self._params.chosen_speed, TIMELAPSE, encoder)
+        return Recoder(wanted, PRESETS[self._params.chosen_preset], encoder)
 
     def _check_end(self, made: Made, wanted: Range) -> None:
         """A segment that ends before its index says so must not end a clip in silence."""

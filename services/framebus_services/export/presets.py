@@ -42,3 +42,6 @@ PRESETS = MappingProxyType(
         Preset.QUALITY: Quality(max_width=None, crf=19, speed="fast", bits_per_pixel=0.25),
     }
 )
+
+TIMELAPSE = Quality(max_width=None, crf=22, speed="veryfast", bits_per_pixel=0.25)
+"""of what is sped up: its pictures have little in common"""

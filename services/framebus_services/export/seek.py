@@ -1,12 +1,12 @@
 """Finds where in a segment a clip begins."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from framebus_services.export.pace import Pace
 from framebus_services.export.source import SegmentError, Source, packets, video_of
 from framebus_services.video.packets import time_base
 
@@ -25,7 +25,12 @@ class Begin:
 
 
 def find_begin(
-    source: Source, container: InputContainer, start_s: Fraction, pace: Pace, *, is_exact: bool = False
+    source: Source,
+    container: InputContainer,
+    start_s: Fraction,
+    pace: Callable[[float], None],
+    *,
+    is_exact: bool = False,
 ) -> Begin:
     """Where a clip begins that starts at `start_s` of the segment; leaves the container at the key frame.
 
