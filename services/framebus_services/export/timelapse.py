@@ -14,7 +14,6 @@ from framebus_services.export.keys import FPS, Key, Keys
 from framebus_services.export.made import Made, Range
 from framebus_services.export.pace import Pace
 from framebus_services.export.presets import Quality
-from framebus_services.export.source import open_segment, video_of
 from framebus_services.video.mp4 import MOVFLAGS
 from framebus_services.video.packets import AnyPacket
 
@@ -94,14 +93,14 @@ class InstantTimelapse:
         with av.open(str(path), "w", format="mp4", options=OPTIONS) as output:
             if title:
                 output.metadata["title"] = title
-            with open_segment(first.segment) as template:
-                stream: VideoStream = output.add_stream_from_template(video_of(template))
+            stream: VideoStream | None = None
             held: tuple[int, AnyPacket] | None = None
             for key in self._keys.read(pace):
+                stream = stream or output.add_stream_from_template(key.video)
                 if held is not None:
                     self._mux(output, stream, *held, key.slot)
                 held = (key.slot if held else 0, key.packet)
-            if held is None:
+            if held is None or stream is None:
                 raise _nothing(self._keys)
             self._mux(output, stream, *held, self._keys.slots)
         return _made(self._wanted, self._keys, self._speed, self._frames, first.width, first.height, None)
