@@ -6,6 +6,8 @@ from framebus.runner import Report
 from framebus_services.export.bandwidth import Bandwidth
 
 PERIOD_S = 0.02
+CHUNK_BYTES = 64 * 1_024
+"""so much is read at most before the bandwidth is asked"""
 
 
 class Pace:
@@ -37,7 +39,7 @@ class Pace:
         self._used_bytes += size_bytes
         self._share = share
         now_s = time.monotonic()
-        if now_s < self._due_s and self._report.stop_reason is None:
+        if now_s < self._due_s and self._used_bytes < CHUNK_BYTES and self._report.stop_reason is None:
             return
         self._tell()
         if self._bandwidth is not None:
