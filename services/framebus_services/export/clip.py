@@ -118,7 +118,7 @@ def _result(params: ExportParams, found: Survey, mades: list[Made], start_s: flo
         for made in mades
     ]
     return ClipResult(
-        mode=params.mode.value,
+        mode=str(params.mode),
         start_at_s=first.start_at_s,
         end_at_s=last.end_at_s,
         duration_s=sum(made.duration_s for made in mades),

@@ -52,7 +52,7 @@ class Copier:
                 except SegmentError as error:
                     if not self._wanted.skips_broken:
                         raise
-                    log.warning("left out the rest of a segment: %s", error)
+                    log.warning("%s: left out the rest: %s", self._wanted.camera, error)
                     self._warnings.append(str(error))
         if not self._lanes or self._lanes[0].packets == self._lanes[0].hidden:
             raise WorkError(FailKind.NO_SOURCE, "; ".join(["there is no picture in the range", *self._warnings[:1]]))

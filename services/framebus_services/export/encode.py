@@ -64,7 +64,7 @@ class Recoder:
                 except SegmentError as error:
                     if not self._wanted.skips_broken:
                         raise
-                    log.warning("left out the rest of a segment: %s", error)
+                    log.warning("%s: left out the rest: %s", self._wanted.camera, error)
                     self._warnings.append(str(error))
             if self._origin_s is None or not encoder.frames:
                 raise WorkError(

@@ -63,7 +63,7 @@ class Keys:
             except SegmentError as error:
                 if not self._wanted.skips_broken:
                     raise
-                log.warning("left out the rest of a segment: %s", error)
+                log.warning("%s: left out the rest: %s", self._wanted.camera, error)
                 self.warnings.append(str(error))
 
     def _of(self, source: Source, newest: int, pace: Pace) -> Iterator[Key]:

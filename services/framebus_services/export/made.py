@@ -14,6 +14,7 @@ from framebus_services.export.source import Source
 class Range:
     """What of the recordings becomes one file."""
 
+    camera: str
     sources: Sequence[Source]
     start_s: float
     until_s: float

@@ -46,6 +46,7 @@ class Making:
         start_s, until_s = params.range_s()[0], found.cover.end_s
         self.ranges = [
             Range(
+                camera=params.camera,
                 sources=run,
                 start_s=start_s if number == 0 else max(start_s, run[0].start_s),
                 until_s=min(until_s, run[-1].end_s),
@@ -84,7 +85,7 @@ class Making:
                 if choice is tried[-1]:
                     raise WorkError(FailKind.TRANSIENT, f"encoding failed: {error}") from None
                 if error.is_begun or choice.is_expected:
-                    log.warning("encoding goes on with the next encoder: %s", error)
+                    log.warning("%s: encoding goes on with the next encoder: %s", self._params.camera, error)
                     self.warnings.append(f"{error}; software went on")
                     pace = pace.part(0.0, 1.0, "encoding_retry")
                     pace(0.0)

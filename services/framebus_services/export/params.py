@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, NoReturn
 
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import Name, Text
@@ -53,19 +54,26 @@ class OnChange(StrEnum):
     REFUSE = "refuse"
 
 
+Word = Annotated[str, Meta(max_length=32)]
+"""One of a few; which, is told when it is another."""
+
+
+WORDS: dict[str, type[StrEnum]] = {"mode": Mode, "source": Source, "on_change": OnChange, "preset": Preset}
+
+
 class ExportParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A clip of a camera, from `start` to `end`."""
 
     camera: Name
     start: Time
     end: Time
-    mode: Mode = Mode.COPY
-    source: Source = Source.RECORDINGS
+    mode: Word = Mode.COPY
+    source: Word = Source.RECORDINGS
     allow_gaps: bool = False
     """make the clip also where more than a second was not recorded or can't be read"""
     precise: bool = False
     """mode=copy: begin exactly at the start; the frames from the key frame on stay in the file, hidden"""
-    on_change: OnChange | None = None
+    on_change: Word | None = None
     """default: what is copied is split, what is encoded is scaled"""
     speed: Annotated[float, Meta(ge=MIN_SPEED, le=100_000.0)] | None = None
     """mode=timelapse: how many times faster; default 60"""
@@ -73,7 +81,7 @@ class ExportParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """mode=timelapse: how long the clip is to be, instead of `speed`"""
     instant: bool = False
     """mode=timelapse: copy the key frames, encode nothing: a moment's work, larger files"""
-    preset: Preset | None = None
+    preset: Word | None = None
     """mode=encode, or on_change=encode"""
     title: Text | None = None
     """written into the file; never a part of its name"""
@@ -81,6 +89,15 @@ class ExportParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """a JPEG of a frame in the range beside the clip"""
     thumbnail_at_s: Time | None = None
     """the moment that it shows; default: about the middle"""
+
+    def __post_init__(self) -> None:
+        for field, kind in WORDS.items():
+            word = getattr(self, field)
+            if word is None:
+                continue
+            if word not in list(kind):
+                raise ValueError(f"{field} {word!r} is not known; it is one of {', '.join(kind)}")
+            force_setattr(self, field, kind(word))
 
     def range_s(self) -> tuple[float, float]:
         """Start and end in seconds since 1970; raises RefusedError for a text that is no time."""
@@ -98,7 +115,7 @@ class ExportParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def chosen_preset(self) -> Preset:
         """The preset, when something is encoded."""
-        return self.preset or (Preset.HD if self.mode is Mode.ENCODE else Preset.QUALITY)
+        return Preset(self.preset) if self.preset else (Preset.HD if self.mode is Mode.ENCODE else Preset.QUALITY)
 
     @property
     def chosen_speed(self) -> float:
