@@ -55,7 +55,7 @@ class ClipResult(Struct, frozen=True, kw_only=True):
     codec: str
     has_audio: bool
     parts: list[Part] = []
-    """when the clip is more than one file: the thumbnail's file stands before theirs"""
+    """when the clip is more than one file: in `files` the thumbnail stands before theirs"""
     gaps: list[Gap] = []
     """what was not recorded, from and to, the first 100"""
     more_gaps: Count = 0
@@ -76,8 +76,10 @@ def fitted(result: ClipResult, gaps: Sequence[Gap], warnings: Sequence[str], fil
             warnings=told_warnings,
             more_warnings=len(warnings) - len(told_warnings),
         )
-        if len(codec.encode(made)) <= room or not (told_gaps or told_warnings):
+        if len(codec.encode(made)) <= room:
             return made
+        if not (told_gaps or told_warnings):
+            return replace(made, parts=[])  # the names of many long files leave no room for more
         del told_gaps[len(told_gaps) // 2 :]
         if len(told_gaps) < 8:
             del told_warnings[len(told_warnings) // 2 :]
