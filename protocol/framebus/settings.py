@@ -2,6 +2,7 @@
 
 import difflib
 import types
+from enum import StrEnum
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -66,11 +67,28 @@ class RunnerSettings(Section, frozen=True, kw_only=True):
     """jobs done at the same time"""
 
 
+class HardwareEncoder(StrEnum):
+    """What encodes clips before software does."""
+
+    AUTO = "auto"
+    """whichever of them this machine has"""
+    NONE = "none"
+    """software only"""
+    NVENC = "h264_nvenc"
+    QSV = "h264_qsv"
+    AMF = "h264_amf"
+    V4L2M2M = "h264_v4l2m2m"
+
+
 class ExportSettings(RunnerSettings, frozen=True, kw_only=True):
     slots: Slots = 3
     """clips made at the same time"""
     timezone: str = ""
     """of the clips' names; default: the machine's"""
+    bandwidth_bytes_per_s: Annotated[float, Meta(ge=100_000.0, le=1e12)] = 100e6
+    """what all clips at work may read together, so that the disk has time for the recordings"""
+    encoder: HardwareEncoder = HardwareEncoder.AUTO
+    """tried before software"""
 
 
 class Plugin(Section, frozen=True, kw_only=True):

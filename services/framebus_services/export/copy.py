@@ -1,7 +1,6 @@
 """Copies recorded packets into a clip as they are: nothing is decoded, nothing encoded."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,85 +12,83 @@ from av.video.stream import VideoStream
 from framebus.requests import FailKind
 from framebus.runner import WorkError
 from framebus_services.export.lane import Lane
+from framebus_services.export.made import Made, Range
 from framebus_services.export.pace import Pace
-from framebus_services.export.source import (
-    SegmentError,
-    Source,
-    open_segment,
-    packets,
-    video_of,
-    wall_zero_s,
-)
+from framebus_services.export.seek import find_begin
+from framebus_services.export.source import SegmentError, Source, open_segment, packets, video_of, wall_zero_s
 from framebus_services.video.mp4 import MOVFLAGS
 from framebus_services.video.packets import time_base
 
+log = logging.getLogger(__name__)
+
 OPTIONS = {"movflags": MOVFLAGS, "frag_duration": "1000000"}
-ROUNDING_S = Fraction(1, 1_000)
-"""The name of a segment tells its start in whole milliseconds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Copied:
-    """What stands in the clip."""
-
-    start_at_s: float
-    """wall clock of the first picture"""
-    duration_s: float
-    frames: int
-    key_s: float
-    """of the key frame nearest to the middle of the range, from the begin of the clip"""
-
-    @property
-    def end_at_s(self) -> float:
-        return self.start_at_s + self.duration_s
 
 
 class Copier:
-    """Copies what `sources` hold of [start_s, until_s), from the key frame at or before the start."""
+    """Copies a range from the key frame at or before its start; `precise` hides what stands before the start.
 
-    def __init__(
-        self, sources: Sequence[Source], start_s: float, until_s: float, *, with_audio: bool, pace: Pace
-    ) -> None:
-        self._sources = sources
-        self._start_s = _exact(start_s)
-        self._until_s = _exact(until_s)
-        self._with_audio = with_audio
-        self._pace = pace
+    Hidden frames lie before time 0: the file's edit list lets players begin behind them.
+    """
+
+    def __init__(self, wanted: Range, *, precise: bool = False) -> None:
+        self._wanted = wanted
+        self._is_precise = precise
         self._lanes: list[Lane] = []
         self._origin_s = Fraction(0)
+        self._hidden_s = Fraction(0)
         self._key_s = 0.0
+        self._warnings: list[str] = []
 
-    def write(self, path: Path, title: str | None) -> Copied:
-        """Write the clip into `path`.
-
-        Raises SegmentError where a segment is gone or broken, OSError when the disk is full, Stopped.
-        """
+    def write(self, path: Path, title: str | None, pace: Pace) -> Made:
+        """Write the clip into `path`; raises as `Maker.write`."""
+        first = self._wanted.sources[0]
         with av.open(str(path), "w", format="mp4", options=OPTIONS) as output:
             if title:
                 output.metadata["title"] = title
-            for source in self._sources:
-                with open_segment(source.segment) as container:
-                    self._copy(source, container, output)
-        if not self._lanes or not self._lanes[0].packets:
-            raise WorkError(FailKind.NO_SOURCE, "there is no picture in the range")
-        return Copied(
+            for source in self._wanted.sources:
+                try:
+                    with open_segment(source.segment) as container:
+                        self._copy(source, container, output, pace)
+                except SegmentError as error:
+                    if not self._wanted.skips_broken:
+                        raise
+                    log.warning("%s: left out the rest: %s", self._wanted.camera, error)
+                    self._warnings.append(str(error))
+        if not self._lanes or self._lanes[0].packets == self._lanes[0].hidden:
+            raise WorkError(FailKind.NO_SOURCE, "; ".join(["there is no picture in the range", *self._warnings[:1]]))
+        return Made(
             start_at_s=float(self._origin_s),
+            end_at_s=float(self._origin_s) + self._lanes[0].end_s,
             duration_s=self._lanes[0].end_s,
-            frames=self._lanes[0].packets,
+            frames=self._lanes[0].packets - self._lanes[0].hidden,
+            hidden_frames=self._lanes[0].hidden,
+            hidden_s=float(self._hidden_s) if self._lanes[0].hidden else 0.0,
             key_s=self._key_s,
+            width=first.width,
+            height=first.height,
+            codec=first.video.codec,
+            has_audio=self._wanted.with_audio,
+            warnings=tuple(self._warnings),
         )
 
-    def _copy(self, source: Source, container: InputContainer, output: OutputContainer) -> None:
+    def _copy(self, source: Source, container: InputContainer, output: OutputContainer, pace: Pace) -> None:
         video = video_of(container)
-        streams: list[Stream] = [video, *container.streams.audio[: int(self._with_audio)]]
+        streams: list[Stream] = [video, *container.streams.audio[: int(self._wanted.with_audio)]]
         zero_s = wall_zero_s(source.segment, video)
         if not self._lanes:
-            self._lanes = [Lane(output.add_stream_from_template(stream)) for stream in streams]
-            self._origin_s = zero_s + self._go_to_key(source, container, self._start_s - zero_s)
+            start_s = self._wanted.exact_start_s - zero_s
+            begin = find_begin(source, container, start_s, pace, is_exact=self._is_precise)
+            shown = begin.shown if self._is_precise else begin.key
+            if shown is None:
+                return  # all of this segment lies before the start
+            base = time_base(video)
+            self._origin_s, self._hidden_s = zero_s + shown * base, max(Fraction(0), (shown - begin.key) * base)
+            self._lanes = [Lane(output.add_stream_from_template(video), self._hidden_s)]
+            self._lanes += [Lane(output.add_stream_from_template(stream)) for stream in streams[1:]]
         lanes = {stream.index: lane for stream, lane in zip(streams, self._lanes, strict=True)}
         for stream, lane in zip(streams, self._lanes, strict=True):
-            lane.begin(stream, zero_s - self._origin_s, self._until_s - self._origin_s)
-        self._copy_packets(source, container, output, lanes, video)
+            lane.begin(stream, zero_s - self._origin_s, self._wanted.exact_until_s - self._origin_s)
+        self._copy_packets(source, container, output, lanes, video, pace)
 
     def _copy_packets(
         self,
@@ -100,13 +97,14 @@ class Copier:
         output: OutputContainer,
         lanes: dict[int, Lane],
         video: VideoStream,
+        pace: Pace,
     ) -> None:
         tick_s = float(time_base(video))
-        whole_s = float(self._until_s - self._origin_s)
-        middle_s = float((self._start_s + self._until_s) / 2 - self._origin_s)
+        whole_s = float(self._wanted.exact_until_s - self._origin_s)
+        middle_s = float((self._wanted.exact_start_s + self._wanted.exact_until_s) / 2 - self._origin_s)
         is_first, share = True, 0.0
         for packet in packets(container, [container.streams[index] for index in lanes], source.segment):
-            self._pace(share)
+            pace(share, packet.size)
             lane, is_video = lanes[packet.stream_index], packet.stream_index == video.index
             if is_video and is_first:
                 is_first, later_s = False, lane.overlap_s(packet)
@@ -116,35 +114,7 @@ class Copier:
                 if is_video and packet.dts is not None and packet.pts is not None:
                     share = packet.dts * tick_s / whole_s
                     if packet.is_keyframe and abs(packet.pts * tick_s - middle_s) < abs(self._key_s - middle_s):
-                        self._key_s = packet.pts * tick_s
+                        self._key_s = max(0.0, packet.pts * tick_s)
                 output.mux_one(packet)
             elif all(lane.is_over for lane in lanes.values()):
                 return
-
-    def _go_to_key(self, source: Source, container: InputContainer, start_s: Fraction) -> Fraction:
-        """Stand at the last key frame at or before `start_s` of the segment, else at its first; tells its time."""
-        video = video_of(container)
-        base = time_base(video)
-        start = int((start_s + ROUNDING_S) // base)
-        _seek(container, video, start)
-        key: int | None = None
-        for packet in packets(container, [video], source.segment):
-            self._pace(0.0)
-            if packet.is_keyframe and packet.pts is not None and (key is None or packet.pts <= start):
-                key = packet.pts
-            if key is not None and packet.dts is not None and packet.dts > start:
-                break
-        if key is None:
-            raise SegmentError(source.segment, ValueError("it has no key frame in the range"))
-        _seek(container, video, key)
-        return key * base
-
-
-def _exact(at_s: float) -> Fraction:
-    """A wall time without the noise of floats: to the millisecond, as the names of segments."""
-    return Fraction(round(at_s * 1_000), 1_000)
-
-
-def _seek(container: InputContainer, video: VideoStream, ticks: int) -> None:
-    """Go to the key frame at or before; what is before the first is the begin."""
-    container.seek(max(ticks, video.start_time or 0), stream=video)

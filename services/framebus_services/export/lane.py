@@ -11,13 +11,17 @@ from framebus_services.video.packets import AnyPacket, time_base
 class Lane:
     """Counts in the ticks of the segment at hand; the first picture of the clip stands at 0."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, hidden_s: Fraction = Fraction(0)) -> None:
         self.stream = stream
+        self.hidden = 0
+        """packets that stand before the begin: what is shown is made from them"""
+        self._hidden_s = hidden_s
         self.is_over = False
         """the end of the range was reached"""
         self.packets = 0
         self._base = Fraction(1)
         self._shift = 0
+        self._least_pts = 0
         self._end_dts = 0
         self._least_dts: int | None = None
         self._next_dts = 0
@@ -37,6 +41,7 @@ class Lane:
             self._least_dts = math.ceil(self._least_dts * scale)
         self._shift = round(zero_s / self._base)
         self._end_dts = math.ceil((until_s - zero_s) / self._base)
+        self._least_pts = -math.ceil(self._hidden_s / self._base)
 
     def overlap_s(self, packet: AnyPacket) -> Fraction:
         """How much later a segment that begins with `packet` has to stand, for its times not to go back."""
@@ -56,10 +61,11 @@ class Lane:
             self.is_over = True
             return False
         dts, pts = packet.dts + self._shift, packet.pts + self._shift
-        if pts < 0 or (self._least_dts is not None and dts < self._least_dts):
+        if pts < self._least_pts or (self._least_dts is not None and dts < self._least_dts):
             return False
         duration = packet.duration or 0
         self.packets += 1
+        self.hidden += pts < 0
         self._least_dts, self._next_dts = dts + 1, dts + max(duration, 1)
         self._end_pts = max(self._end_pts, pts + duration)
         packet.dts, packet.pts, packet.stream = dts, pts, self.stream

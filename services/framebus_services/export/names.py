@@ -15,8 +15,14 @@ def clip_name(camera: str, start_s: float, end_s: float, name: str | None, zone:
     'front/front_2026-11-21_14-02-11_14-02-21_my-clip'
     """
     start, end = (datetime.fromtimestamp(at_s, zone) for at_s in (start_s, end_s))
-    parts = [camera, f"{start:%Y-%m-%d_%H-%M-%S}", f"{end:%H-%M-%S}", slug(name or "")]
+    parts = [camera, f"{start:%Y-%m-%d}", _time(start), _time(end), slug(name or "")]
     return f"{camera}/{'_'.join(part for part in parts if part)}"
+
+
+def _time(at: datetime) -> str:
+    """A time of the day. When clocks are set back an hour comes twice: its times have an `a`, then a `b`."""
+    comes_twice = at.replace(fold=0).timestamp() != at.replace(fold=1).timestamp()
+    return f"{at:%H}{'ab'[at.fold] if comes_twice else ''}{at:-%M-%S}"
 
 
 def slug(name: str) -> str:

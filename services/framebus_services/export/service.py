@@ -8,6 +8,7 @@ from framebus.errors import ConfigError
 from framebus.runner import Worker
 from framebus.settings import ExportSettings
 from framebus_services.export.clip import Clip
+from framebus_services.export.planner import Planner
 
 
 class Export:
@@ -15,15 +16,17 @@ class Export:
 
     def __init__(self, bus: Bus) -> None:
         settings = bus.settings(ExportSettings)
-        clip = Clip(data=bus.place.data, clock=bus.clock, zone=_zone(settings.timezone))
+        clip = Clip(data=bus.place.data, clock=bus.clock, zone=_zone(settings.timezone), settings=settings)
+        self._planner = Planner(bus)
         self._worker = Worker(bus, [clip], slots=settings.slots)
 
     def stop(self) -> None:
         """Hand back the clips at work; the next worker begins them anew."""
+        self._planner.stop()
         self._worker.stop()
 
     def is_healthy(self) -> bool:
-        return self._worker.is_healthy()
+        return self._worker.is_healthy() and self._planner.is_healthy()
 
 
 def _zone(name: str) -> tzinfo | None:

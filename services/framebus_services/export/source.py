@@ -19,6 +19,8 @@ from framebus_services.video.packets import AnyPacket, time_base
 
 OPTIONS = {"probesize": "32"}
 """The index of a segment tells all there is to know; decoding the first pictures takes three times as long."""
+LENGTH_BYTES = 4
+MAX_FPS = 240
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Source:
     height: int
     video: Format
     audio: Format | None
+    fps: Fraction = Fraction(25)
+    """the usual number of pictures a second"""
 
     @property
     def start_s(self) -> float:
@@ -74,6 +78,7 @@ def inspect(segment: Segment) -> Source:
             height=context.height,
             video=Format(context.name, f"{context.width}x{context.height}", bytes(context.extradata or b"")),
             audio=_audio_format(container),
+            fps=_fps(video),
         )
 
 
@@ -95,10 +100,15 @@ def video_of(container: InputContainer) -> VideoStream:
 
 def packets(container: InputContainer, streams: list[Stream], segment: Segment) -> Iterator[AnyPacket]:
     """The packets of a segment in order of decoding; raises SegmentError where it can't be read."""
+    has_lengths = _has_lengths(video_of(container))
+    video = video_of(container).index
     try:
         for packet in container.demux(streams):
-            if packet.dts is not None and packet.pts is not None:
-                yield packet
+            if packet.dts is None or packet.pts is None:
+                continue
+            if has_lengths and packet.stream_index == video and not _is_sound(packet):
+                raise SegmentError(segment, ValueError("its pictures are destroyed"))
+            yield packet
     except av.FFmpegError as error:
         raise SegmentError(segment, error) from None
 
@@ -120,6 +130,24 @@ def _open(segment: Segment) -> InputContainer:
         container.close()
         raise SegmentError(segment, ValueError("it has no pictures"))
     return container
+
+
+def _has_lengths(video: VideoStream) -> bool:
+    """Whether each piece of a packet begins with its length in four bytes, as is usual in MP4."""
+    extradata = bytes(video.codec_context.extradata or b"")
+    at = {"h264": 4, "hevc": 21}.get(video.codec_context.name, len(extradata))
+    return len(extradata) > at and extradata[0] == 1 and extradata[at] & 3 == LENGTH_BYTES - 1
+
+
+def _is_sound(packet: AnyPacket) -> bool:
+    """Whether a packet begins as packets do: where a disk lost what was written, there are zeros or other files."""
+    length = int.from_bytes(memoryview(packet)[:LENGTH_BYTES], "big")
+    return 0 < length <= packet.size - LENGTH_BYTES
+
+
+def _fps(video: VideoStream) -> Fraction:
+    rate = Fraction(video.average_rate or video.guessed_rate or 25)
+    return min(max(rate, Fraction(1)), Fraction(MAX_FPS)).limit_denominator(1_001)
 
 
 def _audio_format(container: InputContainer) -> Format | None:

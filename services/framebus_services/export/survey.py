@@ -2,14 +2,15 @@
 
 import logging
 import shutil
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from framebus.requests import FailKind
 from framebus.runner import WorkError
-from framebus_services.export.contract import ExportParams, gaps_text
+from framebus_services.export.contract import gaps_text
 from framebus_services.export.pace import Pace
+from framebus_services.export.params import ExportParams, shown
 from framebus_services.export.plan import Cover, cover, find_spans
 from framebus_services.export.source import SegmentError, Source, inspect
 
@@ -21,23 +22,30 @@ SPARE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Survey:
-    """The segments of a clip, all of one format, and what they cover."""
+    """The segments of a clip, and what they cover."""
 
     sources: list[Source]
     cover: Cover
+    warnings: list[str] = field(default_factory=list)
+    """what can't be read"""
 
     @property
-    def has_audio(self) -> bool:
-        """Whether all segments have the same kind of sound."""
-        return self.sources[0].audio is not None and len({source.audio for source in self.sources}) == 1
+    def runs(self) -> list[list[Source]]:
+        """The segments, apart where codec or size change."""
+        return [list(run) for _, run in groupby(self.sources, lambda source: source.video)]
 
     def planned_bytes(self, start_s: float) -> int:
-        """About how large the clip will be."""
+        """About how much of the recordings lies in the range."""
         return sum(round(source.size_bytes * self._share(source, start_s)) for source in self.sources)
 
     def _share(self, source: Source, start_s: float) -> float:
         used_s = min(source.end_s, self.cover.end_s) - max(source.start_s, start_s)
         return min(1.0, max(0.0, used_s) / max(source.end_s - source.start_s, 0.001))
+
+
+def has_same_sound(sources: list[Source]) -> bool:
+    """Whether all segments have the same kind of sound."""
+    return sources[0].audio is not None and len({source.audio for source in sources}) == 1
 
 
 def survey(data: Path, params: ExportParams, now_at_s: float, pace: Pace) -> Survey:
@@ -63,8 +71,18 @@ def survey(data: Path, params: ExportParams, now_at_s: float, pace: Pace) -> Sur
         raise _failure(kind, f"{params.camera} has nothing in the range", problems)
     if covered.gaps and not params.allow_gaps:
         raise _failure(FailKind.NO_SOURCE, gaps_text(params.camera, covered.gaps), problems)
-    _check_formats(sources)
-    return Survey(sources, covered)
+    broken = [str(error) for error in problems if not error.segment.is_open]
+    return Survey(sources, covered, broken)
+
+
+def change_text(runs: list[list[Source]]) -> str:
+    """Where the picture first changes."""
+    before, after = runs[0][0], runs[1][0]
+    same = " of other codec parameters" if str(before.video) == str(after.video) else ""
+    return (
+        f"the picture changes from {before.video} to {after.video}{same} at {shown(after.start_s)} "
+        f"({after.segment.path.name})"
+    )
 
 
 def check_space(folder: Path, planned_bytes: int) -> None:
@@ -75,19 +93,6 @@ def check_space(folder: Path, planned_bytes: int) -> None:
     if free_bytes < needed_bytes:
         text = f"{needed_bytes} bytes are needed, of them {SPARE_BYTES} to spare; {free_bytes} are free"
         raise WorkError(FailKind.NO_SPACE, text)
-
-
-def _check_formats(sources: list[Source]) -> None:
-    """One file holds one format: where it changes, the clip would break."""
-    first = sources[0]
-    for source in sources:
-        if source.video != first.video:
-            at = datetime.fromtimestamp(source.start_s, UTC)
-            text = (
-                f"the picture changes from {first.video} to {source.video} at {at:%Y-%m-%dT%H:%M:%SZ} "
-                f"({source.segment.path.name}); export the parts before and after as clips of their own"
-            )
-            raise WorkError(FailKind.PERMANENT, text)
 
 
 def _failure(kind: FailKind, text: str, problems: list[SegmentError]) -> WorkError:

@@ -11,12 +11,16 @@ from framebus import codec
 from framebus.clock import FakeClock
 from framebus.requests import LeasedJob
 from framebus.runner import Report
+from framebus.settings import ExportSettings
 from framebus_services.export.clip import Clip
-from framebus_services.export.contract import ClipResult, ExportParams
+from framebus_services.export.params import ExportParams
+from framebus_services.export.result import ClipResult
 from services.export.recorded import START_S
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LATER_S = START_S + 7_200.0
+UNPACED = ExportSettings(bandwidth_bytes_per_s=1e12)
+"""the clock of these tests stands still: what is paced would wait for ever"""
 JOB_ID = "0123456789abcdef" * 2
 
 
@@ -33,6 +37,8 @@ class WatchedReport(Report):
         )
         super().__init__(job, data / "exports", FakeClock().boot_s)
         self.steps: list[str] = []
+        self.calls = 0
+        self.after_calls: tuple[int, Callable[[], object]] | None = None
         self.percents: list[float] = []
         self.when: dict[str, Callable[[], object]] = {}
 
@@ -41,14 +47,25 @@ class WatchedReport(Report):
             self.steps.append(step)
             self.when.get(step, lambda: None)()
         self.percents.append(percent)
+        self.calls += 1
+        if self.after_calls is not None and self.calls >= self.after_calls[0]:
+            self.after_calls[1]()
         super().__call__(step, percent, eta_s)
 
 
 class Made:
     """A clip that was made: its result and files."""
 
-    def __init__(self, data: Path, wanted: ExportParams, report: WatchedReport, now_at_s: float) -> None:
-        output = Clip(data=data, clock=FakeClock(wall_s=now_at_s), zone=BERLIN).run(wanted, report)
+    def __init__(
+        self,
+        data: Path,
+        wanted: ExportParams,
+        report: WatchedReport,
+        now_at_s: float,
+        settings: ExportSettings = UNPACED,
+    ) -> None:
+        clip = Clip(data=data, clock=FakeClock(wall_s=now_at_s), zone=BERLIN, settings=settings)
+        output = clip.run(wanted, report)
         self.report = report
         self.result: ClipResult = output.result
         self.files = list(output.files)
@@ -62,7 +79,8 @@ def make_clip(
     *,
     report: WatchedReport | None = None,
     now_at_s: float = LATER_S,
+    settings: ExportSettings = UNPACED,
     **more: Any,
 ) -> Made:
     """Do an export job; raises what the job raises."""
-    return Made(data, params(start, end, **more), report or WatchedReport(data), now_at_s)
+    return Made(data, params(start, end, **more), report or WatchedReport(data), now_at_s, settings)

@@ -1,15 +1,17 @@
 """Clips that cannot be made: which end their jobs have, and that nothing is left behind."""
 
+import errno
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
 from framebus.requests import FailKind
-from framebus.runner import Stopped, StopReason, WorkError
+from framebus.runner import WorkError
 from media import frames_of, make_video
 from services.export.clipping import WatchedReport, make_clip
 from services.export.recorded import START_S, grow, open_path, record
@@ -77,9 +79,10 @@ def test_a_change_of_the_picture_inside_the_range_is_told_with_its_time(
     record(data, tmp_path / "large.mp4", start_s=START_S + 12.0)
 
     with pytest.raises(WorkError, match="from h264 320x240 to h264 640x480 at 2026-09-21T14:13:32Z") as caught:
-        make_clip(data, START_S + 6.0, START_S + 14.0)
+        make_clip(data, START_S + 6.0, START_S + 14.0, on_change="refuse")
 
     assert caught.value.kind is FailKind.PERMANENT
+    assert "set on_change=split for a file of each part, or on_change=encode for one" in str(caught.value)
     assert make_clip(data, START_S + 6.0, START_S + 12.0).result.width == 320
 
 
@@ -100,20 +103,6 @@ def test_a_range_whose_first_fragment_is_still_being_written_is_tried_again(data
         make_clip(data, START_S, START_S + 2.0, now_at_s=START_S + 2.0)
 
     assert caught.value.kind is FailKind.TRANSIENT
-
-
-@pytest.mark.parametrize("step", ["preparing", "copying", "verifying"])
-def test_a_cancelled_clip_stops_at_any_step_and_leaves_nothing(data: Path, video: Path, step: str) -> None:
-    record(data, video)
-    report = WatchedReport(data)
-    report.when[step] = lambda: report.stop(StopReason.CANCELLED)
-
-    with pytest.raises(Stopped):
-        make_clip(data, START_S, START_S + 12.0, report=report)
-    report.remove_temps()
-
-    assert report.steps[-1] == step
-    assert [path for path in (data / "exports").rglob("*") if path.is_file()] == []
 
 
 @pytest.fixture
@@ -137,24 +126,42 @@ def fill_up(disk: Path) -> None:
             return
 
 
-def test_a_disk_that_fills_up_while_copying_ends_the_job_and_leaves_nothing(small_disk: Path, rich_video: Path) -> None:
+MODES: list[dict[str, Any]] = [
+    {},
+    {"precise": True},
+    {"mode": "encode"},
+    {"mode": "timelapse", "speed": 2},
+    {"mode": "timelapse", "speed": 2, "instant": True},
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_disk_that_fills_up_while_a_clip_is_made_ends_the_job_and_leaves_nothing(
+    small_disk: Path, rich_video: Path, mode: dict[str, Any]
+) -> None:
     record(small_disk, rich_video)
     report = WatchedReport(small_disk)
-    report.when["copying"] = lambda: fill_up(small_disk)
+    for step in ("copying", "encoding"):
+        report.when[step] = lambda: fill_up(small_disk)
 
-    with pytest.raises(OSError, match="No space left"):
-        make_clip(small_disk, START_S, START_S + 12.0, report=report)
+    with pytest.raises(OSError, match="No space left") as caught:
+        make_clip(small_disk, START_S, START_S + 12.0, report=report, **mode)
     report.remove_temps()
+
+    assert caught.value.errno == errno.ENOSPC  # by which the worker knows that it is to be tried again
 
     assert [path for path in (small_disk / "exports").rglob("*") if path.is_file()] == []
 
 
-def test_a_disk_without_room_to_spare_is_told_before_anything_is_written(small_disk: Path, rich_video: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_disk_without_room_to_spare_is_told_before_anything_is_written(
+    small_disk: Path, rich_video: Path, mode: dict[str, Any]
+) -> None:
     record(small_disk, rich_video)
     (small_disk / "filler").write_bytes(bytes(20 * 1024 * 1024))
 
     with pytest.raises(WorkError, match="bytes are needed, of them 67108864 to spare") as caught:
-        make_clip(small_disk, START_S, START_S + 12.0)
+        make_clip(small_disk, START_S, START_S + 12.0, **mode)
 
     assert caught.value.kind is FailKind.NO_SPACE
     assert [path for path in (small_disk / "exports").rglob("*") if path.is_file()] == []

@@ -14,7 +14,8 @@ from framebus.errors import ErrorCode, MalformedError, RefusedError
 from framebus.jobs import CheckContext
 from framebus.plugins import load_job_types
 from framebus.recordings import closed_name, hour_folder, open_name
-from framebus_services.export.contract import EXPORT, ExportParams
+from framebus_services.export.contract import EXPORT
+from framebus_services.export.params import ExportParams
 from services.export.clipping import params
 
 NOW_S = 1_790_003_600.0
@@ -141,7 +142,8 @@ def test_gaps_are_refused_with_their_list(data: Path) -> None:
     assert error.code is ErrorCode.NO_SOURCE
     assert str(error) == (
         "front has gaps: 2026-09-21T15:03:30Z to 2026-09-21T15:03:40Z, "
-        "2026-09-21T15:03:50Z to 2026-09-21T15:04:10Z; set allow_gaps to leave them out"
+        "2026-09-21T15:03:50Z to 2026-09-21T15:04:10Z; "
+        "set allow_gaps=true (framebus export --allow-gaps) to leave them out"
     )
     assert error.details == {"gaps": [[NOW_S - 590.0, NOW_S - 580.0], [NOW_S - 570.0, NOW_S - 550.0]]}
 

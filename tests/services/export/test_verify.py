@@ -40,12 +40,12 @@ def test_a_truncated_clip_is_refused(made: Made, share: float) -> None:
 
 
 def test_a_picture_too_few_is_refused(made: Made) -> None:
-    with pytest.raises(WorkError, match="it has 120 pictures; 121 were copied"):
+    with pytest.raises(WorkError, match="it has 120 pictures; 121 were written"):
         check(made, frames=121)
 
 
 def test_another_length_is_refused(made: Made) -> None:
-    with pytest.raises(WorkError, match=r"it is 12\.00 s long; 12\.60 s were copied"):
+    with pytest.raises(WorkError, match=r"it is 12\.00 s long; 12\.60 s were written"):
         check(made, duration_s=12.6)
 
 
