@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from framebus.service import run
     from framebus.settings import QueuePolicy
     from framebus.transport import SocketBus
+    from framebus.worker import TaskEnd, TaskOutcome, WorkerProcess
 
     __version__: str
 
@@ -56,8 +57,11 @@ __all__ = [
     "RingReader",
     "RingWriter",
     "SocketBus",
+    "TaskEnd",
+    "TaskOutcome",
     "WorkError",
     "Worker",
+    "WorkerProcess",
     "__version__",
     "cancel",
     "frames",
@@ -91,7 +95,9 @@ _HOMES = {
     "framebus.runner": ["JobRunner", "Output", "Report", "WorkError", "Worker"],
     "framebus.service": ["run"],
     "framebus.settings": ["QueuePolicy"],
+    "framebus.task": ["TaskEnd", "TaskOutcome"],
     "framebus.transport": ["SocketBus"],
+    "framebus.worker": ["WorkerProcess"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
