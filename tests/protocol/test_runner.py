@@ -19,10 +19,11 @@ from msgspec import Struct
 
 from framebus.bus import Bus
 from framebus.errors import ErrorCode, ExitCode, MalformedError, RefusedError
+from framebus.hands import Worker
 from framebus.jobs import JobType
 from framebus.messages import NIL, JobState
 from framebus.requests import CancelJob, FailKind, LeasedJob, WorkerLost
-from framebus.runner import JobRunner, Output, Report, Stopped, StopReason, Worker, WorkError
+from framebus.runner import JobRunner, Output, Report, Stopped, StopReason, WorkError
 from framebus.service import run
 from framebus.transport import SocketBus
 from services.dispatcher.ledgers import result_of

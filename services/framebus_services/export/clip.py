@@ -3,10 +3,12 @@
 import logging
 from datetime import tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from framebus.clock import Clock
+from framebus.errors import ConfigError
 from framebus.requests import FailKind
-from framebus.runner import JobRunner, Output, Report, WorkError
+from framebus.runner import JobRunner, Output, Report, RunnerContext, WorkError
+from framebus.settings import ExportSettings
 from framebus_services.export.contract import EXPORT, MAX_GAPS_TOLD, ClipResult, ExportParams
 from framebus_services.export.copy import Copied, Copier
 from framebus_services.export.names import clip_name
@@ -27,10 +29,13 @@ class Clip(JobRunner[ExportParams, ClipResult]):
 
     contract = EXPORT
 
-    def __init__(self, *, data: Path, clock: Clock, zone: tzinfo | None = None) -> None:
-        self._data = data
-        self._clock = clock
-        self._zone = zone
+    settings_type = ExportSettings
+
+    def __init__(self, context: RunnerContext) -> None:
+        super().__init__(context)
+        self._data = context.place.data
+        self._clock = context.clock
+        self._zone = _zone(context.settings(ExportSettings).timezone)
         """of the names; None is the machine's"""
 
     def run(self, params: ExportParams, report: Report) -> Output[ClipResult]:
@@ -59,6 +64,14 @@ class Clip(JobRunner[ExportParams, ClipResult]):
             result=_result(found, copied, start_s, clip.stat().st_size),
             files=[picture, final] if has_picture else [final],
         )
+
+
+def _zone(name: str) -> tzinfo | None:
+    """The time zone of that name; None is the machine's."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError([f"timezone: {name!r} is not known; write one like Europe/Berlin"]) from None
 
 
 def _check_end(copied: Copied, found: Survey) -> None:

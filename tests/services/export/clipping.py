@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from msgspec import Raw, convert
 
 from framebus import codec
 from framebus.clock import FakeClock
+from framebus.place import Place
 from framebus.requests import LeasedJob
-from framebus.runner import Report
+from framebus.runner import Report, RunnerContext
 from framebus_services.export.clip import Clip
 from framebus_services.export.contract import ClipResult, ExportParams
 from services.export.recorded import START_S
 
-BERLIN = ZoneInfo("Europe/Berlin")
 LATER_S = START_S + 7_200.0
 JOB_ID = "0123456789abcdef" * 2
 
@@ -44,11 +43,16 @@ class WatchedReport(Report):
         super().__call__(step, percent, eta_s)
 
 
+def _clip_runner(data: Path, now_at_s: float) -> Clip:
+    place, clock = Place.at(data.parent / "run", data=data), FakeClock(wall_s=now_at_s)
+    return Clip(RunnerContext(place=place, clock=clock, raw_settings=b'{"timezone": "Europe/Berlin"}'))
+
+
 class Made:
     """A clip that was made: its result and files."""
 
     def __init__(self, data: Path, wanted: ExportParams, report: WatchedReport, now_at_s: float) -> None:
-        output = Clip(data=data, clock=FakeClock(wall_s=now_at_s), zone=BERLIN).run(wanted, report)
+        output = _clip_runner(data, now_at_s).run(wanted, report)
         self.report = report
         self.result: ClipResult = output.result
         self.files = list(output.files)
