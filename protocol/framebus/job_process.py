@@ -164,9 +164,12 @@ class Hand:
             self.called.clear()
             report = self.report
             if report is not None:
-                step, percent, eta_s = report.told
-                self.side.tell(Progress(report.job.id, report.job.fence, step, percent, eta_s))
+                self.pass_on(report)
             threading.Event().wait(TELL_S)
+
+    def pass_on(self, report: Report) -> None:
+        step, percent, eta_s = report.told
+        self.side.tell(Progress(report.job.id, report.job.fence, step, percent, eta_s))
 
 
 class DistantReport(Report):
@@ -177,8 +180,12 @@ class DistantReport(Report):
         self._hand = hand
 
     def note(self, step: str, percent: float, eta_s: float | None) -> None:
+        last = self.told[0]
         super().note(step, percent, eta_s)
-        self._hand.called.set()
+        if self.told[0] != last:
+            self._hand.pass_on(self)  # at once: should the work crash now, this is where
+        else:
+            self._hand.called.set()
 
     def _announce(self, final: str, path: Path) -> None:
         self._hand.side.tell(Temp(self.job.id, self.job.fence, final, str(path)))
