@@ -175,6 +175,8 @@ class Keeper:
         child = self.child
         if child is None or not child.is_ready or child.is_killed or self.in_hand is not None or not self.waiting:
             return
+        if not child.is_alive:  # or a task would be blamed for a death before it
+            return
         if len(self.ended) >= self.max_waiting and not self.is_collecting:
             return
         task = self.waiting.popleft()
@@ -216,17 +218,20 @@ class Keeper:
     def _hear(self, child: Child) -> None:
         with self.lock:
             child.flush()
+        if not self._take_all(child):
+            self._bury(child)
+
+    def _take_all(self, child: Child) -> bool:
+        """Take what it has said by now; False when it will say no more."""
         try:
             messages = child.read()
         except (BrokenLineError, msgspec.MsgspecError) as error:
             log.error("worker %s: process %d spoke nonsense: %s", self._name, child.pid, error)
             messages = None
             child.kill()
-        if messages is None:
-            self._bury(child)
-            return
-        for message in messages:
+        for message in messages or ():
             self._take(child, message)
+        return messages is not None
 
     def _take(self, child: Child, message: FromChild) -> None:
         task = self.in_hand
@@ -281,6 +286,8 @@ class Keeper:
         """The process is gone: settle what it had in hand, and let the next one start."""
         with self.lock:
             self.child = None  # from here on nobody else speaks to it
+        while child.has_unread and self._take_all(child):  # a result that was sent counts
+            pass
         code = child.bury(END_S)
         with self.lock:
             self._start_s = time.monotonic()

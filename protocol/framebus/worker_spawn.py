@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -73,6 +74,12 @@ class Child:
     @property
     def has_unsent(self) -> bool:
         return bool(self._outbox)
+
+    @property
+    def has_unread(self) -> bool:
+        poll = select.poll()
+        poll.register(self.line, select.POLLIN)
+        return bool(poll.poll(0))
 
     def send(self, message: ToChild) -> None:
         """Send as much as goes; the rest goes with `flush()`."""

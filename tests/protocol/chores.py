@@ -115,3 +115,9 @@ def begin_once(side: Side) -> None:
     if not path.exists():
         path.touch()
         raise RuntimeError("not yet")
+
+
+def tell_and_die(counter: Counter, task: int) -> None:
+    """Its last words are not lost."""
+    counter.side.tell(task)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -85,6 +85,12 @@ class IsolatedToy(JobRunner[ToyParams, ToyResult]):
             raise WorkError(FailKind.PERMANENT, "not whole")
 
 
+class BriskToy(IsolatedToy):
+    """Is tried again soon."""
+
+    contract = JobType(name="brisk", params=ToyParams, check=lambda params, context: None)
+
+
 class StuckToy(IsolatedToy):
     contract = STUCK
 

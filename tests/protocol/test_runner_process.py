@@ -19,13 +19,14 @@ from framebus.requests import CancelJob, JobFailed, Lease, LeasedJob, LeaseJob
 from framebus.runner import AnyJobRunner
 from framebus.testing import FakeBus
 from protocol.hiring import Hands
-from protocol.isolated_toys import IsolatedToy, LimitedInThread, StuckToy
+from protocol.isolated_toys import BriskToy, IsolatedToy, LimitedInThread, StuckToy
 from services.dispatcher.ledgers import raw, result_of
 from services.dispatcher.processes import LIMIT_S, Group, temps, wait_until
 
 RETRY_S = 30.0
 TYPES = {
     "mine": {"max_running": 3, "backoff_s": RETRY_S},
+    "brisk": {"max_running": 3, "backoff_s": 0.1},
     "stuck": {"max_running": 3, "backoff_s": RETRY_S},
 }
 Employ = Callable[..., Hands]
@@ -145,9 +146,9 @@ def test_a_job_that_kills_its_process_three_times_is_dead(group: Group, employ: 
 
 
 def test_a_job_whose_process_was_killed_is_done_by_the_next_one(group: Group, employ: Employ) -> None:
-    employ()
+    employ(BriskToy)
 
-    view = group.wait_for(group.submit({"text": "killed"}).id, JobState.SUCCEEDED)
+    view = group.wait_for(group.submit({"text": "killed"}, kind="brisk").id, JobState.SUCCEEDED)
 
     assert result_of(view) is not None
     wait_until(lambda: temps(group.exports) == [])

@@ -184,6 +184,21 @@ def test_a_task_talks_with_its_parent_while_it_runs(make: Make) -> None:
     assert (told, was_sent) == ([("it", {"heard": "hello"})], (True, False))
 
 
+def test_what_a_task_told_just_before_its_process_died_is_heard(make: Make) -> None:
+    told: list[object] = []
+    worker = make(
+        chores.tell_and_die,
+        initialize=chores.Counter,
+        setup=0,
+        on_crash="fail",
+        on_news=lambda _, news: told.append(news),
+    )
+
+    ends = [the_outcome(worker, number, key=number).end for number in range(5)]
+
+    assert (ends, told) == ([TaskEnd.CRASHED] * 5, [0, 1, 2, 3, 4])
+
+
 # What the work may do ------------------------------------------------------------------------------------------------
 
 
