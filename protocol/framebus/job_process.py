@@ -72,6 +72,7 @@ class JobProcess:
             on_crash="fail",
             max_waiting=1,
             on_news=self._note,
+            name=runner.contract.name,
         )
 
     def wait_ready(self, timeout_s: float) -> None:
@@ -83,7 +84,7 @@ class JobProcess:
 
     def do(self, job: LeasedJob, report: Report) -> Ending:
         """A job from its parameters to its ending, however its process ends."""
-        key = (job.id, job.fence)
+        key = f"{job.id}.{job.fence}"
         self._report = report
         report.on_stop = lambda reason: self._worker.send(key, reason)
         try:

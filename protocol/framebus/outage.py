@@ -19,7 +19,7 @@ class Outage:
         with self._lock:
             if self._since_s is None:
                 self._since_s = self._clock_s()
-                log.warning("no work: %s; asking again until there is an answer", why)
+                log.warning("no work, asking again until there is an answer: %s", why)
 
     def back(self) -> None:
         with self._lock:

@@ -68,6 +68,7 @@ class WorkerProcess:
         setup: object = None,
         result_type: Any = None,
         on_news: Callable[[Hashable, Any], None] | None = None,
+        name: str = "",
     ) -> None:
         """Start the process; it imports `work`, and waits for tasks.
 
@@ -77,7 +78,8 @@ class WorkerProcess:
 
         At most `max_waiting` tasks wait, and as many outcomes. A task that takes longer than `task_limit_s` is killed.
         `memory_limit_bytes` bounds the address space of the process. `on_news(key, value)` is called on a thread of the
-        worker with what the task in hand tells by `side.tell(value)`.
+        worker with what the task in hand tells by `side.tell(value)`. `name` is what log lines and `top` call it, by
+        default the name of the function.
 
         Raises TypeError or ValueError, saying what would be right, for work that another process can't import.
         """
@@ -90,8 +92,10 @@ class WorkerProcess:
             is_requeued = OnCrash(on_crash) is OnCrash.REQUEUE
         except ValueError:
             raise ValueError(f"on_crash is {on_crash!r}; it is one of {', '.join(OnCrash)}") from None
+        reference = name_importable(work, "work")
         first = Setup(
-            work=name_importable(work, "work"),
+            name=name or reference.rpartition(":")[2],
+            work=reference,
             initialize=None if initialize is None else name_importable(initialize, "initialize"),
             value=Raw(encode_value(setup, "setup")),
             memory_limit_bytes=memory_limit_bytes,

@@ -152,7 +152,7 @@ def _die_with(parent: int) -> None:
 def _prepare(setup: Setup, line: Line) -> tuple[Callable[[Any], Any], Any]:
     """What is called with each task, and the type that it declares for it."""
     libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_NAME, setup.work.rpartition(":")[2].encode()[:15], 0, 0, 0)  # what `top` shows
+    libc.prctl(PR_SET_NAME, setup.name.encode()[:15], 0, 0, 0)  # what `top` shows
     if setup.memory_limit_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (setup.memory_limit_bytes, setup.memory_limit_bytes))
     work = load_importable(setup.work)

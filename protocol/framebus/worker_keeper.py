@@ -78,7 +78,7 @@ class Keeper:
         self._task_limit_s = task_limit_s
         self._result = msgspec.msgpack.Decoder(result_type)
         self._on_news = on_news
-        self._name = setup.work.rpartition(":")[2]
+        self._name = setup.name
         self._number = 0
         self._kills: OrderedDict[Hashable, int] = OrderedDict()
         self._deaths = 0
@@ -303,7 +303,7 @@ class Keeper:
     def _settle(self, task: Task, code: int, child: Child) -> None:
         if task.killed_as is TaskEnd.TIMED_OUT:
             text = f"it took longer than {self._task_limit_s} s and was killed"
-            log.warning("worker %s: task %r: %s; a new process starts", self._name, task.key, text)
+            log.info("worker %s: task %s: %s; a new process starts", self._name, task.key, text)
             self._end(task, TaskEnd.TIMED_OUT, error=text)
             return
         if task.killed_as is not None:
@@ -316,7 +316,9 @@ class Keeper:
         end: TaskEnd | None = None if self._is_requeued else TaskEnd.CRASHED
         if kills >= DEADLY:
             end, said = TaskEnd.QUARANTINED, f"it has killed {kills} by now, and gets no other"
-        log.warning("worker %s: process %d %s in task %r; %s", self._name, child.pid, _how(code), task.key, said)
+        # Who gets the outcome tells of it; of a task that is tried again nobody else hears.
+        level = logging.WARNING if end is None else logging.INFO
+        log.log(level, "worker %s: process %d %s in task %s; %s", self._name, child.pid, _how(code), task.key, said)
         self._rest()
         if end is None:
             self.waiting.append(task)  # at the end: the others are not to blame

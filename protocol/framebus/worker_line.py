@@ -20,6 +20,7 @@ _LENGTH = struct.Struct(">I")
 class Setup(Struct, frozen=True, array_like=True, tag="setup"):
     """The first frame to a child: what it is for."""
 
+    name: str
     work: str
     initialize: str | None
     value: Raw

@@ -330,7 +330,7 @@ def test_a_dispatcher_that_is_away_is_told_once_and_once_that_it_is_back(
     group.wait_for(group.submit({"text": "plain"}).id, JobState.SUCCEEDED)
 
     assert len(lines()) == 2, lines()
-    assert lines()[0].startswith("no work: no answer from dispatcher to job.lease")
+    assert lines()[0].startswith("no work, asking again until there is an answer: no answer from dispatcher to job.")
     assert lines()[1].startswith("the dispatcher answers again, after ")
 
 
