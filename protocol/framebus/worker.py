@@ -83,9 +83,9 @@ class WorkerProcess:
 
         Raises TypeError or ValueError, saying what would be right, for work that another process can't import.
         """
-        for name, value in (("max_waiting", max_waiting), ("task_limit_s", task_limit_s)):
+        for limit, value in (("max_waiting", max_waiting), ("task_limit_s", task_limit_s)):
             if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}; it must be greater than 0")
+                raise ValueError(f"{limit} is {value}; it must be greater than 0")
         if memory_limit_bytes is not None and memory_limit_bytes < 2**26:
             raise ValueError(f"memory_limit_bytes is {memory_limit_bytes}; Python alone needs {2**26}")
         try:

@@ -124,7 +124,7 @@ class Line:
 def main(descriptor: int, parent: int) -> None:
     """Serve until the parent says that it is enough, closes the line, or dies."""
     _die_with(parent)
-    faulthandler.enable()  # a segfault leaves its stacks in the log
+    faulthandler.enable(all_threads=False)  # a segfault leaves its stack in the log
     line = Line(socket.socket(fileno=descriptor))
     setup = line.read_setup()
     threading.Thread(target=line.listen, name="line", daemon=True).start()

@@ -122,6 +122,7 @@ def test_a_plug_in_that_cannot_be_loaded_says_why_and_the_rest_of_the_group_runs
         )
 
         assert "78" in status.reason, status.reason
+        assert any("can't be loaded: ModuleNotFoundError" in line for line in status.log_tail)
         log = group.log.read_text()
         assert "the runner mute_plugin:Mute of mute-plugin can't be loaded: ModuleNotFoundError: " in log
         assert f"No module named 'framebus_no_such_library' ({site}/mute_plugin.py:3)" in log

@@ -166,6 +166,14 @@ def test_two_tasks_with_one_key_at_a_time_are_refused_and_one_after_the_other_ar
     assert the_outcome(worker, 2).result == 2
 
 
+@pytest.mark.parametrize(("name", "shown"), [("clips", "clips"), ("", "echo")])
+def test_a_process_bears_the_name_that_it_was_given_or_that_of_its_work(make: Make, name: str, shown: str) -> None:
+    worker = make(chores.echo, name=name)
+    worker.wait_ready(LIMIT_S)
+
+    assert psutil.Process(worker.pid).name() == shown
+
+
 def test_each_process_begins_with_its_own_state_and_keeps_it(make: Make) -> None:
     worker = make(chores.count, initialize=chores.Counter, setup=100)
 
