@@ -91,11 +91,6 @@ def built_in_settings(settings: Settings, name: str, kind: type[S]) -> S | None:
     return kind() if value is True else msgspec.convert(value, kind)
 
 
-def job_plugins() -> list[str]:
-    """Runners of jobs that installed packages bring: each is a row of its own; none is imported here."""
-    return sorted(name for name in find_job_runners() if name not in RESERVED and IS_NAME.fullmatch(name))
-
-
 def _built_in(name: str, module: str, tier: int, section: msgspec.Struct, *, nice: int = 0) -> Row:
     return Row(
         name=name,
@@ -120,3 +115,8 @@ def _plugin(name: str, plugin: Plugin) -> Row:
         notify=plugin.notify,
         env=plugin.env,
     )
+
+
+def job_plugins() -> list[str]:
+    """Runners of jobs that installed packages bring: each is a row of its own; none is imported here."""
+    return sorted(name for name in find_job_runners() if name not in RESERVED and IS_NAME.fullmatch(name))

@@ -12,6 +12,7 @@ from framebus import codec
 from framebus.errors import ErrorCode, MalformedError
 from framebus.jobs import MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES
 from framebus.messages import Message
+from framebus.redact import redact
 from framebus.report import Report, Stopped, StopReason
 from framebus.requests import (
     FailKind,
@@ -82,7 +83,7 @@ def request_of(ending: Ending, job: LeasedJob) -> Request[Message] | None:
             id=job.id,
             fence=job.fence,
             kind=ending.kind,
-            message=ending.message[:MAX_ERROR_CHARACTERS],
+            message=redact(ending.message)[:MAX_ERROR_CHARACTERS],  # in this order: half an address is not known as one
             code=ending.code,
             retry_after_s=ending.retry_after_s,
             signal=ending.signal,

@@ -8,7 +8,7 @@ from framebus.bus import Bus
 from framebus.errors import ExitCode
 from framebus.hands import Worker
 from framebus.plugins import find_job_runners, load_job_runner
-from framebus.service import run
+from framebus.service import SelfChecking, Stoppable, run
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +19,18 @@ class JobService:
     def __init__(self, bus: Bus, name: str) -> None:
         """Raises ConfigError when the runner can't be loaded, msgspec.ValidationError for its settings."""
         runner = load_job_runner(name)
+        self._companion = runner.companion(bus) if runner.companion is not None else None
         self._worker = Worker(bus, [runner], slots=bus.settings(runner.settings_type).slots)
 
     def stop(self) -> None:
         """Hand back the jobs at work; the next worker begins them anew."""
+        if isinstance(self._companion, Stoppable):
+            self._companion.stop()
         self._worker.stop()
 
     def is_healthy(self) -> bool:
-        return self._worker.is_healthy()
+        is_fine = not isinstance(self._companion, SelfChecking) or self._companion.is_healthy()
+        return is_fine and self._worker.is_healthy()
 
 
 def main(arguments: Sequence[str]) -> int:

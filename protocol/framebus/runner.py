@@ -12,7 +12,7 @@ At the entry point `framebus.jobs` of a package it is run by `python -m framebus
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -97,6 +97,9 @@ class JobRunner(ABC, Generic[P, R]):
 
     A crash fails the job alone; work that stalls, or does not heed that it must stop, is killed.
     """
+
+    companion: ClassVar[Callable[[Bus], object] | None] = None
+    """what else its service does: answers requests, tells news; made before jobs are taken, in the service itself"""
 
     def __init__(self, context: RunnerContext) -> None:
         """Called once for each process. Raise ConfigError for settings that make no sense."""

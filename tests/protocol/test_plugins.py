@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from framebus import plugins
 from framebus.errors import ConfigError, ExitCode
+from framebus.requests import Lease, LeaseJob
+from framebus.run_jobs import JobService
+from framebus.testing import FakeBus
 from framebus_services.export.clip import Clip
 
 GOOD = """
@@ -20,6 +24,18 @@ class Params(Struct):
 class Good(JobRunner):
     contract = JobType(name="good", params=Params, check=lambda params, context: None)
     def run(self, params, report): ...
+
+class Beside:
+    def __init__(self, bus):
+        self.bus, self.is_stopped = bus, False
+        bus.beside = self
+    def stop(self):
+        self.is_stopped = True
+    def is_healthy(self):
+        return not self.is_stopped
+
+class Accompanied(Good):
+    companion = Beside
 
 class Bare(JobRunner):
     def run(self, params, report): ...
@@ -85,6 +101,19 @@ def test_a_name_that_nobody_brings_is_refused_with_those_that_there_are() -> Non
         ConfigError, match="exporter: no installed package brings a runner of this name; there are export"
     ):
         plugins.load_job_runner("exporter")
+
+
+def test_a_runner_brings_what_else_its_service_does_and_that_stops_and_is_asked_for_its_health(site: Path) -> None:
+    install(site, "one", mine="goods_of_a_test:Accompanied")
+    bus = FakeBus("mine")
+    bus.when_asked(LeaseJob, lambda _: (time.sleep(0.05), Lease())[1])
+
+    service = JobService(bus, "mine")
+    was_healthy = service.is_healthy()
+    service.stop()
+
+    beside = vars(bus)["beside"]
+    assert (beside.bus, was_healthy, beside.is_stopped, service.is_healthy()) == (bus, True, True, False)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--run", "/tmp"]])

@@ -11,11 +11,12 @@ import psutil
 import pytest
 from msgspec import msgpack
 
+from framebus.doing import Failed, request_of
 from framebus.errors import ErrorCode
 from framebus.hands import Worker
 from framebus.messages import JobState
 from framebus.place import Place
-from framebus.requests import CancelJob, JobFailed, Lease, LeasedJob, LeaseJob
+from framebus.requests import CancelJob, FailKind, JobFailed, Lease, LeasedJob, LeaseJob
 from framebus.runner import AnyJobRunner
 from framebus.testing import FakeBus
 from protocol.hiring import Hands
@@ -340,3 +341,14 @@ def test_results_of_a_process_are_what_the_runner_made(group: Group, employ: Emp
     view = group.wait_for(group.submit({"text": "plain"}).id, JobState.SUCCEEDED)
 
     assert set(msgpack.decode(view.result)) == {"text", "pid"}
+
+
+def test_an_error_is_told_without_credentials_also_where_it_is_cut() -> None:
+    job = LeasedJob(id="a" * 32, type="mine", params=raw({}), attempt=1, fence=1, lease_s=5.0)
+    text = "x" * 480 + " rtsp://me:s3cret-" + "y" * 40 + "@host/"
+
+    request = request_of(Failed(kind=FailKind.TRANSIENT, message=text), job)
+
+    assert isinstance(request, JobFailed)
+    assert len(request.message) <= 500
+    assert "s3cret" not in request.message
