@@ -31,6 +31,8 @@ FAILED_STARTS = 3
 REST_S, REST_LIMIT_S = 0.1, 5.0
 """after the second death in a row without a result; doubles with each"""
 LOOK_S = 0.5
+MAX_UNSENT_BYTES = 1_024 * 1_024
+"""beyond that no note is added"""
 END_S = 1.0
 
 
@@ -127,6 +129,8 @@ class Keeper:
         with self.lock:
             if self.in_hand is None or self.in_hand.key != key or self.child is None:
                 return False
+            if self.child.unsent_bytes > MAX_UNSENT_BYTES:  # it does not listen
+                return False
             self.child.send(Note(self.in_hand.number, Raw(body)))
         self.wake()
         return True
@@ -136,8 +140,8 @@ class Keeper:
     def _run(self) -> None:
         try:
             while not self._is_stopping:
+                self._start_when_due()
                 with self.lock:
-                    self._start_when_due()
                     self._kill_when_due()
                     self._begin_next()
                 self._wait()
@@ -154,9 +158,13 @@ class Keeper:
         self._start_s = time.monotonic()
         self.starts += 1
         try:
-            self.child = Child(self._setup)
+            child = Child(self._setup)  # takes milliseconds: nobody shall wait for the lock meanwhile
         except OSError as error:  # no memory, no descriptors, no process numbers
-            self._note_failed_start(f"no process could be started: {error}")
+            with self.lock:
+                self._note_failed_start(f"no process could be started: {error}")
+            return
+        with self.lock:
+            self.child = child
 
     def _kill_when_due(self) -> None:
         child, task, now_s = self.child, self.in_hand, time.monotonic()
@@ -191,8 +199,9 @@ class Keeper:
         poll.register(self._wake, select.POLLIN)
         child = self.child
         if child is not None:
-            poll.register(child.line, select.POLLIN | (select.POLLOUT if child.has_unsent else 0))
-            poll.register(child.stderr, select.POLLIN)
+            poll.register(child.line, select.POLLIN | (select.POLLOUT if child.unsent_bytes else 0))
+            if child.has_stderr:
+                poll.register(child.stderr, select.POLLIN)
         ready = {file for file, _ in poll.poll(max(0.0, self._wait_s()) * 1_000)}
         if self._wake in ready:
             with contextlib.suppress(BlockingIOError):

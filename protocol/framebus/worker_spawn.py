@@ -36,6 +36,8 @@ class Child:
         self.is_ready = False
         self.is_killed = False
         """by us"""
+        self.has_stderr = True
+        """until it closes it"""
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         """its last lines on stderr"""
         self._inbox = Inbox()
@@ -72,8 +74,8 @@ class Child:
             return False
 
     @property
-    def has_unsent(self) -> bool:
-        return bool(self._outbox)
+    def unsent_bytes(self) -> int:
+        return len(self._outbox)
 
     @property
     def has_unread(self) -> bool:
@@ -107,6 +109,7 @@ class Child:
             data = os.read(self.stderr.fileno(), READ_BYTES)
         except BlockingIOError:
             return False
+        self.has_stderr = bool(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if self._rest and (not data or len(self._rest) > READ_BYTES):
             lines, self._rest = [*lines, self._rest], b""

@@ -262,6 +262,29 @@ def test_a_crash_leaves_the_last_words_of_its_process(make: Make, capsys: pytest
     assert "Segmentation fault" in capsys.readouterr().err
 
 
+def test_a_process_that_closes_its_stderr_costs_no_processor_time(make: Make) -> None:
+    worker = make()
+    the_outcome(worker, "deaf")
+    before_s = time.process_time()
+
+    worker.submit("it", "hang")
+    assert list(worker.results(1.0)) == []
+
+    assert time.process_time() - before_s < 0.5
+    assert worker.cancel("it")
+    assert outcomes(worker) == {"it": TaskEnd.CANCELLED}
+
+
+def test_notes_to_a_process_that_does_not_listen_are_bounded(make: Make) -> None:
+    worker = make()
+    worker.submit("it", "stop")
+    wait_until(lambda: worker.send("it", b"x" * 100_000))
+
+    sent = sum(worker.send("it", b"x" * 100_000) for _ in range(100))
+
+    assert sent < 50
+
+
 def test_a_task_whose_process_was_killed_is_done_by_the_next_one(make: Make, tmp_path: Path) -> None:
     worker = make(on_crash="requeue")
     for name in ("a", "b", "c"):
