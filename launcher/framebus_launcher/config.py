@@ -12,10 +12,10 @@ import msgspec
 from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
 from framebus.place import Place
-from framebus.settings import EnrichSettings, ExportSettings, Plugin, Settings, find_problems
+from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
-from framebus_launcher.table import BUILT_IN, RESERVED
+from framebus_launcher.table import BUILT_IN, RESERVED, job_plugins
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
@@ -130,6 +130,8 @@ def _service_problems(name: str, section: Any) -> list[str]:
         if "command" in _map(section):
             return [f"{path}: this name belongs to a built-in service; a plug-in needs another"]
         return find_problems(section, SECTIONS[name], path)
+    if name in job_plugins():
+        return _job_plugin_problems(name, section, path)
     if name in RESERVED:
         return [f"{path}: this name belongs to framebus; a plug-in needs another"]
     problems = find_problems(section, Plugin, path)
@@ -137,6 +139,18 @@ def _service_problems(name: str, section: Any) -> list[str]:
     if close and "command" not in _map(section):
         return [f"{path}: unknown service; did you mean {close[0]}? A plug-in of your own needs a command"]
     return problems
+
+
+def _job_plugin_problems(name: str, section: Any, path: str) -> list[str]:
+    """Of the settings of an installed runner only the common ones are known here; the runner checks its own."""
+    if isinstance(section, bool):
+        return []
+    if section is None:
+        return [f"{path}: is empty; give it settings, or switch it off with `{name}: off`"]
+    if "command" in _map(section):
+        return [f"{path}: this name belongs to the jobs of an installed package; a service of your own needs another"]
+    common = {key: value for key, value in section.items() if key == "slots"} if isinstance(section, dict) else section
+    return find_problems(common, RunnerSettings, path)
 
 
 def _camera_problems(path: str, camera: Any) -> list[str]:
@@ -177,7 +191,7 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
             detect = msgspec.structs.replace(detect, source=_resolve_source(detect.source, folder))
         cameras[name] = msgspec.structs.replace(camera, source=_resolve_source(camera.source, folder), detect=detect)
     services = {
-        name: section if name in BUILT_IN else _resolve_command(section, folder)
+        name: section if name in BUILT_IN or name in job_plugins() else _resolve_command(section, folder)
         for name, section in settings.services.items()
     }
     return msgspec.structs.replace(

@@ -1,5 +1,6 @@
 """The process table: what the launcher runs, one row for each process."""
 
+import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from framebus.errors import ConfigError
+from framebus.messages import NAME_PATTERN
 from framebus.place import Place
+from framebus.plugins import find_job_runners
 from framebus.settings import CaptureSettings, DispatcherSettings, EnrichSettings, ExportSettings, Plugin, Settings
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -20,6 +23,7 @@ BUILT_IN = ("export", "enrich")
 """services that the configuration may set or switch off"""
 RESERVED = frozenset({DISPATCHER, "launcher", "capture", "ingest", "analysis", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
+IS_NAME = re.compile(NAME_PATTERN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +58,19 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     export = built_in_settings(settings, "export", ExportSettings)
     if export is not None:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
-        rows.append(_built_in("export", "export", 1, export, nice=EXPORT_NICE))
+        rows.append(_job_runner("export", msgspec.json.encode(export), nice=EXPORT_NICE))
     enrich = built_in_settings(settings, "enrich", EnrichSettings)
     if enrich is not None:
         rows.append(_built_in("enrich", "enrich", 1, enrich))
+    for name in job_plugins():
+        section: Any = settings.services.get(name, True)
+        if section is not False and section is not None:
+            rows.append(_job_runner(name, msgspec.json.encode({} if section is True else section)))
     for name, camera in settings.cameras.items():
         capture = CaptureSettings(camera=name, **msgspec.structs.asdict(camera))
         rows.append(_built_in(f"capture@{name}", "capture", 2, capture))
     for name, value in settings.services.items():
-        if name not in BUILT_IN:
+        if name not in BUILT_IN and name not in job_plugins():
             rows.append(_plugin(name, msgspec.convert(value, Plugin)))
     return rows
 
@@ -98,6 +106,11 @@ def _built_in(
     )
 
 
+def _job_runner(name: str, section: bytes, *, nice: int = 0) -> Row:
+    argv = (sys.executable, "-m", "framebus.run_jobs", name)
+    return Row(name=name, tier=1, argv=argv, section=section, nice=nice)
+
+
 def _plugin(name: str, plugin: Plugin) -> Row:
     return Row(
         name=name,
@@ -107,3 +120,8 @@ def _plugin(name: str, plugin: Plugin) -> Row:
         notify=plugin.notify,
         env=plugin.env,
     )
+
+
+def job_plugins() -> list[str]:
+    """Runners of jobs that installed packages bring: each is a row of its own; none is imported here."""
+    return sorted(name for name in find_job_runners() if name not in RESERVED and IS_NAME.fullmatch(name))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from framebus.client import cancel, frames, snapshot, submit, watch
     from framebus.errors import RefusedError
     from framebus.frame import Frame
+    from framebus.hands import Worker
     from framebus.jobs import JobType
     from framebus.messages import (
         Box,
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from framebus.place import Place
     from framebus.processor import Processor
     from framebus.ring import RingReader, RingWriter, newest_ring
-    from framebus.runner import JobRunner, Output, Report, Worker, WorkError
+    from framebus.runner import JobRunner, Output, Report, RunnerContext, WorkError
     from framebus.service import run
     from framebus.settings import QueuePolicy
     from framebus.transport import SocketBus
+    from framebus.worker import TaskEnd, TaskOutcome, WorkerProcess
 
     __version__: str
 
@@ -55,9 +57,13 @@ __all__ = [
     "Report",
     "RingReader",
     "RingWriter",
+    "RunnerContext",
     "SocketBus",
+    "TaskEnd",
+    "TaskOutcome",
     "WorkError",
     "Worker",
+    "WorkerProcess",
     "__version__",
     "cancel",
     "frames",
@@ -88,10 +94,13 @@ _HOMES = {
     "framebus.place": ["Place"],
     "framebus.processor": ["Processor"],
     "framebus.ring": ["RingReader", "RingWriter", "newest_ring"],
-    "framebus.runner": ["JobRunner", "Output", "Report", "WorkError", "Worker"],
+    "framebus.hands": ["Worker"],
+    "framebus.runner": ["JobRunner", "Output", "Report", "RunnerContext", "WorkError"],
     "framebus.service": ["run"],
     "framebus.settings": ["QueuePolicy"],
+    "framebus.task": ["TaskEnd", "TaskOutcome"],
     "framebus.transport": ["SocketBus"],
+    "framebus.worker": ["WorkerProcess"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

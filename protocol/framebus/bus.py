@@ -71,6 +71,11 @@ class Bus(ABC):
 
     # What a service calls --------------------------------------------------------------------------------------------
 
+    @property
+    def raw_settings(self) -> bytes:
+        """This service's section of the configuration as JSON, for a process of its own."""
+        return self._settings
+
     def settings(self, kind: type[S]) -> S:
         """This service's section of the configuration; raises msgspec.ValidationError, which ends it with exit 78."""
         return msgspec.json.decode(self._settings, type=kind)

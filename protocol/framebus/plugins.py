@@ -1,10 +1,14 @@
 """Finds what installed packages add to framebus, by entry point; says what it cannot load and why."""
 
+import traceback
 from importlib.metadata import EntryPoint, entry_points
 
+from framebus.errors import ConfigError
 from framebus.jobs import AnyJobType, JobType
+from framebus.runner import AnyJobRunner, JobRunner
 
 JOB_TYPES = "framebus.job_types"
+JOBS = "framebus.jobs"
 
 
 def load_job_types() -> tuple[dict[str, AnyJobType], list[str]]:
@@ -16,6 +20,44 @@ def load_job_types() -> tuple[dict[str, AnyJobType], list[str]]:
         if job_type is not None:
             found[job_type.name] = job_type
     return found, problems
+
+
+def find_job_runners() -> dict[str, str]:
+    """The runners of all installed packages, name to `module:class`; nothing of them is imported."""
+    return {point.name: point.value for point in entry_points(group=JOBS)}
+
+
+def load_job_runner(name: str) -> type[AnyJobRunner]:
+    """The runner at an entry point; raises ConfigError with the reason when it can't be had."""
+    points = list(entry_points(group=JOBS, name=name))
+    if not points:
+        known = ", ".join(sorted(find_job_runners())) or "none"
+        raise ConfigError([f"{name}: no installed package brings a runner of this name; there are {known}"])
+    if len({point.value for point in points}) > 1:
+        sources = " and ".join(sorted(f"{point.value} of {_package(point)}" for point in points))
+        raise ConfigError([f"{name}: two packages bring a runner of this name, {sources}; remove one"])
+    point = points[0]
+    whence = f"{name}: the runner {point.value} of {_package(point)}"
+    try:
+        loaded = point.load()
+    except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its row says so
+        raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+    if not isinstance(loaded, type) or not issubclass(loaded, JobRunner):
+        raise ConfigError([f"{whence} is no JobRunner; the entry point names a class derived from framebus.JobRunner"])
+    if not isinstance(getattr(loaded, "contract", None), JobType):
+        raise ConfigError([f"{whence} has no contract; give it `contract = ...`, a framebus.JobType"])
+    return loaded
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "an unknown package"
+
+
+def _where(error: Exception) -> str:
+    """File and line of the plug-in's own code."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    own = [frame for frame in frames if frame.filename != __file__]
+    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
 
 
 def _load(point: EntryPoint, problems: list[str]) -> AnyJobType | None:

@@ -114,7 +114,8 @@ class Folder:
 
     def service(self, kind: str, **environment: str) -> Program:
         """Start a service of ours, and wait until it answers."""
-        program = self.python("-m", f"framebus_services.{kind}", **environment)
+        module = ["framebus.run_jobs", kind] if kind == "export" else [f"framebus_services.{kind}"]
+        program = self.python("-m", *module, **environment)
         client.ask(kind, Ping(), run=self.run, deadline_s=LIMIT_S)
         return program
 

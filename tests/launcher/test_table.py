@@ -39,6 +39,7 @@ def test_the_table_has_a_row_for_each_service_camera_and_plug_in() -> None:
         ("capture@back", 2, 0),
         ("counter", 3, 0),
     ]
+    assert table[1].argv == (sys.executable, "-m", "framebus.run_jobs", "export")
     assert table[3].argv == (sys.executable, "-m", "framebus_services.capture")
     assert (table[5].argv, table[5].notify) == (("node", "counter.js"), False)
 

@@ -19,12 +19,13 @@ from msgspec import Struct
 
 from framebus.bus import Bus
 from framebus.errors import ErrorCode, ExitCode, MalformedError, RefusedError
+from framebus.hands import Worker
 from framebus.jobs import JobType
 from framebus.messages import NIL, JobState
 from framebus.requests import CancelJob, FailKind, LeasedJob, WorkerLost
-from framebus.runner import JobRunner, Output, Report, Stopped, StopReason, Worker, WorkError
+from framebus.runner import JobRunner, Output, Report, Stopped, StopReason, WorkError
 from framebus.service import run
-from framebus.transport import SocketBus
+from protocol.hiring import Hands
 from services.dispatcher.ledgers import result_of
 from services.dispatcher.processes import LIMIT_S, Group, temps, wait_until
 
@@ -72,34 +73,6 @@ class Toy(JobRunner[ToyParams, ToyResult]):
 
 class StuckToy(Toy):
     contract = STUCK
-
-
-class Hands:
-    """A worker in this process: its loop turns in a thread of its own until `stop()`."""
-
-    def __init__(self, group: Group, *runners: JobRunner[ToyParams, ToyResult], slots: int = 1) -> None:
-        self._group = group
-        self._runners = runners
-        self._slots = slots
-        self._is_over = threading.Event()
-        self._is_ready = threading.Event()
-        self._thread = threading.Thread(target=self._turn)
-        self._thread.start()
-        assert self._is_ready.wait(LIMIT_S)
-
-    def stop(self) -> None:
-        self._is_over.set()
-        self._thread.join(LIMIT_S)
-        assert not self._thread.is_alive()
-
-    def _turn(self) -> None:
-        self.bus = SocketBus("hands", place=self._group.place)
-        self.worker = Worker(self.bus, self._runners, self._slots)
-        self._is_ready.set()
-        while not self._is_over.is_set():
-            self.bus.turn(0.05)
-        self.worker.stop()
-        self.bus.close()
 
 
 @pytest.fixture

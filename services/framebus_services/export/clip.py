@@ -3,9 +3,10 @@
 import logging
 from datetime import tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from framebus.clock import Clock
-from framebus.runner import JobRunner, Output, Report
+from framebus.errors import ConfigError
+from framebus.runner import JobRunner, Output, Report, RunnerContext
 from framebus.settings import ExportSettings
 from framebus_services.export.bandwidth import Bandwidth
 from framebus_services.export.contract import EXPORT
@@ -15,6 +16,7 @@ from framebus_services.export.making import Making
 from framebus_services.export.names import clip_name
 from framebus_services.export.pace import Pace
 from framebus_services.export.params import ExportParams
+from framebus_services.export.planner import serve_plans
 from framebus_services.export.result import ClipResult, Part, fitted
 from framebus_services.export.survey import Survey, check_space, survey
 from framebus_services.export.thumbnail import write_thumbnail
@@ -32,16 +34,17 @@ class Clip(JobRunner[ExportParams, ClipResult]):
     """Makes a clip of recordings."""
 
     contract = EXPORT
+    settings_type = ExportSettings
+    companion = serve_plans
 
-    def __init__(
-        self, *, data: Path, clock: Clock, zone: tzinfo | None = None, settings: ExportSettings | None = None
-    ) -> None:
-        self._data = data
-        self._clock = clock
-        self._zone = zone
+    def __init__(self, context: RunnerContext) -> None:
+        super().__init__(context)
+        self._data = context.place.data
+        self._clock = context.clock
+        self._settings = context.settings(ExportSettings)
+        self._zone = _zone(self._settings.timezone)
         """of the names; None is the machine's"""
-        self._settings = settings or ExportSettings()
-        self._bandwidth = Bandwidth(self._settings.bandwidth_bytes_per_s, clock)
+        self._bandwidth = Bandwidth(self._settings.bandwidth_bytes_per_s, context.clock)
         """of all clips at work together"""
 
     def run(self, params: ExportParams, report: Report) -> Output[ClipResult]:
@@ -68,6 +71,14 @@ class Clip(JobRunner[ExportParams, ClipResult]):
         result = _result(params, found, mades, start_s, sum(temp.stat().st_size for temp in temps))
         warnings = [*found.warnings, *(warning for made in mades for warning in made.warnings), *making.warnings]
         return Output(result=fitted(result, found.cover.gaps, warnings, finals), files=finals)
+
+
+def _zone(name: str) -> tzinfo | None:
+    """The time zone of that name; None is the machine's."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError([f"timezone: {name!r} is not known; write one like Europe/Berlin"]) from None
 
 
 def _needed_bytes(params: ExportParams, found: Survey, start_s: float) -> int:

@@ -16,6 +16,7 @@ from framebus.messages import CameraStatus
 from framebus.requests import MAX_ROWS, ExportPlan, Gap, PlanExport, PlannedSegment
 from framebus_services.export.contract import check_but_gaps
 from framebus_services.export.estimate import estimated_bytes, playing_s
+from framebus_services.export.gentle import give_way
 from framebus_services.export.made import exact
 from framebus_services.export.params import ExportParams, Mode, OnChange
 from framebus_services.export.plan import Cover, Span
@@ -29,6 +30,12 @@ MAX_WAITING = 8
 MAX_OPENED = 100
 """segments that are looked into for a change of the picture, spread over the range"""
 RETRY_S = 1.0
+
+
+def serve_plans(bus: Bus) -> "Planner":
+    """What the service of the clips does besides making them; it gives way to the cameras from here on."""
+    give_way()
+    return Planner(bus)
 
 
 class Planner:

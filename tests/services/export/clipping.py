@@ -3,23 +3,23 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Raw, convert
 
 from framebus import codec
 from framebus.clock import FakeClock
+from framebus.place import Place
 from framebus.requests import LeasedJob
-from framebus.runner import Report
+from framebus.runner import Report, RunnerContext
 from framebus.settings import ExportSettings
 from framebus_services.export.clip import Clip
 from framebus_services.export.params import ExportParams
 from framebus_services.export.result import ClipResult
 from services.export.recorded import START_S
 
-BERLIN = ZoneInfo("Europe/Berlin")
 LATER_S = START_S + 7_200.0
-UNPACED = ExportSettings(bandwidth_bytes_per_s=1e12)
+UNPACED = ExportSettings(timezone="Europe/Berlin", bandwidth_bytes_per_s=1e12)
 """the clock of these tests stands still: what is paced would wait for ever"""
 JOB_ID = "0123456789abcdef" * 2
 
@@ -64,8 +64,9 @@ class Made:
         now_at_s: float,
         settings: ExportSettings = UNPACED,
     ) -> None:
-        clip = Clip(data=data, clock=FakeClock(wall_s=now_at_s), zone=BERLIN, settings=settings)
-        output = clip.run(wanted, report)
+        place, clock = Place.at(data.parent / "run", data=data), FakeClock(wall_s=now_at_s)
+        raw = msgspec.json.encode(settings)
+        output = Clip(RunnerContext(place=place, clock=clock, raw_settings=raw)).run(wanted, report)
         self.report = report
         self.result: ClipResult = output.result
         self.files = list(output.files)

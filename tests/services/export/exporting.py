@@ -98,9 +98,8 @@ class Group:
 
     def _start(self, service: str, **more: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **self.place.to_environment(), **more}
+        program = ["framebus.run_jobs", service] if service == "export" else [f"framebus_services.{service}"]
         with (self._folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"framebus_services.{service}"], env=environment, stdout=log, stderr=log
-            )
+            process = subprocess.Popen([sys.executable, "-m", *program], env=environment, stdout=log, stderr=log)
         self._processes.append(process)
         return process

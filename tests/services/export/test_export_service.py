@@ -23,8 +23,8 @@ from framebus.requests import (
     LeaseJob,
     Request,
 )
+from framebus.run_jobs import JobService
 from framebus.testing import FakeBus
-from framebus_services.export.service import Export
 from services.export.clipping import JOB_ID, LATER_S
 from services.export.recorded import START_S, record
 
@@ -58,21 +58,21 @@ class Dispatcher:
 
 
 @pytest.fixture
-def exports() -> Iterator[list[Export]]:
+def exports() -> Iterator[list[JobService]]:
     """Services that are stopped at the end."""
-    started: list[Export] = []
+    started: list[JobService] = []
     yield started
     for export in started:
         export.stop()
 
 
 def test_a_leased_job_is_made_and_its_files_are_handed_in_the_clip_last(
-    data: Path, video: Path, exports: list[Export]
+    data: Path, video: Path, exports: list[JobService]
 ) -> None:
     record(data, video)
     dispatcher = Dispatcher(data, start=START_S + 3.0, end=START_S + 5.0)
 
-    exports.append(Export(dispatcher.bus))
+    exports.append(JobService(dispatcher.bus, "export"))
     end = dispatcher.await_end()
 
     assert isinstance(end, JobPrepared)
@@ -84,10 +84,10 @@ def test_a_leased_job_is_made_and_its_files_are_handed_in_the_clip_last(
     assert msgpack.decode(end.result)["frames"] == 20
 
 
-def test_a_job_whose_recordings_are_gone_by_now_fails_for_good(data: Path, exports: list[Export]) -> None:
+def test_a_job_whose_recordings_are_gone_by_now_fails_for_good(data: Path, exports: list[JobService]) -> None:
     dispatcher = Dispatcher(data, start=START_S + 3.0, end=START_S + 5.0)
 
-    exports.append(Export(dispatcher.bus))
+    exports.append(JobService(dispatcher.bus, "export"))
     end = dispatcher.await_end()
 
     assert isinstance(end, JobFailed)
@@ -95,7 +95,7 @@ def test_a_job_whose_recordings_are_gone_by_now_fails_for_good(data: Path, expor
 
 
 def test_a_service_that_has_been_stopped_is_healthy_to_its_end(data: Path) -> None:
-    export = Export(Dispatcher(data, start=START_S, end=START_S + 5.0).bus)
+    export = JobService(Dispatcher(data, start=START_S, end=START_S + 5.0).bus, "export")
 
     export.stop()
 
@@ -104,4 +104,4 @@ def test_a_service_that_has_been_stopped_is_healthy_to_its_end(data: Path) -> No
 
 def test_a_time_zone_that_does_not_exist_is_an_error_of_the_configuration(data: Path) -> None:
     with pytest.raises(ConfigError, match="timezone: 'Mars/Base' is not known; write one like Europe/Berlin"):
-        Export(FakeBus("export", data=data, settings=b'{"timezone": "Mars/Base"}'))
+        JobService(FakeBus("export", data=data, settings=b'{"timezone": "Mars/Base"}'), "export")

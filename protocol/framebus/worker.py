@@ -1,0 +1,237 @@
+"""A background process for work that may crash, hang or eat memory, behind one object that never does.
+
+    with WorkerProcess(decode, task_limit_s=10.0, memory_limit_bytes=2 * 1024**3) as worker:
+        for path in paths:
+            worker.submit(path.name, str(path))       # never blocks; raises Full
+            for outcome in worker.results():          # what has ended by now, in any order
+                print(outcome.key, outcome.end, outcome.result)
+        for outcome in worker.collect(timeout_s=60.0):
+            print(outcome.key, outcome.end, outcome.result)
+
+`decode` is a function of one argument at the top of a module or script. Tasks and results are what MessagePack can
+carry: None, numbers, text, bytes, lists, maps, and msgspec Structs where the function declares them with annotations.
+Arrays go as bytes, or stay in a ring or file that the task names. Needs neither a group nor ZeroMQ.
+"""
+
+import time
+import typing
+import weakref
+from collections.abc import Callable, Hashable, Iterator
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from msgspec import Raw
+
+from framebus.errors import FramebusError
+from framebus.importable import name_importable
+from framebus.task import TaskEnd, TaskError, TaskOutcome
+from framebus.worker_keeper import Keeper, Task
+from framebus.worker_line import Setup, encode_value
+
+__all__ = ["Closed", "Full", "OnCrash", "StartError", "TaskEnd", "TaskError", "TaskOutcome", "WorkerProcess"]
+
+
+class OnCrash(StrEnum):
+    """What becomes of the task in hand when its process dies."""
+
+    REQUEUE = "requeue"
+    """it is done again, after those that wait; the third process that it kills is the last"""
+    FAIL = "fail"
+
+
+class Full(FramebusError):
+    """The task was not taken: as many wait as may."""
+
+
+class Closed(FramebusError):
+    """The task was not taken: the worker was collected or closed."""
+
+
+class StartError(FramebusError):
+    """No process could be made ready: `work` or `initialize` can't be imported, or raised."""
+
+
+class WorkerProcess:
+    """One background process that does one task after the other, and is replaced when it dies. Safe from any thread."""
+
+    def __init__(
+        self,
+        work: Callable[..., Any] | str,
+        *,
+        max_waiting: int = 8,
+        on_crash: OnCrash | str = OnCrash.REQUEUE,
+        task_limit_s: float | None = None,
+        memory_limit_bytes: int | None = None,
+        initialize: Callable[[Any], Any] | str | None = None,
+        setup: object = None,
+        result_type: Any = None,
+        on_news: Callable[[Hashable, Any], None] | None = None,
+        name: str = "",
+    ) -> None:
+        """Start the process; it imports `work`, and waits for tasks.
+
+        `work(task)` is a function, or its name `module:function` where this process shall not import it. With
+        `initialize` each new process calls `initialize(side)` once, and then `work(state, task)` with what it returned;
+        `side.setup()` is the value of `setup` there. Results become `result_type`, by default what `work` declares.
+
+        At most `max_waiting` tasks wait, and as many outcomes. A task that takes longer than `task_limit_s` is killed.
+        `memory_limit_bytes` bounds the address space of the process. `on_news(key, value)` is called on a thread of the
+        worker with what the task in hand tells by `side.tell(value)`. `name` is what log lines and `top` call it, by
+        default the name of the function.
+
+        Raises TypeError or ValueError, saying what would be right, for work that another process can't import.
+        """
+        for limit, value in (("max_waiting", max_waiting), ("task_limit_s", task_limit_s)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{limit} is {value}; it must be greater than 0")
+        if memory_limit_bytes is not None and memory_limit_bytes < 2**26:
+            raise ValueError(f"memory_limit_bytes is {memory_limit_bytes}; Python alone needs {2**26}")
+        try:
+            is_requeued = OnCrash(on_crash) is OnCrash.REQUEUE
+        except ValueError:
+            raise ValueError(f"on_crash is {on_crash!r}; it is one of {', '.join(OnCrash)}") from None
+        reference = name_importable(work, "work")
+        first = Setup(
+            name=name or reference.rpartition(":")[2],
+            work=reference,
+            initialize=None if initialize is None else name_importable(initialize, "initialize"),
+            value=Raw(encode_value(setup, "setup")),
+            memory_limit_bytes=memory_limit_bytes,
+        )
+        self._is_closed = False
+        self._collected: list[TaskOutcome] = []
+        self._keeper = Keeper(
+            first,
+            max_waiting=max_waiting,
+            is_requeued=is_requeued,
+            task_limit_s=task_limit_s,
+            result_type=_declared_result(work) if result_type is None else result_type,
+            on_news=on_news,
+        )
+        # A worker that is forgotten ends too: when it is collected as garbage, and when the program ends.
+        self._finalizer = weakref.finalize(self, self._keeper.stop, 2.0)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that is there now, if one is."""
+        child = self._keeper.child
+        return None if child is None else child.pid
+
+    @property
+    def starts(self) -> int:
+        """How many processes there were."""
+        return self._keeper.starts
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait for the first process to be ready. Raises StartError when it can't be, or not in time."""
+        keeper = self._keeper
+        with keeper.lock:
+            keeper.lock.wait_for(lambda: keeper.is_ready or keeper.start_error or keeper.is_over, timeout_s)
+            if not keeper.is_ready:
+                raise StartError(keeper.start_error or f"it was not ready within {timeout_s:.1f} s")
+
+    def submit(self, key: Hashable, task: object) -> None:
+        """Hand over a task; its outcome will bear `key`. Never blocks, whether the process works, hangs or died.
+
+        Raises Full when too many wait, Closed after `collect` or `close`, ValueError for a key that is at work already,
+        TypeError for a task that MessagePack can't carry.
+        """
+        body = encode_value(task, f"task {key!r}")
+        keeper = self._keeper
+        with keeper.lock:
+            if self._is_closed or keeper.is_over:
+                raise Closed("the worker was collected or closed, and takes no more tasks")
+            if any(key == other.key for other in (*keeper.waiting, keeper.in_hand) if other is not None):
+                raise ValueError(f"a task {key!r} is at work already; each needs a key of its own until it has ended")
+            is_bad = keeper.quarantines(key)
+            if len(keeper.ended if is_bad else keeper.waiting) >= keeper.max_waiting:
+                raise Full(_why_full(keeper))
+            if is_bad:
+                keeper.ended.append(_quarantined(key, task))
+                keeper.lock.notify_all()
+                return
+            keeper.waiting.append(Task(key, task, body))
+        keeper.wake()
+
+    def results(self, timeout_s: float = 0.0) -> Iterator[TaskOutcome]:
+        """Outcomes, each once, in the order in which the tasks ended.
+
+        Ends when no task is left, or when `timeout_s` has passed without an outcome; by default it does not wait. Tasks
+        may be submitted meanwhile.
+        """
+        keeper = self._keeper
+        while True:
+            with keeper.lock:
+                keeper.lock.wait_for(lambda: keeper.ended or not keeper.count(), timeout_s)
+                if not keeper.ended:
+                    return
+                outcome = keeper.ended.popleft()
+            keeper.wake()
+            yield outcome
+
+    def cancel(self, key: Hashable) -> bool:
+        """End a task: its outcome says CANCELLED; when it is in hand its process is killed. False: there is none."""
+        return self._keeper.cancel(key)
+
+    def send(self, key: Hashable, value: object) -> bool:
+        """Tell the task in hand something (`side.on_note`); never blocks. False when it is not in hand."""
+        return self._keeper.note(key, encode_value(value, "the note"))
+
+    def collect(self, timeout_s: float) -> list[TaskOutcome]:
+        """End it: no more tasks; wait for those that are there; then end the process. Returns the outcomes left.
+
+        What has not ended after `timeout_s` has the outcome NOT_DONE. Called again it returns the same.
+        """
+        keeper = self._keeper
+        with keeper.lock:
+            self._is_closed = True
+            keeper.is_collecting = True
+        keeper.wake()
+        with keeper.lock:
+            keeper.lock.wait_for(lambda: not keeper.count() or keeper.is_over, timeout_s)
+        self.close()
+        with keeper.lock:
+            while keeper.ended:
+                self._collected.append(keeper.ended.popleft())
+        return list(self._collected)
+
+    def close(self) -> None:
+        """End it now: what is not done will not be. May be called again."""
+        with self._keeper.lock:
+            self._is_closed = True
+        self._keeper.stop()
+        self._finalizer.detach()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _declared_result(work: Callable[..., Any] | str) -> Any:
+    """The type that `work` returns, where it says so and a message can have it."""
+    try:
+        hints = {} if isinstance(work, str) else typing.get_type_hints(work)
+        declared = hints.get("return", Any)
+        msgspec.msgpack.Decoder(declared)
+        return declared
+    except (NameError, TypeError):
+        return Any
+
+
+def _quarantined(key: Hashable, task: object) -> TaskOutcome:
+    return TaskOutcome(key=key, task=task, end=TaskEnd.QUARANTINED, error="this key has killed three processes")
+
+
+def _why_full(keeper: Keeper) -> str:
+    text = f"{len(keeper.waiting)} tasks wait, and no more than {keeper.max_waiting} may"
+    if len(keeper.ended) >= keeper.max_waiting:
+        text += f"; {len(keeper.ended)} outcomes were not taken: take them with results()"
+    elif keeper.start_error:
+        text += f"; no process can be started: {keeper.start_error}"
+    elif keeper.in_hand is not None:
+        text += f"; task {keeper.in_hand.key!r} is in hand for {time.monotonic() - keeper.in_hand.begun_s:.1f} s"
+    return text

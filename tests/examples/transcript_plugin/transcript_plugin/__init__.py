@@ -1,0 +1,1 @@
+"""Jobs of type `transcript`: an example of a job type that is not part of framebus."""

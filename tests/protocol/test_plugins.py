@@ -1,0 +1,125 @@
+"""Runners by entry point: found without an import, loaded by name, and refused with the reason."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from framebus import plugins
+from framebus.errors import ConfigError, ExitCode
+from framebus.requests import Lease, LeaseJob
+from framebus.run_jobs import JobService
+from framebus.testing import FakeBus
+from framebus_services.export.clip import Clip
+
+GOOD = """
+from msgspec import Struct
+from framebus import JobRunner, JobType
+
+class Params(Struct):
+    pass
+
+class Good(JobRunner):
+    contract = JobType(name="good", params=Params, check=lambda params, context: None)
+    def run(self, params, report): ...
+
+class Beside:
+    def __init__(self, bus):
+        self.bus, self.is_stopped = bus, False
+        bus.beside = self
+    def stop(self):
+        self.is_stopped = True
+    def is_healthy(self):
+        return not self.is_stopped
+
+class Accompanied(Good):
+    companion = Beside
+
+class Bare(JobRunner):
+    def run(self, params, report): ...
+
+word = "no class"
+"""
+
+
+def install(folder: Path, package: str, **points: str) -> None:
+    """What pip leaves of a package with these entry points."""
+    info = folder / f"{package}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[framebus.jobs]", *lines, ""]))
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "goods_of_a_test.py").write_text(GOOD)
+    return tmp_path
+
+
+def test_export_comes_through_the_same_door_as_any_plug_in() -> None:
+    assert plugins.load_job_runner("export") is Clip
+
+
+def test_runners_are_listed_without_being_imported(site: Path) -> None:
+    install(site, "one", mine="no_such_module_anywhere:Mine")
+
+    assert plugins.find_job_runners()["mine"] == "no_such_module_anywhere:Mine"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("no_such_module:Mine", "can't be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("goods_of_a_test:Missing", "can't be loaded: AttributeError: .* no attribute 'Missing'"),
+        ("goods_of_a_test:word", "is no JobRunner; the entry point names a class derived from framebus.JobRunner"),
+        ("goods_of_a_test:Bare", "has no contract; give it `contract = ...`, a framebus.JobType"),
+    ],
+)
+def test_a_runner_that_cannot_be_had_is_refused_with_its_package_and_the_reason(
+    site: Path, value: str, problem: str
+) -> None:
+    install(site, "one", mine=value)
+
+    with pytest.raises(ConfigError, match=f"mine: the runner {value} of one {problem}"):
+        plugins.load_job_runner("mine")
+
+
+def test_two_packages_with_one_name_are_refused_and_both_named(site: Path) -> None:
+    install(site, "one", mine="goods_of_a_test:Good")
+    install(site, "two", mine="goods_of_a_test:Bare")
+
+    with pytest.raises(ConfigError, match=r"two packages bring a runner of this name, .*Bare of two and .*Good of one"):
+        plugins.load_job_runner("mine")
+
+
+def test_a_name_that_nobody_brings_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(
+        ConfigError, match="exporter: no installed package brings a runner of this name; there are export"
+    ):
+        plugins.load_job_runner("exporter")
+
+
+def test_a_runner_brings_what_else_its_service_does_and_that_stops_and_is_asked_for_its_health(site: Path) -> None:
+    install(site, "one", mine="goods_of_a_test:Accompanied")
+    bus = FakeBus("mine")
+    bus.when_asked(LeaseJob, lambda _: (time.sleep(0.05), Lease())[1])
+
+    service = JobService(bus, "mine")
+    was_healthy = service.is_healthy()
+    service.stop()
+
+    beside = vars(bus)["beside"]
+    assert (beside.bus, was_healthy, beside.is_stopped, service.is_healthy()) == (bus, True, True, False)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--run", "/tmp"]])
+def test_a_service_without_a_name_is_a_wrong_usage_and_the_names_are_listed(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "framebus.run_jobs", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == "usage: python -m framebus.run_jobs NAME; there are export\n"
