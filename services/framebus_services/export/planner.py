@@ -61,7 +61,7 @@ class Planner:
             except queue.Empty:
                 break
             if waiting is not None:
-                waiting[1].refuse(RefusedError(ErrorCode.UNAVAILABLE, "export is stopping", retry_after_s=RETRY_S))
+                waiting[1].refuse(_stopping())
         self._waiting.put(None)
         self._thread.join(timeout=1.0)
 
@@ -72,6 +72,9 @@ class Planner:
         self._cameras.add(status.camera)
 
     def _accept(self, request: PlanExport, promise: Promise) -> None:
+        if self._is_stopping:
+            promise.refuse(_stopping())
+            return
         try:
             self._waiting.put_nowait((request, promise))
         except queue.Full:
@@ -178,3 +181,7 @@ def _share(span: Span, begin_s: float, covered: Cover) -> float:
     """How much of a segment lies in the range."""
     used_s = min(span.end_s, covered.end_s) - max(span.start_s, begin_s)
     return min(1.0, max(0.0, used_s) / max(span.end_s - span.start_s, 0.001))
+
+
+def _stopping() -> RefusedError:
+    return RefusedError(ErrorCode.UNAVAILABLE, "export is stopping; ask again in a moment", retry_after_s=RETRY_S)

@@ -18,7 +18,7 @@ from framebus.place import Place
 from framebus.requests import GetJob, JobAccepted, Ping, SubmitJob
 from framebus.transport import SocketBus
 
-LIMIT_S = 60.0
+LIMIT_S = 90.0
 """export gives way to whatever else the machine does"""
 LONG_SEGMENTS = 1_500
 LONG_S = 2.0 * LONG_SEGMENTS

@@ -165,17 +165,32 @@ def test_a_range_of_which_nothing_can_be_read_is_refused(bus: Asking, data: Path
     assert caught.value.code is ErrorCode.NO_SOURCE
 
 
+class Held(Asking):
+    """A bus that takes no answer until it is told to: its planner is busy."""
+
+    def __init__(self, data: Path) -> None:
+        self.is_held, self.go_on = threading.Event(), threading.Event()
+        super().__init__(data)
+
+    def call_soon(self, handler: Handler) -> None:
+        self.is_held.set()
+        assert self.go_on.wait(LIMIT_S)
+        super().call_soon(handler)
+
+
 def test_who_asks_while_many_wait_is_told_when_to_ask_again(data: Path, video: Path) -> None:
     record(data, video)
-    bus = Asking(data)
-    bus.planner.stop()
+    bus = Held(data)
+    bus.begin_plan(START_S, START_S + 12.0)
+    assert bus.is_held.wait(LIMIT_S)
 
     waiting = [bus.begin_plan(START_S, START_S + 12.0) for _ in range(MAX_WAITING)]
     with pytest.raises(RefusedError, match="plans are waiting already; ask again in 1 s") as caught:
         bus.begin_plan(START_S, START_S + 12.0)()
     bus.planner.stop()
+    bus.go_on.set()
 
     assert (caught.value.code, caught.value.retry_after_s) == (ErrorCode.BUSY, 1.0)
-    for take in waiting:
+    for take in [*waiting, bus.begin_plan(START_S, START_S + 12.0)]:
         with pytest.raises(RefusedError, match="export is stopping"):
             take()
