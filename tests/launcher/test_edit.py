@@ -115,7 +115,8 @@ def test_an_empty_file_can_be_begun() -> None:
 
 names = st.text("abc", min_size=1, max_size=2)
 leaves = st.one_of(st.integers(), st.booleans(), st.text("a :#{}[]'\"\n-*&%0x", max_size=6), st.floats(allow_nan=False))
-values = st.recursive(leaves, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner)))
+lists = st.lists(leaves, max_size=3)
+values = st.one_of(leaves, lists, st.dictionaries(names, st.one_of(leaves, lists, st.dictionaries(names, leaves))))
 documents = st.dictionaries(names, values, max_size=4)
 
 
