@@ -294,7 +294,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(leased=leases, event=st.sampled_from([JobEvent.VOID, JobEvent.STALLED]))
     def lease_ends(self, leased: LeasedJob, event: JobEvent) -> None:
         job = self.model[leased.id]
-        self.world.commit(lambda: self.world.ledger.end_lease(leased.id, leased.fence, event, "over"))
+        self.world.commit(lambda: self.world.workers.end_lease(leased.id, leased.fence, event, "over"))
         if job.fence != leased.fence or job.state is not RUNNING:
             return
         if event is JobEvent.VOID or job.is_flagged:
@@ -331,12 +331,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS), job_id=st.sampled_from(IDS))
     def dispatcher_dies_before_it_commits(self, worker: str, job_id: str) -> None:
         def work() -> None:
-            ledger = self.world.ledger
+            users, workers = self.world.users, self.world.workers
             if job_id in self.model:
                 if self.model[job_id].state is not PUBLISHING:
-                    ledger.cancel(job_id)
+                    users.cancel(job_id)
                 if self.model[job_id].state is RUNNING:
-                    ledger.done(job_id, self.model[job_id].fence, raw({}))
+                    workers.done(job_id, self.model[job_id].fence, raw({}))
             raise DiedError
 
         with contextlib.suppress(DiedError):
@@ -404,7 +404,7 @@ class LedgerMachine(RuleBasedStateMachine):
         seen = {name for name in self.world.files() if not name.startswith(".")}
         named = set()
         for job_id in [job_id for job_id, job in self.model.items() if job.has_file]:
-            result = result_of(self.world.ledger.get(job_id))
+            result = result_of(self.world.users.get(job_id))
             assert isinstance(result, dict)
             (name,) = result["files"]
             assert (self.world.exports / name).read_text() == f"clip.mp4 of {job_id}"
