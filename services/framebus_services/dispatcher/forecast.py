@@ -15,7 +15,7 @@ OVERDUE_SHARE = 0.1
 """of the average: what is left of a job that takes longer than that"""
 STUCK_S = 15.0
 """jobs that nobody asks for wait so long before anybody is alarmed: a worker needs a while to start"""
-MIN_RETRY_AFTER_S = 0.1
+MIN_RETRY_AFTER_S = 0.25
 NOBODY_S = 5.0
 """no place gets free while no worker asks: look again when one may have started"""
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from itertools import islice
 
 import msgspec
 from msgspec import Raw
@@ -31,6 +30,9 @@ from framebus_services.dispatcher.hands import Hands
 from framebus_services.dispatcher.job import Job
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.room import Room
+
+PROMISED_SHARE = 2
+"""times the places of a queue are promised to those who are turned away; beyond, they are told as the last of these"""
 
 
 class Users:
@@ -140,12 +142,12 @@ class Users:
         now_s = self._ledger.clock.boot_s()
         limit = self._ledger.policy_of(kind).max_queued
         told = self._promised_s.setdefault(kind, {})
-        told = {one: until_s for one, until_s in told.items() if until_s > now_s and one != who}
-        self._promised_s[kind] = dict(islice(told.items(), limit))
-        facts = self._ledger.facts(kind)
-        again_s = retry_after_s(facts, self._hands.slots(kind, now_s), now_s, min(len(told) + places, limit))
-        if len(told) < limit:
-            self._promised_s[kind][who] = now_s + again_s
+        for one in [one for one, until_s in told.items() if until_s <= now_s or one == who]:
+            del told[one]
+        place = min(len(told) + places, PROMISED_SHARE * limit)
+        again_s = retry_after_s(self._ledger.facts(kind), self._hands.slots(kind, now_s), now_s, place)
+        if len(told) < PROMISED_SHARE * limit:
+            told[who] = now_s + again_s
         message = f"the queue of {kind} jobs is full ({limit}); {text or f'try again in {again_s:.1f} s'}"
         return RefusedError(ErrorCode.QUEUE_FULL, message, retry_after_s=again_s)
 
