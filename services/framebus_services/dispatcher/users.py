@@ -34,6 +34,9 @@ from framebus_services.dispatcher.room import Room
 PROMISED_SHARE = 2
 """times the places of a queue are promised to those who are turned away; beyond, they are told as the last of these"""
 
+REMEMBERED_S = 5.0
+"""after the time that was told: who comes then and finds no place is the next"""
+
 
 class Users:
     """The users' side of the ledger."""
@@ -142,9 +145,11 @@ class Users:
         now_s = self._ledger.clock.boot_s()
         limit = self._ledger.policy_of(kind).max_queued
         told = self._promised_s.setdefault(kind, {})
-        for one in [one for one, until_s in told.items() if until_s <= now_s or one == who]:
+        for one in [one for one, until_s in told.items() if until_s + REMEMBERED_S <= now_s]:
             del told[one]
-        place = min(len(told) + places, PROMISED_SHARE * limit)
+        was_s = told.pop(who, float("inf"))  # who came a little too early does not go behind all others
+        ahead = sum(now_s < until_s <= was_s for until_s in told.values())
+        place = min(ahead + places, PROMISED_SHARE * limit)
         again_s = retry_after_s(self._ledger.facts(kind), self._hands.slots(kind, now_s), now_s, place)
         if len(told) < PROMISED_SHARE * limit:
             told[who] = now_s + again_s
