@@ -351,3 +351,30 @@ def test_a_board_that_cannot_be_sent_keeps_no_other_from_leaving(caplog: pytest.
     assert others == ["other"]
     assert [board.type for board in show.sent] == ["other", "mine"]
     assert "the board of mine jobs could not be sent" in caplog.text
+
+
+def test_10_000_reports_of_progress_a_second_are_one_board_a_second() -> None:
+    show = Show()
+    for number in range(3):
+        show.move(number, RUNNING, attempt=1)
+    show.bus.advance(2.0)
+    show.bus.sent.clear()
+
+    for report in range(30_000):
+        show.progress(report % 3, report / 300.0)
+        show.bus.advance(0.0001)
+    show.bus.advance(1.0)
+
+    assert 3 <= len(show.sent) <= 4
+    assert len(show.told) <= 3 * 4
+    assert [one.percent for one in show.sent[-1].running] == [pytest.approx(99.99, abs=0.01)] * 3
+
+
+def test_the_waiting_jobs_of_a_board_stand_in_the_order_in_which_they_are_leased() -> None:
+    show = Show()
+    show.boards._turns_of = lambda _: {(0, "front"): 7, (0, "back"): 3, (5, "front"): 1}
+    for number, (camera, priority) in enumerate([("front", 0), ("front", 0), ("back", 0), ("front", 5), ("back", 0)]):
+        show.move(number, QUEUED, priority=priority, camera=camera)
+    show.bus.advance(0.1)
+
+    assert [int(one.id, 16) for one in show.sent[-1].waiting] == [3, 2, 0, 4, 1]
