@@ -582,3 +582,47 @@ def test_in_idle_time_jobs_that_ended_long_ago_are_forgotten_bit_by_bit_and_the_
     desk.clerk.stop()
     assert desk.world.ledger.counts == desk.store.counts()
     desk.world.close()
+
+
+def test_a_batch_that_could_not_be_written_is_counted(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.store.faults = [full()]
+
+    desk.wait(desk.submit())
+
+    assert desk.failed == ["ledger.failed"]
+
+
+def test_a_full_disk_gets_the_reserve_and_nobody_who_asks_hears_of_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.world.room._reserve_bytes = 1 << 20
+    desk.world.room.keep()
+    desk.world.room._reserve_bytes = 2**50
+    desk.store.faults = [full()]
+    promises = [desk.park(), desk.submit(), desk.submit()]
+    desk.clerk.start()
+
+    outcomes = desk.wait(*promises)
+
+    assert outcomes == [None] * 3
+    assert not desk.world.room.has_reserve
+    assert desk.failed == []
+    assert desk.world.ledger.counts == desk.store.counts() == {"mine": {JobState.RUNNING: 1, JobState.QUEUED: 1}}
+    desk.clerk.stop()
+    desk.world.close()
+
+
+def test_a_parked_worker_gets_a_job_when_the_rest_of_its_type_is_over(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, QueuePolicy())
+    job = desk.world.running()
+    desk.world.submit()
+    desk.world.fail(job, FailKind.RATE_LIMITED, retry_after_s=0.3)
+    desk.clerk.start()
+    began_s = time.monotonic()
+
+    lease = desk.leased(desk.park())
+
+    assert lease.job is not None
+    assert time.monotonic() - began_s > 0.2
+    desk.clerk.stop()
+    desk.world.close()
