@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from framebus.jobs import FINAL
 from framebus.messages import JobState
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.store import Store
-from services.dispatcher.ledgers import World, raw, result_of
+from services.dispatcher.ledgers import MEMORY, World, raw, result_of
 
 ID = "0123456789abcdef0123456789abcdef"
 FILE_CALLS = ("link", "rename", "unlink", "fsync", "stat")
@@ -179,21 +180,19 @@ def restart_after_death(world: TrippedWorld) -> None:
         world.restart()
 
 
-def walk(
-    folder: Path, happens: Callable[[str], BaseException | None], *, is_after: bool, dies_in_publishing: bool
-) -> list[str]:
-    quiet = run(folder / "0", 0, happens, is_after=is_after, dies_in_publishing=dies_in_publishing)
-    for at in range(1, quiet.count + 1):
-        run(folder / str(at), at, happens, is_after=is_after, dies_in_publishing=dies_in_publishing)
-    return quiet.calls
+def walk(happens: Callable[[str], BaseException | None], *, is_after: bool, dies_in_publishing: bool) -> list[str]:
+    with tempfile.TemporaryDirectory(prefix="fb", dir=MEMORY) as name:
+        folder = Path(name)
+        quiet = run(folder / "0", 0, happens, is_after=is_after, dies_in_publishing=dies_in_publishing)
+        for at in range(1, quiet.count + 1):
+            run(folder / str(at), at, happens, is_after=is_after, dies_in_publishing=dies_in_publishing)
+        return quiet.calls
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("dies_in_publishing", [False, True], ids=["one life", "and a restart while publishing"])
-def test_a_death_at_any_call_leaves_one_end_and_each_file_once(
-    tmp_path: Path, is_after: bool, dies_in_publishing: bool
-) -> None:
-    calls = walk(tmp_path, lambda _: DiedError(), is_after=is_after, dies_in_publishing=dies_in_publishing)
+def test_a_death_at_any_call_leaves_one_end_and_each_file_once(is_after: bool, dies_in_publishing: bool) -> None:
+    calls = walk(lambda _: DiedError(), is_after=is_after, dies_in_publishing=dies_in_publishing)
 
     print(f"{len(calls)} crash points")
     assert {"os.link", "os.unlink", "os.fsync", "sql COMMIT"} <= set(calls)
@@ -203,7 +202,7 @@ def test_a_death_at_any_call_leaves_one_end_and_each_file_once(
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
 @pytest.mark.parametrize("dies_in_publishing", [False, True], ids=["one life", "and a restart while publishing"])
 def test_a_disk_that_fails_once_at_any_call_leaves_one_end_and_each_file_once(
-    tmp_path: Path, number: int, dies_in_publishing: bool
+    number: int, dies_in_publishing: bool
 ) -> None:
     def fails(name: str) -> BaseException:
         if name.startswith("os."):
@@ -212,7 +211,7 @@ def test_a_disk_that_fails_once_at_any_call_leaves_one_end_and_each_file_once(
         error.sqlite_errorcode = sqlite3.SQLITE_FULL if number == errno.ENOSPC else sqlite3.SQLITE_IOERR
         return error
 
-    calls = walk(tmp_path, fails, is_after=False, dies_in_publishing=dies_in_publishing)
+    calls = walk(fails, is_after=False, dies_in_publishing=dies_in_publishing)
 
     assert len(calls) > 40
 

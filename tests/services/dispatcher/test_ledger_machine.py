@@ -19,7 +19,7 @@ from framebus.jobs import ACTIVE, FINAL, MAX_CRASHES, MAX_KILLS, JobEvent
 from framebus.messages import JobState, JobView
 from framebus.requests import BatchAccepted, BatchItem, FailKind, LeasedJob, SubmitBatch, SubmitJob
 from framebus.settings import QueuePolicy
-from services.dispatcher.ledgers import World, raw, result_of
+from services.dispatcher.ledgers import MEMORY, World, raw, result_of
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="fb"))
+        self.folder = Path(tempfile.mkdtemp(prefix="fb", dir=MEMORY))
         self.world = World(self.folder, POLICY)
         self.model: dict[str, Modelled] = {}
         self.facts: dict[str, Facts] = {}
