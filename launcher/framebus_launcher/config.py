@@ -11,6 +11,7 @@ import msgspec
 
 from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
+from framebus.params_schema import find_schema_problems
 from framebus.place import Place
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
 from framebus_launcher.document import Document, read_document
@@ -72,6 +73,8 @@ def find_settings_problems(value: Any) -> list[str]:
     if isinstance(cameras, dict):
         for name, camera in cameras.items():
             problems += _camera_problems(f"cameras.{name}", camera)
+    schemas = {str(name): _map(section).get("schema") for name, section in _map(value.get("jobs")).items()}
+    problems += find_schema_problems({name: schema for name, schema in schemas.items() if isinstance(schema, dict)})
     for path, section in (("timezone", value), ("services.export.timezone", _map(services).get("export"))):
         zone = _map(section).get("timezone")
         if isinstance(zone, str) and zone and zone not in zoneinfo.available_timezones():

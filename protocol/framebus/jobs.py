@@ -4,7 +4,7 @@ The dispatcher's ledger keeps the jobs and reads this table; nothing else decide
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,6 +19,10 @@ LEASE_S = 5.0
 INHERITED_LEASE_S = 10.0
 """leases of jobs that were running when the dispatcher died: their workers go on undisturbed"""
 NO_SPACE_RETRY_S = 30.0
+MAX_CRASHES = 3
+"""a job that has brought down its worker so often is dead"""
+MAX_KILLS = 10
+"""a job that was alone with its worker so often when somebody killed it is dead"""
 MAX_ERROR_CHARACTERS = 500
 MAX_RESULT_BYTES = 4_096
 
@@ -42,6 +46,12 @@ class JobEvent(StrEnum):
     FAIL_FOR_GOOD = "fail_for_good"
     """permanent, no_source, or one transient failure too many"""
     CRASH = "crash"
+    """the process that did the job died of something that only its own work can do: SIGSEGV, SIGABRT, SIGBUS, SIGFPE,
+    SIGILL, SIGSYS, SIGTRAP, an exit code that is not 0, or SIGKILL by a kernel that was out of memory; each job in its
+    hands is blamed, and leased alone from then on, so that an innocent neighbour is blamed once and never again"""
+    KILLED = "killed"
+    """SIGKILL, nobody knows by whom, while the process had no other job: waits longer from time to time, and counts
+    towards `MAX_KILLS` only"""
     VOID = "void"
     """the worker is gone and the job is not to blame"""
     STALLED = "stalled"
@@ -62,12 +72,13 @@ class Move:
     attempt: int = 0
     failures: int = 0
     crashes: int = 0
+    kills: int = 0
     is_flag: bool = False
     """the job stays where it is, and its worker is told to stop"""
 
 
 _Q, _R, _P, _T = JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.RETRYING
-_OK, _FAILED, _CANCELLED = JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED
+_OK, _FAILED, _CANCELLED, _DEAD = JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.DEAD
 _E = JobEvent
 
 MOVES: dict[tuple[JobState, JobEvent], Move] = {
@@ -81,6 +92,7 @@ MOVES: dict[tuple[JobState, JobEvent], Move] = {
     (_R, _E.FAIL_NO_SPACE): Move(to=_T),
     (_R, _E.FAIL_FOR_GOOD): Move(to=_FAILED, failures=1),
     (_R, _E.CRASH): Move(to=_Q, fence=1, crashes=1),
+    (_R, _E.KILLED): Move(to=_T, fence=1, attempt=-1, kills=1),
     (_R, _E.VOID): Move(to=_Q, fence=1, attempt=-1),
     (_R, _E.STALLED): Move(to=_T, fence=1, failures=1),
     (_R, _E.RELEASE): Move(to=_Q, attempt=-1),
@@ -105,6 +117,7 @@ _ENDS_A_FLAGGED_JOB = frozenset(
         _E.FAIL_NO_SPACE,
         _E.FAIL_FOR_GOOD,
         _E.CRASH,
+        _E.KILLED,
         _E.VOID,
         _E.STALLED,
         _E.RELEASE,
@@ -113,11 +126,20 @@ _ENDS_A_FLAGGED_JOB = frozenset(
 )
 
 
-_TAKEN_FROM_WORKER = frozenset({_E.CRASH, _E.VOID, _E.STALLED})
+_TAKEN_FROM_WORKER = frozenset({_E.CRASH, _E.KILLED, _E.VOID, _E.STALLED})
 """moves that the worker did not ask for: should it come back, its fence is stale"""
 
 
-def find_move(state: JobState, event: JobEvent, *, is_flagged: bool, failures: int, max_failures: int) -> Move | None:
+def find_move(
+    state: JobState,
+    event: JobEvent,
+    *,
+    is_flagged: bool,
+    failures: int,
+    max_failures: int,
+    crashes: int = 0,
+    kills: int = 0,
+) -> Move | None:
     """The move of a job, or None when the event changes nothing.
 
     `is_flagged` says that its cancel was asked for; then whatever ends the work ends the job.
@@ -125,8 +147,12 @@ def find_move(state: JobState, event: JobEvent, *, is_flagged: bool, failures: i
     if state is JobState.RUNNING and is_flagged and event in _ENDS_A_FLAGGED_JOB:
         return Move(to=_CANCELLED, fence=1 if event in _TAKEN_FROM_WORKER else 0)
     move = MOVES.get((state, event))
-    if move is not None and move.to is JobState.RETRYING and failures + move.failures >= max_failures:
-        return Move(to=_FAILED, fence=move.fence, failures=move.failures)
+    if move is None:
+        return None
+    if (move.crashes and crashes + move.crashes >= MAX_CRASHES) or (move.kills and kills + move.kills >= MAX_KILLS):
+        return replace(move, to=_DEAD, attempt=0)
+    if move.to is JobState.RETRYING and failures + move.failures >= max_failures:
+        return replace(move, to=_FAILED)
     return move
 
 

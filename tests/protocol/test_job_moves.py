@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from framebus.jobs import ACTIVE, FINAL, MOVES, JobEvent, Move, find_move
+from framebus.jobs import ACTIVE, FINAL, MAX_CRASHES, MAX_KILLS, MOVES, JobEvent, Move, find_move
 from framebus.messages import JobState
 
 STATES = [state for state in JobState if state is not JobState.UNKNOWN]
@@ -97,7 +97,7 @@ def test_a_job_whose_files_get_their_names_is_not_cancelled_any_more() -> None:
     assert move_of(Job(JobState.PUBLISHING), JobEvent.EXPIRE) is None
 
 
-@pytest.mark.parametrize("event", [JobEvent.CRASH, JobEvent.VOID, JobEvent.STALLED, JobEvent.EXPIRE])
+@pytest.mark.parametrize("event", [JobEvent.CRASH, JobEvent.KILLED, JobEvent.VOID, JobEvent.STALLED, JobEvent.EXPIRE])
 @pytest.mark.parametrize("is_flagged", [False, True])
 def test_a_job_taken_from_its_worker_raises_the_fence(event: JobEvent, is_flagged: bool) -> None:
     move = move_of(Job(JobState.RUNNING, is_flagged), event)
@@ -128,7 +128,7 @@ def test_a_full_disk_is_not_the_jobs_failure() -> None:
     assert move == Move(to=JobState.RETRYING)
 
 
-@pytest.mark.parametrize("event", [JobEvent.VOID, JobEvent.RELEASE])
+@pytest.mark.parametrize("event", [JobEvent.VOID, JobEvent.KILLED, JobEvent.RELEASE])
 def test_an_attempt_that_was_not_the_jobs_to_lose_is_not_counted(event: JobEvent) -> None:
     lease, back = MOVES[JobState.QUEUED, JobEvent.LEASE], MOVES[JobState.RUNNING, event]
 
@@ -154,3 +154,26 @@ def test_failures_never_exceed_their_limit() -> None:
 
 def test_a_retrying_job_has_a_failure_left() -> None:
     assert all(job.failures < MAX_FAILURES for job in reachable() if job.state is JobState.RETRYING)
+
+
+@pytest.mark.parametrize(
+    ("event", "count", "limit"), [(JobEvent.CRASH, "crashes", MAX_CRASHES), (JobEvent.KILLED, "kills", MAX_KILLS)]
+)
+def test_a_job_that_has_cost_too_many_workers_is_dead_and_its_last_one_locked_out(
+    event: JobEvent, count: str, limit: int
+) -> None:
+    moves = [
+        find_move(JobState.RUNNING, event, is_flagged=False, failures=0, max_failures=3, **{count: number})
+        for number in range(limit)
+    ]
+
+    states = [move.to if move else None for move in moves]
+    assert states[-1] is JobState.DEAD
+    assert JobState.DEAD not in states[:-1]
+    assert [move.fence if move else 0 for move in moves] == [1] * limit
+
+
+def test_a_type_that_is_asked_to_rest_counts_no_failure_of_the_job() -> None:
+    move = move_of(Job(JobState.RUNNING, failures=MAX_FAILURES - 1), JobEvent.FAIL_RATE_LIMITED)
+
+    assert move == Move(to=JobState.RETRYING)

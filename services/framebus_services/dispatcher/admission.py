@@ -1,6 +1,7 @@
 """Which jobs may come in: the known types, their policies, and the check of a new job's parameters."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import msgspec
 
 from framebus import codec
 from framebus.clock import Clock
-from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.errors import ConfigError, ErrorCode, MalformedError, RefusedError
 from framebus.jobs import AnyJobType, CheckContext
 from framebus.messages import ConfigChanged
+from framebus.params_schema import Check, compile_schemas
 from framebus.requests import SubmitJob
 from framebus.settings import JobSettings, QueuePolicy
+
+log = logging.getLogger(__name__)
 
 MAX_CAMERA_CHARACTERS = 500
 """of a board's field; a longer string in the parameters is no camera"""
@@ -34,6 +38,7 @@ class Admission:
         self._data = data
         self._cameras = cameras
         self._clock = clock
+        self._schemas = _schemas_of(declared)
 
     def take(self, changed: ConfigChanged) -> None:
         """A new section of the configuration counts for the next job; raises MalformedError when it is none."""
@@ -42,8 +47,9 @@ class Admission:
             if changed.section == "cameras":
                 self._cameras = frozenset(msgspec.msgpack.decode(value, type=dict[str, object]))
             elif changed.section == "jobs":
-                self._declared = msgspec.msgpack.decode(value, type=dict[str, JobSettings])
-        except msgspec.MsgspecError as error:
+                declared = msgspec.msgpack.decode(value, type=dict[str, JobSettings])
+                self._declared, self._schemas = declared, _schemas_of(declared)
+        except (msgspec.MsgspecError, ConfigError) as error:
             raise MalformedError("body", str(error)) from None
 
     @property
@@ -55,28 +61,48 @@ class Admission:
         own = self._types[kind].policy if kind in self._types else QueuePolicy()
         return self._declared[kind].policy(own) if kind in self._declared else own
 
+    def check_type(self, kind: str) -> None:
+        """Raises RefusedError for a type that nobody knows."""
+        if kind not in self._types and kind not in self._declared:
+            known = ", ".join(self.known_types) or "none"
+            raise RefusedError(ErrorCode.UNKNOWN_TYPE, f"unknown job type {kind}; known are {known}")
+
     def check(self, request: SubmitJob) -> str | None:
         """Refuse a job that cannot succeed; returns its camera."""
-        job_type = self._types.get(request.type)
-        if job_type is None and request.type not in self._declared:
-            known = ", ".join(self.known_types) or "none"
-            raise RefusedError(ErrorCode.UNKNOWN_TYPE, f"unknown job type {request.type}; known are {known}")
+        self.check_type(request.type)
+        params = bytes(request.params)
         try:
-            if job_type is not None:
-                params = codec.decode_body(bytes(request.params), job_type.params)
-                context = CheckContext(data=self._data, cameras=self._cameras, now_at_s=self._clock.wall_s())
-                job_type.check(params, context)
-            shown = codec.decode_body(bytes(request.params), _HasCamera)
+            if request.type in self._types:
+                self._check_by_contract(self._types[request.type], params)
+            shown = codec.decode_body(params, _HasCamera)
         except MalformedError as error:
             raise RefusedError(ErrorCode.BAD_REQUEST, f"params: {error}") from None
+        if request.type in self._schemas:
+            self._schemas[request.type](params)
         is_name = isinstance(shown.camera, str) and len(shown.camera) <= MAX_CAMERA_CHARACTERS
         return str(shown.camera) if is_name else None
+
+    def _check_by_contract(self, job_type: AnyJobType, raw: bytes) -> None:
+        params = codec.decode_body(raw, job_type.params)
+        context = CheckContext(data=self._data, cameras=self._cameras, now_at_s=self._clock.wall_s())
+        try:
+            job_type.check(params, context)
+        except RefusedError:
+            raise
+        except Exception:  # a plug-in's own fault: this job is refused, its neighbours in a batch are not
+            log.exception("the check of %s jobs failed", job_type.name)
+            text = f"the check of {job_type.name} jobs failed; the dispatcher's log tells more"
+            raise RefusedError(ErrorCode.INTERNAL, text) from None
 
 
 def content_hash(request: SubmitJob) -> bytes:
     """Two submits with one id are the same job when this is equal."""
     content = codec.encode([request.type, bytes(request.params), request.name, request.case])
     return hashlib.sha256(content).digest()
+
+
+def _schemas_of(declared: Mapping[str, JobSettings]) -> dict[str, Check]:
+    return compile_schemas({kind: one.schema for kind, one in declared.items() if one.schema is not None})
 
 
 class _HasCamera(msgspec.Struct):

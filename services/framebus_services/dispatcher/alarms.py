@@ -7,7 +7,7 @@ from framebus.clock import Clock
 from framebus.jobs import FINAL, NO_SPACE_RETRY_S
 from framebus.messages import JobState
 from framebus.settings import QueuePolicy
-from framebus_services.dispatcher.store import Job
+from framebus_services.dispatcher.job import Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +22,13 @@ class Alarm:
 class Alarms:
     """The alarms of the active jobs, as the last commit left them."""
 
-    def __init__(self, clock: Clock, policy_of: Callable[[str], QueuePolicy]) -> None:
+    def __init__(
+        self, clock: Clock, policy_of: Callable[[str], QueuePolicy], rest_until_s: Callable[[str], float]
+    ) -> None:
+        """`rest_until_s(type)` is the boot time at which the rest of a type ends."""
         self._clock = clock
         self._policy_of = policy_of
+        self._rest_until_s = rest_until_s
         self._alarms: dict[str, Alarm] = {}
 
     def alarm_of(self, job: Job) -> Alarm | None:
@@ -43,7 +47,7 @@ class Alarms:
         if job.state is JobState.PUBLISHING:
             due_s = None
         elif job.state is JobState.RETRYING:
-            limit_s = max(policy.backoff_limit_s * 1.2, NO_SPACE_RETRY_S)
+            limit_s = max(policy.backoff_limit_s * 1.2, NO_SPACE_RETRY_S, self._rest_until_s(job.type) - now_s)
             wait_s = min(max((job.not_before or 0.0) - now_at_s, 0.0), limit_s)
             due_s = min(expires_s, now_s + wait_s)
         return Alarm(expires_s=expires_s, due_s=due_s)

@@ -2,7 +2,8 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -10,10 +11,12 @@ from msgspec.structs import replace
 from framebus import codec
 from framebus.jobs import FINAL
 from framebus.messages import BoardStatus, JobBoard, JobState, JobView, More, QueueStatus
-from framebus.settings import QueuePolicy
 from framebus.throttle import Throttle
 
 log = logging.getLogger(__name__)
+
+Turns = Mapping[tuple[int, str], int]
+"""by priority and camera: the least is served next"""
 
 MOVE_PERIOD_S = 0.05
 PROGRESS_PERIOD_S = 1.0
@@ -69,9 +72,16 @@ class _Shown:
 class Boards:
     """The jobs of all types as subscribers see them. One thread builds and sends."""
 
-    def __init__(self, publish: Callable[[JobBoard | JobView], None], policy_of: Callable[[str], QueuePolicy]) -> None:
+    def __init__(
+        self,
+        publish: Callable[[JobBoard | JobView], None],
+        queue_status: Callable[[str], QueueStatus],
+        turns_of: Callable[[str], Turns] = lambda _: {},
+    ) -> None:
+        """`queue_status(type)` tells how full a queue is now, `turns_of(type)` whose turn it is."""
         self._publish = publish
-        self._policy_of = policy_of
+        self._queue_status = queue_status
+        self._turns_of = turns_of
         self._jobs: dict[str, dict[str, _Shown]] = {}
         self._counts: dict[str, dict[JobState, int]] = {}
         self._clocks: dict[str, BoardClock] = {}
@@ -84,6 +94,10 @@ class Boards:
         self._counts[kind] = dict(counts)
         self._jobs.setdefault(kind, {})
         self._clocks.setdefault(kind, BoardClock()).note_move(now_s)
+
+    def note_queue(self, kind: str, now_s: float) -> None:
+        """The queue of a type is not as it was, though no job has moved."""
+        self._clocks[kind].note_move(now_s)
 
     def load(self, view: JobView, priority: int, number: int, now_s: float) -> None:
         """A job that was there before this dispatcher: counted already, told with the first board."""
@@ -160,7 +174,7 @@ class Boards:
     def _build(self, kind: str) -> JobBoard:
         jobs = self._jobs[kind].values()
         running = _in_line(shown for shown in jobs if shown.view.state in (JobState.RUNNING, JobState.PUBLISHING))
-        queued = _in_line(shown for shown in jobs if shown.view.state is JobState.QUEUED)
+        queued = _by_turns((shown for shown in jobs if shown.view.state is JobState.QUEUED), self._turns_of(kind))
         waiting = queued + _in_line(shown for shown in jobs if shown.view.state is JobState.RETRYING)
         ended = sorted(
             (shown for shown in jobs if shown.ended_up_s is not None), key=lambda shown: shown.ended_up_s or 0
@@ -168,7 +182,6 @@ class Boards:
         at_work = _fitting(running)
         first = _fitting(waiting[:MAX_WAITING])
         last = _fitting([shown.view for shown in reversed(ended[-MAX_ENDED:])])[::-1]
-        policy = self._policy_of(kind)
         status = BoardStatus.RUNNING if running else BoardStatus.QUEUED if waiting else BoardStatus.IDLE
         return JobBoard(
             type=kind,
@@ -182,11 +195,7 @@ class Boards:
                 ended=len(ended) - len(last),
             ),
             counts={state.value: number for state, number in self._counts.get(kind, {}).items() if number},
-            queue=QueueStatus(
-                max_queued=policy.max_queued,
-                max_running=policy.max_running,
-                free=max(0, policy.max_queued - len(waiting)),
-            ),
+            queue=self._queue_status(kind),
         )
 
 
@@ -198,3 +207,14 @@ def _fitting(views: list[JobView]) -> list[JobView]:
 
 def _in_line(shown: Iterable[_Shown]) -> list[JobView]:
     return [one.view for one in sorted(shown, key=lambda one: (-one.priority, one.number))]
+
+
+def _by_turns(shown: Iterable[_Shown], turns: Turns) -> list[JobView]:
+    """As they will be leased: the first jobs of all cameras, turn by turn, then their second ones."""
+    rounds: Counter[tuple[int, str]] = Counter()
+    keys: list[tuple[tuple[int, int, int, int], JobView]] = []
+    for one in sorted(shown, key=lambda one: one.number):
+        line = (one.priority, one.view.camera or "")
+        keys.append(((-one.priority, rounds[line], turns.get(line, one.number), one.number), one.view))
+        rounds[line] += 1
+    return [view for _, view in sorted(keys, key=lambda pair: pair[0])]

@@ -5,84 +5,64 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from framebus.clock import Clock
 from framebus.door import Promise
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
-from framebus.messages import JobState, Message
 from framebus.requests import JobPrepared, Lease, LeaseJob, ReleaseJob
+from framebus_services.dispatcher.errands import Errand, Outcome, Parked, Work, settle
+from framebus_services.dispatcher.forecast import Facts
+from framebus_services.dispatcher.housekeeping import Counts, Housekeeping
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.moved import Moved
+from framebus_services.dispatcher.publisher import Publisher
+from framebus_services.dispatcher.room import RETRY_AFTER_S, Room
+from framebus_services.dispatcher.workers import Workers
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
 STUCK_S = 15.0
-RETRY_AFTER_S = 5.0
 IDLE_S = 60.0
 AGAIN_S = 1.0
 """between two tries to write what could not be written"""
 
-KEPT_S = 7 * 86_400.0
-KEPT_JOBS = 10_000
-FORGET_PERIOD_S = 3_600.0
-MAX_FORGOTTEN = 500
-"""in one transaction: nobody waits for it long"""
-
 _INTERNAL = RefusedError(ErrorCode.INTERNAL, "the ledger failed; its log tells more")
 
-Outcome = Message | RefusedError
-Work = Callable[[], Outcome | None]
-Counts = dict[str, dict[JobState, int]]
-"""jobs of each type in each state"""
-
-
-@dataclass(frozen=True)
-class Errand:
-    """Something to do in the ledger, and who waits for it.
-
-    Work that raises RefusedError is undone; a refusal that it returns stands. None: answered later, or nobody waits.
-    """
-
-    work: Work
-    promise: Promise | None = None
-    is_read: bool = False
-    """it writes nothing: done outside of the batch's transaction, so that a full disk does not refuse it"""
-
-
-@dataclass(frozen=True)
-class Parked:
-    """A worker that waits for work."""
-
-    request: LeaseJob
-    promise: Promise
-    until_s: float
+Told = Callable[[list[Moved], dict[str, Facts]], None]
+"""is called with moves, and with the facts of the queues that they belong to"""
 
 
 class Clerk:
     """Owns the ledger from `start()` to `stop()`.
 
     `hand_back` runs a function on the loop's thread; `on_moves` is called there with the moves of each transaction,
-    `on_counts` with the counts when jobs that ended long ago were forgotten.
+    `on_counts` with the counts when jobs that ended long ago were forgotten, `count` with the name of what went wrong.
     """
 
     def __init__(
         self,
         ledger: Ledger,
+        workers: Workers,
+        publisher: Publisher,
+        room: Room,
         clock: Clock,
         hand_back: Callable[[Callable[[], None]], None],
-        on_moves: Callable[[list[Moved]], None],
+        on_moves: Told,
         on_counts: Callable[[Counts], None],
+        count: Callable[[str], None],
     ) -> None:
         self._ledger = ledger
+        self._workers = workers
+        self._publisher = publisher
+        self._room = room
         self._clock = clock
         self._hand_back = hand_back
         self._on_moves = on_moves
-        self._on_counts = on_counts
-        self._forget_s = clock.boot_s() + IDLE_S
+        self._count = count
+        self._house = Housekeeping(ledger, publisher, room, clock, lambda counts: hand_back(partial(on_counts, counts)))
         self._errands: queue.SimpleQueue[Errand | Parked | None] = queue.SimpleQueue()
         self._parked: list[Parked] = []
         self._prepared: dict[str, Promise] = {}
@@ -123,7 +103,7 @@ class Clerk:
         """As `put`, for a job whose files get their names before the promise is settled."""
 
         def work() -> Outcome | None:
-            outcome = self._ledger.prepared(request)
+            outcome = self._workers.prepared(request)
             if outcome is None:
                 self._prepared[request.id] = promise
             return outcome
@@ -139,7 +119,7 @@ class Clerk:
 
         def work() -> Outcome:
             job = self._ledger.store.get(request.id)
-            view = self._ledger.release(request.id, request.fence)
+            view = self._workers.release(request.id, request.fence)
             if job is not None and job.owner is not None:
                 self._withdraw(job.owner, job.incarnation or 0)
             return view
@@ -164,20 +144,47 @@ class Clerk:
             self._attempt(self._write, [one for one in errands if isinstance(one, Parked) or not one.is_read])
             self._attempt(self._read, [one for one in errands if isinstance(one, Errand) and one.is_read])
             if not errands:
-                self._attempt(self._forget, [])
+                self._attempt(self._tidy_up, [])
+            self._house.keep_room()
             self._busy_since_s = None
 
     def _attempt(self, work: Callable[[Sequence[Errand | Parked]], None], errands: Sequence[Errand | Parked]) -> None:
-        asking = [one.promise for one in (*self._parked, *errands)]
+        parked = list(self._parked)
+        asking = [one.promise for one in (*parked, *errands)]
         try:
-            work(errands)
+            try:
+                work(errands)
+            except sqlite3.Error as error:
+                if not self._can_try_again(error):
+                    raise
+                self._parked = parked
+                work(errands)
         except sqlite3.Error as error:
+            self._note_failed("ledger.failed")
             log.error("the ledger could not be written: %s", error)
             text = f"the ledger could not be written: {error}"
-            self._refuse_all(asking, RefusedError(_code_of(error), text, retry_after_s=RETRY_AFTER_S))
+            self._refuse_all(asking, RefusedError(self._code_of(error), text, retry_after_s=RETRY_AFTER_S))
         except Exception:
+            self._note_failed("ledger.failed")
             log.exception("a batch of the ledger failed")
             self._refuse_all(asking, _INTERNAL)
+
+    def _can_try_again(self, error: sqlite3.Error) -> bool:
+        """Whether there is room now: the reserve is given back to a full disk, and nothing of the batch is done yet."""
+        if self._code_of(error) is not ErrorCode.NO_SPACE or not self._room.give_back():
+            return False
+        self._ledger.undo()
+        self._settled.clear()
+        return True
+
+    def _code_of(self, error: sqlite3.Error) -> ErrorCode:
+        code = getattr(error, "sqlite_errorcode", None) or 0
+        is_io = code & 0xFF == sqlite3.SQLITE_IOERR  # what a full disk does to the files beside the database
+        is_full = code == sqlite3.SQLITE_FULL or (is_io and self._room.is_low())
+        return ErrorCode.NO_SPACE if is_full else ErrorCode.UNAVAILABLE
+
+    def _note_failed(self, what: str) -> None:
+        self._hand_back(partial(self._count, what))
 
     def _write(self, errands: Sequence[Errand | Parked]) -> None:
         self._has_failed = True
@@ -194,20 +201,9 @@ class Clerk:
                 self._do(errand)
         self._let_know()
 
-    def _forget(self, _: Sequence[Errand | Parked]) -> None:
-        now_s = self._clock.boot_s()
-        if now_s < self._forget_s:
-            return
-        self._forget_s = now_s + FORGET_PERIOD_S
-        store = self._ledger.store
-        with store.transaction():
-            forgotten = store.forget_ended(self._clock.wall_s() - KEPT_S, KEPT_JOBS, MAX_FORGOTTEN)
-        if forgotten == MAX_FORGOTTEN:
-            self._forget_s = now_s  # there may be more: go on when nobody asks for anything
-        if forgotten:
-            log.info("forgot %d jobs that ended long ago", forgotten)
-            self._ledger.reload_counts()
-            self._hand_back(partial(self._on_counts, store.counts()))
+    def _tidy_up(self, _: Sequence[Errand | Parked]) -> None:
+        self._house.forget()
+        self._house.sweep()
 
     def _take(self) -> list[Errand | Parked]:
         """What waits, after waiting for the first or until something is due."""
@@ -230,6 +226,10 @@ class Clerk:
         if (due_s := self._next_due_s()) is not None:
             dues.append(due_s)
         dues += self._unpublished.values()
+        if (ready_s := self._ledger.next_ready_s()) is not None:
+            dues.append(ready_s)
+        if (house_s := self._house.next_due_s(has_parked=bool(self._parked))) is not None:
+            dues.append(house_s)
         least_s = AGAIN_S if self._has_failed else 0.0
         return min(IDLE_S, max(least_s, min(dues) - self._clock.boot_s())) if dues else IDLE_S
 
@@ -246,6 +246,8 @@ class Clerk:
             with self._ledger.store.transaction():
                 self._ledger.run_due()
         except sqlite3.Error as error:
+            self._note_failed("ledger.failed")
+            self._can_try_again(error)
             if self._due_again_s is None:
                 log.error("what is due could not be written: %s; trying again every %.0f s", error, AGAIN_S)
             self._due_again_s = self._clock.boot_s() + AGAIN_S
@@ -268,7 +270,7 @@ class Clerk:
         if promise is not None and promise.until_s < self._clock.boot_s():
             self._settled.append((promise, RefusedError(ErrorCode.DEADLINE, "it was too late to begin")))
             return
-        moves = len(self._ledger.moves)
+        mark = self._ledger.mark()
         try:
             with self._ledger.store.savepoint():
                 outcome = errand.work()
@@ -278,9 +280,7 @@ class Clerk:
             outcome = error if isinstance(error, RefusedError) else _INTERNAL
             if outcome is _INTERNAL:
                 log.exception("an errand of the ledger failed")
-            if len(self._ledger.moves) > moves:
-                del self._ledger.moves[moves:]
-                self._ledger.reload_counts()
+            self._ledger.undo(mark)
         if promise is not None and outcome is not None:
             self._settled.append((promise, outcome))
 
@@ -288,10 +288,10 @@ class Clerk:
         now_s = self._clock.boot_s()
         waiting = []
         for parked in self._parked:
-            lease = self._ledger.lease(parked.request) if parked.promise.until_s > now_s else Lease()
+            lease = self._workers.lease(parked.request) if parked.promise.until_s > now_s else Lease()
             if lease.job is not None:
                 void = partial(
-                    self._ledger.end_lease, lease.job.id, lease.job.fence, JobEvent.VOID, "its worker was gone"
+                    self._workers.end_lease, lease.job.id, lease.job.fence, JobEvent.VOID, "its worker was gone"
                 )
                 parked.promise.on_undelivered = partial(self.put, void)
             if lease.job is not None or now_s >= parked.until_s:
@@ -307,9 +307,12 @@ class Clerk:
         self._ledger.to_publish = []
         for job_id in [job_id for job_id, try_s in self._unpublished.items() if try_s <= now_s]:
             try:
-                outcome = self._ledger.publish(job_id)
+                outcome = self._publisher.publish(job_id)
             except Exception as error:  # a disk's fault, or ours, in one job: the others still get their names
+                self._note_failed("ledger.unpublished")
                 has_traceback = not isinstance(error, sqlite3.Error)
+                if isinstance(error, sqlite3.Error):
+                    self._can_try_again(error)
                 text = "job %s is done, but could not be published: %s; trying again in %.0f s"
                 log.error(text, job_id, error, AGAIN_S, exc_info=has_traceback)
                 self._unpublished[job_id] = self._clock.boot_s() + AGAIN_S
@@ -325,12 +328,19 @@ class Clerk:
         moves = self._ledger.take_moves()
         settled, self._settled = self._settled, []
         if moves or settled:
-            self._hand_back(partial(self._deliver, moves, settled))
+            self._hand_back(partial(self._deliver, moves, self._facts_of(moves), settled))
 
-    def _deliver(self, moves: list[Moved], settled: list[tuple[Promise, Outcome]]) -> None:
-        self._on_moves(moves)
+    def _facts_of(self, moves: list[Moved]) -> dict[str, Facts]:
+        try:
+            return {kind: self._ledger.facts(kind) for kind in {moved.view.type for moved in moves}}
+        except sqlite3.Error as error:  # what was committed is told all the same
+            log.error("the queues could not be read: %s", error)
+            return {}
+
+    def _deliver(self, moves: list[Moved], facts: dict[str, Facts], settled: list[tuple[Promise, Outcome]]) -> None:
+        self._on_moves(moves, facts)
         for promise, outcome in settled:
-            _settle(promise, outcome)
+            settle(promise, outcome)
 
     def _refuse_all(self, asking: list[Promise | None], error: RefusedError) -> None:
         """Nothing of a batch was done: undo what is in memory, and let everybody ask again, parked workers too."""
@@ -339,18 +349,4 @@ class Clerk:
         self._parked.clear()
         for promise in asking:
             if promise is not None:
-                self._hand_back(partial(_settle, promise, error))
-
-
-def _settle(promise: Promise, outcome: Outcome) -> None:
-    if promise.is_settled:
-        return
-    if isinstance(outcome, RefusedError):
-        promise.refuse(outcome)
-    else:
-        promise.resolve(outcome)
-
-
-def _code_of(error: sqlite3.Error) -> ErrorCode:
-    is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return ErrorCode.NO_SPACE if is_full else ErrorCode.UNAVAILABLE
+                self._hand_back(partial(settle, promise, error))

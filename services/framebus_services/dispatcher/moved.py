@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from framebus.messages import JobState, JobView
 from framebus_services.dispatcher.alarms import Alarm
-from framebus_services.dispatcher.store import Job
+from framebus_services.dispatcher.job import Job
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,16 @@ from msgspec import Raw
 
 from framebus import codec
 from framebus.errors import ErrorCode, RefusedError
-from framebus.jobs import LEASE_S, MAX_RESULT_BYTES, JobEvent
+from framebus.jobs import LEASE_S, MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES, JobEvent
 from framebus.messages import JobState, JobView
+from framebus.redact import redact
 from framebus.requests import FailKind, LeasedJob
+from framebus_services.dispatcher.job import Job
 from framebus_services.dispatcher.publishing import Claim
-from framebus_services.dispatcher.store import Job
+
+MAX_EVIDENCE_LINES = 199
+MAX_EVIDENCE_CHARACTERS = 16_000
+"""of one job: a ledger of many dead jobs must not grow large"""
 
 DEFAULT_CODES = {
     FailKind.TRANSIENT: ErrorCode.UNAVAILABLE,
@@ -67,6 +72,19 @@ def put_claims(job: Job, claims: list[Claim], result: bytes) -> None:
     if isinstance(value, dict):
         result = codec.encode({**value, "files": [claim.final for claim in claims]})
     job.files, job.result = codec.encode(claims), checked_result(result)
+
+
+def evidence_of(how: str, log_tail: list[str]) -> list[str]:
+    """How a worker died and its last lines: redacted, and as many of the last as fit."""
+    kept: list[str] = []
+    left = MAX_EVIDENCE_CHARACTERS
+    for line in reversed(log_tail[-MAX_EVIDENCE_LINES:]):
+        line = redact(line)[:MAX_ERROR_CHARACTERS]
+        left -= len(line)
+        if left < 0:
+            break
+        kept.append(line)
+    return [how, *reversed(kept)]
 
 
 def claims_of(job: Job) -> list[Claim]:

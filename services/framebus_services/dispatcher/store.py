@@ -4,139 +4,14 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from framebus.messages import NIL, JobError, JobState, JobView
+from framebus.messages import JobState
 from framebus.requests import ListJobs
-
-SCHEMA_VERSION = 2
-
-MIGRATIONS: dict[int, str] = {
-    1: """
-    CREATE TABLE job (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        type TEXT NOT NULL,
-        camera TEXT,
-        case_id TEXT,
-        name TEXT,
-        params BLOB NOT NULL,
-        params_sha BLOB NOT NULL,
-        priority INTEGER NOT NULL DEFAULT 0,
-        state TEXT NOT NULL,
-        attempt INTEGER NOT NULL DEFAULT 0,
-        failures INTEGER NOT NULL DEFAULT 0,
-        crashes INTEGER NOT NULL DEFAULT 0,
-        fence INTEGER NOT NULL DEFAULT 0,
-        owner TEXT,
-        incarnation INTEGER,
-        slot INTEGER,
-        isolated INTEGER NOT NULL DEFAULT 0,
-        boot_id TEXT,
-        not_before REAL,
-        expires_at REAL NOT NULL,
-        cancel_requested INTEGER NOT NULL DEFAULT 0,
-        retry_of TEXT,
-        files BLOB,
-        step TEXT NOT NULL DEFAULT '',
-        percent REAL NOT NULL DEFAULT 0,
-        result BLOB,
-        error_code TEXT,
-        error_message TEXT,
-        created_at REAL NOT NULL,
-        started_at REAL,
-        ended_at REAL,
-        rev INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE INDEX job_by_state ON job (state, type, priority DESC, number);
-    CREATE INDEX job_by_owner ON job (owner) WHERE owner IS NOT NULL;
-    CREATE TABLE event (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        job TEXT NOT NULL,
-        rev INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        at REAL NOT NULL,
-        detail TEXT NOT NULL
-    );
-    CREATE INDEX event_by_job ON event (job);
-    CREATE TABLE queue (
-        type TEXT PRIMARY KEY,
-        streak INTEGER NOT NULL DEFAULT 0,
-        last_end_at REAL,
-        resting_until REAL,
-        avg_duration_s REAL,
-        processed INTEGER NOT NULL DEFAULT 0,
-        failed INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-    """,
-    2: "CREATE INDEX job_by_end ON job (ended_at) WHERE ended_at IS NOT NULL;",
-}
-
-
-@dataclass(slots=True, kw_only=True)
-class Job:
-    """One row. Times are wall clock, in seconds since 1970."""
-
-    number: int = 0
-    """order of arrival"""
-    id: str
-    type: str
-    camera: str | None = None
-    case_id: str | None = None
-    name: str | None = None
-    params: bytes
-    params_sha: bytes
-    priority: int = 0
-    state: JobState = JobState.QUEUED
-    attempt: int = 0
-    failures: int = 0
-    crashes: int = 0
-    fence: int = 0
-    owner: str | None = None
-    incarnation: int | None = None
-    slot: int | None = None
-    isolated: bool = False
-    boot_id: str | None = None
-    not_before: float | None = None
-    expires_at: float
-    cancel_requested: bool = False
-    retry_of: str | None = None
-    files: bytes | None = None
-    step: str = ""
-    percent: float = 0.0
-    result: bytes | None = None
-    error_code: str | None = None
-    error_message: str | None = None
-    created_at: float
-    started_at: float | None = None
-    ended_at: float | None = None
-    rev: int = 0
-
-    def view(self) -> JobView:
-        """What everybody may know of the job."""
-        error = JobError(code=self.error_code, message=self.error_message or "") if self.error_code else None
-        return JobView(
-            id=self.id,
-            type=self.type,
-            state=self.state,
-            camera=self.camera,
-            name=self.name,
-            case=self.case_id,
-            created_at_s=self.created_at,
-            started_at_s=self.started_at,
-            ended_at_s=self.ended_at,
-            attempt=self.attempt,
-            step=self.step,
-            percent=self.percent,
-            cancelling=self.cancel_requested and self.state is JobState.RUNNING,
-            retry_of=self.retry_of,
-            error=error,
-            result=NIL if self.result is None else type(NIL)(self.result),
-        )
-
+from framebus_services.dispatcher.job import Job
+from framebus_services.dispatcher.schema import MIGRATIONS, SCHEMA_VERSION
 
 _COLUMNS = [field.name for field in fields(Job)]
 _ALL = ", ".join(_COLUMNS)
@@ -201,23 +76,72 @@ class Store:
             (job.id, job.rev, job.state, at, detail),
         )
 
-    def history(self, job_id: str) -> list[tuple[str, float, str]]:
-        """State, wall time and detail of each move of a job."""
-        rows = self._database.execute("SELECT state, at, detail FROM event WHERE job = ? ORDER BY seq", (job_id,))
-        return [(state, at, detail) for state, at, detail in rows]
+    def set_evidence(self, job_id: str, lines: bytes) -> None:
+        """The last words of the worker that died with this job; those of the death before are forgotten."""
+        self._database.execute(
+            "INSERT INTO evidence (job, lines) VALUES (?, ?) ON CONFLICT (job) DO UPDATE SET lines = excluded.lines",
+            (job_id, lines),
+        )
+
+    def evidence(self, job_id: str) -> bytes | None:
+        row = self._database.execute("SELECT lines FROM evidence WHERE job = ?", (job_id,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def last_moves(self, job_id: str, limit: int) -> list[tuple[str, float, str]]:
+        """State, wall time and detail of the last moves of a job, oldest first."""
+        rows = self._database.execute(
+            "SELECT state, at, detail FROM event WHERE job = ? ORDER BY seq DESC LIMIT ?", (job_id, limit)
+        )
+        return [(state, at, detail) for state, at, detail in rows][::-1]
 
     def next_queued(self, kind: str) -> Job | None:
-        """The first in line: greatest priority, then first come."""
-        return self._one("state = 'queued' AND type = ? ORDER BY priority DESC, number LIMIT 1", kind)
-
-    def ahead_of(self, job: Job) -> int:
-        """How many queued jobs of the type come before this one."""
-        row = self._database.execute(
-            "SELECT count(*) FROM job WHERE state = 'queued' AND type = ?"
-            " AND (priority > ? OR (priority = ? AND number < ?))",
-            (job.type, job.priority, job.priority, job.number),
+        """The first in line: greatest priority, then the camera whose turn it is, then first come."""
+        line = self._database.execute(
+            "SELECT priority, camera FROM line WHERE type = ? ORDER BY priority DESC, turn LIMIT 1", (kind,)
         ).fetchone()
-        return int(row[0])
+        if line is None:
+            return None
+        where = "state = 'queued' AND type = ? AND priority = ? AND ifnull(camera, '') = ? ORDER BY number LIMIT 1"
+        return self._one(where, kind, *line)
+
+    def ahead_of(self, job: Job, *, is_newest: bool = False) -> int:
+        """How many queued jobs of the type come before this one, when cameras take turns.
+
+        `is_newest` says that it is the last of its camera, which need not be counted then.
+        """
+        of_camera = (job.type, job.priority, job.camera or "")
+        line = self._database.execute(
+            "SELECT queued, turn FROM line WHERE type = ? AND priority = ? AND camera = ?", of_camera
+        ).fetchone()
+        if line is None:
+            return 0
+        queued, turn = map(int, line)
+        rounds = queued - 1
+        if not is_newest:
+            where = "state = 'queued' AND type = ? AND priority = ? AND ifnull(camera, '') = ? AND number < ?"
+            rounds = self._number(f"SELECT count(*) FROM job WHERE {where}", *of_camera, job.number)  # noqa: S608
+        above = self._number("SELECT sum(queued) FROM line WHERE type = ? AND priority > ?", job.type, job.priority)
+        beside = self._number(
+            "SELECT sum(min(queued, ? + (turn < ?))) FROM line WHERE type = ? AND priority = ? AND camera != ?",
+            rounds,
+            turn,
+            *of_camera,
+        )
+        return above + rounds + beside
+
+    def turns(self, kind: str, limit: int) -> dict[tuple[int, str], int]:
+        """By priority and camera, in the order of the line: whose turn comes when."""
+        rows = self._database.execute(
+            "SELECT priority, camera, turn FROM line WHERE type = ? ORDER BY priority DESC, turn LIMIT ?", (kind, limit)
+        )
+        return {(priority, camera): turn for priority, camera, turn in rows}
+
+    def at_work(self, kind: str) -> list[tuple[float, str, int]]:
+        """Boot time of the lease, worker and slot of each running job of a type."""
+        rows = self._database.execute(
+            "SELECT leased_up_s, owner, slot FROM job WHERE state = 'running' AND type = ?", (kind,)
+        )
+        return [(leased_up_s or 0.0, owner or "", slot or 0) for leased_up_s, owner, slot in rows]
 
     def running_of(self, worker: str) -> list[Job]:
         return self._many("state = 'running' AND owner = ?", worker)
@@ -238,16 +162,19 @@ class Store:
     def forget_ended(self, until_at_s: float, keep: int, limit: int) -> int:
         """Delete jobs that ended by this wall time, or before the last `keep`, with their history; how many.
 
-        The oldest go first, at most `limit`; dead jobs stay, for somebody has to see them.
+        The oldest go first, at most `limit`; dead jobs stay until somebody has seen them.
         """
         row = self._database.execute(
             "SELECT ended_at FROM job WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT 1 OFFSET ?", (keep,)
         ).fetchone()
         until_at_s = until_at_s if row is None else max(until_at_s, row[0])
         forgotten = self._database.execute(
-            "SELECT id FROM job WHERE ended_at <= ? AND state != 'dead' ORDER BY ended_at LIMIT ?", (until_at_s, limit)
+            "SELECT id FROM job WHERE ended_at <= ? AND (state != 'dead' OR seen_at IS NOT NULL)"
+            " ORDER BY ended_at LIMIT ?",
+            (until_at_s, limit),
         ).fetchall()
         self._database.executemany("DELETE FROM event WHERE job = ?", forgotten)
+        self._database.executemany("DELETE FROM evidence WHERE job = ?", forgotten)
         self._database.executemany("DELETE FROM job WHERE id = ?", forgotten)
         return len(forgotten)
 
@@ -270,6 +197,22 @@ class Store:
             counts.setdefault(kind, {})[JobState(state)] = number
         return counts
 
+    def queues(self) -> dict[str, tuple[Any, ...]]:
+        """By type: streak, last_end_at, resting_until, rest_s, avg_duration_s, processed, failed."""
+        rows = self._database.execute(
+            "SELECT type, streak, last_end_at, resting_until, rest_s, avg_duration_s, processed, failed FROM queue"
+        )
+        return {kind: tuple(row) for kind, *row in rows}
+
+    def set_queue(self, kind: str, *row: float | None) -> None:
+        """Write what `queues()` reads, in that order."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO queue"
+            " (type, streak, last_end_at, resting_until, rest_s, avg_duration_s, processed, failed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (kind, *row),
+        )
+
     def meta(self, name: str) -> str | None:
         row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
@@ -290,6 +233,9 @@ class Store:
         for step in range(version + 1, SCHEMA_VERSION + 1):
             self._database.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]} PRAGMA user_version = {step}; COMMIT;")
 
+    def _number(self, query: str, *values: object) -> int:
+        return int(self._database.execute(query, values).fetchone()[0] or 0)
+
     def _one(self, where: str, *values: object) -> Job | None:
         row = self._database.execute(f"SELECT {_ALL} FROM job WHERE {where}", values).fetchone()  # noqa: S608
         return None if row is None else _job(row)
@@ -303,4 +249,5 @@ def _job(row: tuple[Any, ...]) -> Job:
     job.state = JobState(job.state)
     job.cancel_requested = bool(job.cancel_requested)
     job.isolated = bool(job.isolated)
+    job.is_suspect = bool(job.is_suspect)
     return job

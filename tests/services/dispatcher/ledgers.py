@@ -28,10 +28,20 @@ from framebus.requests import (
 )
 from framebus.settings import JobSettings, QueuePolicy
 from framebus_services.dispatcher.admission import Admission
+from framebus_services.dispatcher.crashes import OomWatch
+from framebus_services.dispatcher.hands import Hands
+from framebus_services.dispatcher.job import Job
 from framebus_services.dispatcher.ledger import Ledger
-from framebus_services.dispatcher.store import Job, Store
+from framebus_services.dispatcher.publisher import Publisher
+from framebus_services.dispatcher.room import Room
+from framebus_services.dispatcher.store import Store
+from framebus_services.dispatcher.users import Users
+from framebus_services.dispatcher.workers import Workers
 
 T = TypeVar("T")
+
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+"""where a sync costs nothing: for thousands of small ledgers that no power cut will meet"""
 
 POLICY = QueuePolicy(max_queued=5, max_running=3, max_failures=3)
 
@@ -66,6 +76,9 @@ class World:
         self.clock = clock or FakeClock()
         self.policy = policy
         self.boot_id = "boot-1"
+        self.oom_kills = 0
+        self.disk = {"reserve_bytes": 2**50}
+        """none is so large: a reserve is made where a test asks for it"""
         self.progress: dict[str, tuple[str, float]] = {}
         self.moves: list[tuple[JobState | None, JobView]] = []
         self.exports.mkdir(parents=True, exist_ok=True)
@@ -77,7 +90,7 @@ class World:
         self.boot_id = boot_id or self.boot_id
         self.progress.clear()
         self.ledger = self._open()
-        self.ledger.recover()
+        self.publisher.recover()
 
     def close(self) -> None:
         self.ledger.store.close()
@@ -85,13 +98,13 @@ class World:
     def submit(self, job_id: str | None = None, kind: str = "mine", **fields: object) -> JobAccepted:
         params = fields.pop("params", {"camera": "front"})
         request = SubmitJob(type=kind, params=raw(params), id=job_id, **fields)
-        return self.commit(lambda: self.ledger.submit(request, secrets.token_bytes(16)))
+        return self.commit(lambda: self.users.submit(request, secrets.token_bytes(16)))
 
     def lease(self, worker: str = "hands", incarnation: int = 1, slot: int = 0, **fields: object) -> LeasedJob | None:
         request = LeaseJob(
             types=fields.pop("types", ["mine"]), worker=worker, incarnation=incarnation, slot=slot, **fields
         )
-        return self.commit(lambda: self.ledger.lease(request)).job
+        return self.commit(lambda: self.workers.lease(request)).job
 
     def running(self, **fields: object) -> LeasedJob:
         """A job that was just submitted and leased."""
@@ -105,7 +118,7 @@ class World:
         """A job whose files are whole and have no names yet."""
         job = self.running()
         request = self.write(job, *finals, result=result)
-        self.commit(lambda: self.ledger.prepared(request))
+        self.commit(lambda: self.workers.prepared(request))
         return job, request
 
     def write(self, job: LeasedJob, *finals: str, result: object = None) -> JobPrepared:
@@ -120,29 +133,29 @@ class World:
         return described(self.exports, temp, final)
 
     def prepared(self, request: JobPrepared) -> JobView | RefusedError | None:
-        return self.commit(lambda: self.ledger.prepared(request))
+        return self.commit(lambda: self.workers.prepared(request))
 
     def publish(self, job_id: str) -> JobView | RefusedError:
-        return self.after_commit(self.ledger.publish(job_id))
+        return self.after_commit(self.publisher.publish(job_id))
 
     def done(self, job: LeasedJob, result: object = None, fence: int | None = None) -> JobView | RefusedError:
-        return self.commit(lambda: self.ledger.done(job.id, job.fence if fence is None else fence, raw(result)))
+        return self.commit(lambda: self.workers.done(job.id, job.fence if fence is None else fence, raw(result)))
 
     def fail(self, job: LeasedJob, kind: FailKind = FailKind.TRANSIENT, message: str = "no", **more: object) -> JobView:
         request = JobFailed(id=job.id, fence=job.fence, kind=kind, message=message, **more)
-        return self.commit(lambda: self.ledger.fail(request))
+        return self.commit(lambda: self.workers.fail(request))
 
     def stopped(self, job: LeasedJob) -> JobView:
-        return self.commit(lambda: self.ledger.stopped(job.id, job.fence))
+        return self.commit(lambda: self.workers.stopped(job.id, job.fence))
 
     def release(self, job: LeasedJob) -> JobView:
-        return self.commit(lambda: self.ledger.release(job.id, job.fence))
+        return self.commit(lambda: self.workers.release(job.id, job.fence))
 
     def cancel(self, job_id: str) -> JobView:
-        return self.commit(lambda: self.ledger.cancel(job_id))
+        return self.commit(lambda: self.users.cancel(job_id))
 
     def lose(self, worker: str = "hands", incarnation: int = 1, **how: object) -> None:
-        self.commit(lambda: self.ledger.worker_lost(WorkerLost(worker=worker, incarnation=incarnation, **how)))
+        self.commit(lambda: self.workers.lost(WorkerLost(worker=worker, incarnation=incarnation, **how)))
 
     def run_due(self) -> None:
         self.commit(self.ledger.run_due)
@@ -190,14 +203,19 @@ class World:
             frozenset({"front"}),
             self.clock,
         )
-        return Ledger(
+        ledger = Ledger(
             store or Store(self.data / "ledger.db"),
-            self.admission,
-            data=self.data,
+            self.admission.policy_of,
             clock=self.clock,
             boot_id=self.boot_id,
             progress_of=self.progress.get,
         )
+        self.room = Room(self.data, **self.disk)
+        self.hands = Hands()
+        self.publisher = Publisher(ledger, self.exports)
+        self.users = Users(ledger, self.admission, self.room, self.hands)
+        self.workers = Workers(ledger, self.publisher, self.room, OomWatch(lambda: self.oom_kills))
+        return ledger
 
 
 def described(exports: Path, temp: Path, final: str) -> PreparedFile:

@@ -6,8 +6,7 @@ from framebus import codec
 from framebus.clock import FakeClock
 from framebus.codec import Head
 from framebus.jobs import FINAL
-from framebus.messages import BoardStatus, JobBoard, JobError, JobState, JobView
-from framebus.settings import QueuePolicy
+from framebus.messages import BoardStatus, JobBoard, JobError, JobState, JobView, QueueStatus
 from framebus.testing import FakeBus
 from framebus.timers import Timer
 from framebus_services.dispatcher.board import MAX_ENDED, MAX_WAITING, BoardClock, Boards
@@ -29,7 +28,7 @@ class Show:
     def __init__(self) -> None:
         self.bus = FakeBus(clock=FakeClock())
         self.states: dict[int, JobState] = {}
-        self.boards = Boards(self.bus.publish, lambda _: QueuePolicy(max_queued=100, max_running=3))
+        self.boards = Boards(self.bus.publish, lambda _: QueueStatus(max_queued=100, max_running=3, free=7))
         self.timer: Timer = self.bus.after(0.0, self.send)
         self.boards.add_type("mine", {}, self.now_s)
         self.bus.advance(5.0)
@@ -237,7 +236,7 @@ def test_a_long_line_is_cut_and_the_rest_is_counted() -> None:
     board = show.sent[-1]
     assert (len(board.waiting), board.more.waiting) == (MAX_WAITING, 7)
     assert board.counts == {"queued": MAX_WAITING + 7}
-    assert board.queue.free == 0
+    assert board.queue.free == 7
 
 
 def test_a_board_of_the_longest_names_still_fits_into_a_message() -> None:
@@ -334,14 +333,14 @@ def test_what_is_due_costs_the_same_however_many_jobs_wait() -> None:
 
 def test_a_board_that_cannot_be_sent_keeps_no_other_from_leaving(caplog: pytest.LogCaptureFixture) -> None:
     show = Show()
-    policy_of = show.boards._policy_of
+    queue_status = show.boards._queue_status
 
-    def broken_once(kind: str) -> QueuePolicy:
+    def broken_once(kind: str) -> QueueStatus:
         if kind == "mine" and not caplog.records:
             raise ZeroDivisionError
-        return policy_of(kind)
+        return queue_status(kind)
 
-    show.boards._policy_of = broken_once
+    show.boards._queue_status = broken_once
     show.boards.add_type("other", {}, show.now_s)
     show.move(1, QUEUED)
     show.bus.advance(0.0)
@@ -352,3 +351,30 @@ def test_a_board_that_cannot_be_sent_keeps_no_other_from_leaving(caplog: pytest.
     assert others == ["other"]
     assert [board.type for board in show.sent] == ["other", "mine"]
     assert "the board of mine jobs could not be sent" in caplog.text
+
+
+def test_10_000_reports_of_progress_a_second_are_one_board_a_second() -> None:
+    show = Show()
+    for number in range(3):
+        show.move(number, RUNNING, attempt=1)
+    show.bus.advance(2.0)
+    show.bus.sent.clear()
+
+    for report in range(30_000):
+        show.progress(report % 3, report / 300.0)
+        show.bus.advance(0.0001)
+    show.bus.advance(1.0)
+
+    assert 3 <= len(show.sent) <= 4
+    assert len(show.told) <= 3 * 4
+    assert [one.percent for one in show.sent[-1].running] == [pytest.approx(99.99, abs=0.01)] * 3
+
+
+def test_the_waiting_jobs_of_a_board_stand_in_the_order_in_which_they_are_leased() -> None:
+    show = Show()
+    show.boards._turns_of = lambda _: {(0, "front"): 7, (0, "back"): 3, (5, "front"): 1}
+    for number, (camera, priority) in enumerate([("front", 0), ("front", 0), ("back", 0), ("front", 5), ("back", 0)]):
+        show.move(number, QUEUED, priority=priority, camera=camera)
+    show.bus.advance(0.1)
+
+    assert [int(one.id, 16) for one in show.sent[-1].waiting] == [3, 2, 0, 4, 1]

@@ -19,6 +19,7 @@ from framebus.messages import JobState
 from framebus.requests import FailKind, JobFailed, JobPrepared, Lease, LeaseJob, ReleaseJob, SubmitJob
 from framebus.settings import QueuePolicy
 from framebus_services.dispatcher import clerk as clerk_module
+from framebus_services.dispatcher import housekeeping
 from framebus_services.dispatcher.clerk import Clerk
 from framebus_services.dispatcher.moved import Moved
 from framebus_services.dispatcher.store import Store
@@ -65,9 +66,21 @@ class Desk:
         self.world = World(data, policy, clock=SystemClock(), store=self.store)  # type: ignore[arg-type]
         self.soon: queue.Queue[Callable[[], None]] = queue.Queue()
         self.moves: list[Moved] = []
-        self.counts: list[clerk_module.Counts] = []
+        self.counts: list[housekeeping.Counts] = []
         self.answers: dict[bytes, list[Frames]] = {}
-        self.clerk = Clerk(self.world.ledger, SystemClock(), self.soon.put, self.moves.extend, self.counts.append)
+        self.failed: list[str] = []
+        world = self.world
+        self.clerk = Clerk(
+            world.ledger,
+            world.workers,
+            world.publisher,
+            world.room,
+            SystemClock(),
+            self.soon.put,
+            lambda moves, _: self.moves.extend(moves),
+            self.counts.append,
+            self.failed.append,
+        )
 
     def promise(self, deadline_s: float = 5.0) -> Promise:
         def settle(promise: Promise, frames: Frames) -> None:
@@ -80,7 +93,7 @@ class Desk:
     def submit(self, **fields: object) -> Promise:
         promise = self.promise()
         request = SubmitJob(type="mine", params=raw({}), **fields)
-        self.clerk.put(lambda: self.world.ledger.submit(request, promise.request_id), promise)
+        self.clerk.put(lambda: self.world.users.submit(request, promise.request_id), promise)
         return promise
 
     def park(self, slot: int = 0, wait_s: float = 5.0, **fields: object) -> Promise:
@@ -165,7 +178,7 @@ def test_nobody_is_answered_before_the_commit_and_moves_are_told_before_answers(
 
 def test_a_refused_errand_changes_nothing_while_others_of_its_batch_do(desk: Desk) -> None:
     def half_done() -> None:
-        desk.world.ledger.cancel(first.request_id.hex())
+        desk.world.users.cancel(first.request_id.hex())
         raise RefusedError(ErrorCode.BAD_REQUEST, "after all")
 
     first = desk.submit()
@@ -186,7 +199,7 @@ def test_an_errand_with_a_fault_of_ours_is_told_internal_while_others_of_its_bat
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     def faulty() -> None:
-        desk.world.ledger.cancel(first.request_id.hex())
+        desk.world.users.cancel(first.request_id.hex())
         raise ZeroDivisionError
 
     first = desk.submit()
@@ -282,7 +295,7 @@ def test_the_clerk_does_not_run_hot_while_something_is_due_that_cannot_be_writte
     desk.store.begun_s.clear()
     desk.store.faults = [None, full(), full()]
 
-    desk.clerk.put(lambda: desk.world.ledger.fail(failed), desk.promise())
+    desk.clerk.put(lambda: desk.world.workers.fail(failed), desk.promise())
     desk.turn_until(lambda: desk.moves[-1].view.state is JobState.QUEUED)
 
     first, second, third, fourth = desk.store.begun_s
@@ -312,7 +325,7 @@ def test_a_parked_lease_gets_the_job_that_another_worker_gives_back(desk: Desk) 
     assert job is not None
     parked = desk.park(slot=1)
 
-    desk.clerk.put(lambda: desk.world.ledger.release(job.id, job.fence), desk.promise())
+    desk.clerk.put(lambda: desk.world.workers.release(job.id, job.fence), desk.promise())
 
     again = desk.leased(parked).job
     assert again is not None
@@ -404,14 +417,14 @@ def test_files_that_have_their_names_are_told_when_the_ledger_can_be_written_aga
 ) -> None:
     monkeypatch.setattr(clerk_module, "AGAIN_S", 0.05)
     tries: list[str] = []
-    publish = clerk_module.Ledger.publish
+    publish = clerk_module.Publisher.publish
 
-    def fail_once(ledger: clerk_module.Ledger, job_id: str) -> object:
+    def fail_once(publisher: clerk_module.Publisher, job_id: str) -> object:
         desk.store.faults = [] if tries else [full()]
         tries.append(job_id)
-        return publish(ledger, job_id)
+        return publish(publisher, job_id)
 
-    monkeypatch.setattr(clerk_module.Ledger, "publish", fail_once)
+    monkeypatch.setattr(clerk_module.Publisher, "publish", fail_once)
     _, promise = hand_in(desk, "a.mp4")
 
     assert desk.wait(promise) == [None]
@@ -446,14 +459,14 @@ def test_an_end_of_a_lease_that_could_not_be_written_is_written_when_it_is_told_
     job = desk.leased(desk.park()).job
     assert job is not None
     end = desk.promise
-    ledger = desk.world.ledger
+    workers = desk.world.workers
     desk.store.fault = full()
     refused = end()
-    desk.clerk.put(lambda: ledger.end_lease(job.id, job.fence, JobEvent.VOID, "over"), refused)
+    desk.clerk.put(lambda: workers.end_lease(job.id, job.fence, JobEvent.VOID, "over"), refused)
     desk.wait(refused)
     desk.store.fault = None
 
-    desk.clerk.put(lambda: ledger.end_lease(job.id, job.fence, JobEvent.VOID, "over"))
+    desk.clerk.put(lambda: workers.end_lease(job.id, job.fence, JobEvent.VOID, "over"))
 
     desk.turn_until(lambda: desk.moves[-1].view.state is JobState.QUEUED)
 
@@ -464,16 +477,16 @@ def test_a_job_whose_files_meet_a_broken_disk_is_tried_again_and_the_others_get_
     monkeypatch.setattr(clerk_module, "AGAIN_S", 0.3)
     desk = Desk(tmp_path)
     broken, fine = whole(desk, "a.mp4"), whole(desk, "b.mp4")
-    publish, tries_s = clerk_module.Ledger.publish, list[float]()
+    publish, tries_s = clerk_module.Publisher.publish, list[float]()
 
-    def fail_once(ledger: clerk_module.Ledger, job_id: str) -> object:
+    def fail_once(publisher: clerk_module.Publisher, job_id: str) -> object:
         if job_id == broken.id:
             tries_s.append(time.monotonic())
             if len(tries_s) == 1:
                 raise OSError(5, "Input/output error")
-        return publish(ledger, job_id)
+        return publish(publisher, job_id)
 
-    monkeypatch.setattr(clerk_module.Ledger, "publish", fail_once)
+    monkeypatch.setattr(clerk_module.Publisher, "publish", fail_once)
     promises = [desk.promise(), desk.promise()]
     for request, promise in zip((broken, fine), promises, strict=True):
         desk.clerk.put_prepared(request, promise)
@@ -532,7 +545,7 @@ def test_a_full_disk_refuses_no_reads_even_of_the_same_batch(desk: Desk) -> None
     job_id = desk.world.submit().id
     desk.store.fault = full()
     writing, reading = desk.submit(), desk.promise()
-    desk.clerk.put_read(lambda: desk.world.ledger.get(job_id), reading)
+    desk.clerk.put_read(lambda: desk.world.users.get(job_id), reading)
 
     desk.clerk.start()
 
@@ -541,7 +554,7 @@ def test_a_full_disk_refuses_no_reads_even_of_the_same_batch(desk: Desk) -> None
 
 def test_a_read_sees_what_was_asked_before_it(desk: Desk) -> None:
     writing, reading = desk.submit(), desk.promise()
-    desk.clerk.put_read(lambda: desk.world.ledger.get(writing.request_id.hex()), reading)
+    desk.clerk.put_read(lambda: desk.world.users.get(writing.request_id.hex()), reading)
 
     desk.clerk.start()
 
@@ -551,8 +564,9 @@ def test_a_read_sees_what_was_asked_before_it(desk: Desk) -> None:
 def test_in_idle_time_jobs_that_ended_long_ago_are_forgotten_bit_by_bit_and_the_counts_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"IDLE_S": 0.01, "KEPT_S": 0.0, "MAX_FORGOTTEN": 2}.items():
-        monkeypatch.setattr(clerk_module, name, value)
+    monkeypatch.setattr(clerk_module, "IDLE_S", 0.01)
+    for name, value in {"FIRST_S": 0.0, "KEPT_S": 0.0, "MAX_FORGOTTEN": 2}.items():
+        monkeypatch.setattr(housekeeping, name, value)
     desk = Desk(tmp_path)
     for _ in range(3):
         desk.world.cancel(desk.world.submit().id)
@@ -567,4 +581,48 @@ def test_in_idle_time_jobs_that_ended_long_ago_are_forgotten_bit_by_bit_and_the_
     ]
     desk.clerk.stop()
     assert desk.world.ledger.counts == desk.store.counts()
+    desk.world.close()
+
+
+def test_a_batch_that_could_not_be_written_is_counted(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.store.faults = [full()]
+
+    desk.wait(desk.submit())
+
+    assert desk.failed == ["ledger.failed"]
+
+
+def test_a_full_disk_gets_the_reserve_and_nobody_who_asks_hears_of_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.world.room._reserve_bytes = 1 << 20
+    desk.world.room.keep()
+    desk.world.room._reserve_bytes = 2**50
+    desk.store.faults = [full()]
+    promises = [desk.park(), desk.submit(), desk.submit()]
+    desk.clerk.start()
+
+    outcomes = desk.wait(*promises)
+
+    assert outcomes == [None] * 3
+    assert not desk.world.room.has_reserve
+    assert desk.failed == []
+    assert desk.world.ledger.counts == desk.store.counts() == {"mine": {JobState.RUNNING: 1, JobState.QUEUED: 1}}
+    desk.clerk.stop()
+    desk.world.close()
+
+
+def test_a_parked_worker_gets_a_job_when_the_rest_of_its_type_is_over(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, QueuePolicy())
+    job = desk.world.running()
+    desk.world.submit()
+    desk.world.fail(job, FailKind.RATE_LIMITED, retry_after_s=0.3)
+    desk.clerk.start()
+    began_s = time.monotonic()
+
+    lease = desk.leased(desk.park())
+
+    assert lease.job is not None
+    assert time.monotonic() - began_s > 0.2
+    desk.clerk.stop()
     desk.world.close()

@@ -475,7 +475,7 @@ def test_a_fence_that_was_never_given_is_lost(world: World) -> None:
 
 
 def test_a_job_that_does_not_exist_is_not_found(world: World) -> None:
-    for call in (world.ledger.get, world.cancel):
+    for call in (world.users.get, world.cancel):
         with pytest.raises(RefusedError) as caught:
             call(ID)
 
@@ -489,7 +489,7 @@ def test_a_running_job_shows_what_its_worker_told_last(world: World) -> None:
     job = world.running()
     world.progress[job.id] = ("copying", 40.0)
 
-    view = world.ledger.get(job.id)
+    view = world.users.get(job.id)
 
     assert (view.step, view.percent) == ("copying", 40.0)
 
@@ -512,7 +512,7 @@ def test_a_new_attempt_begins_at_zero(world: World) -> None:
 
     world.lease()
 
-    assert world.ledger.get(job.id).percent == 0.0
+    assert world.users.get(job.id).percent == 0.0
 
 
 # Cancel ---------------------------------------------------------------------------------------------------------------
@@ -567,14 +567,14 @@ def test_whatever_ends_the_work_of_a_flagged_job_cancels_it(world: World, how: s
         "done": lambda: world.done(job, {"count": 3}),
         "prepared": lambda: world.prepared(files),
         "release": lambda: world.release(job),
-        "void": lambda: world.commit(lambda: world.ledger.end_lease(job.id, job.fence, JobEvent.VOID, "gone")),
-        "stalled": lambda: world.commit(lambda: world.ledger.end_lease(job.id, job.fence, JobEvent.STALLED, "gone")),
+        "void": lambda: world.commit(lambda: world.workers.end_lease(job.id, job.fence, JobEvent.VOID, "gone")),
+        "stalled": lambda: world.commit(lambda: world.workers.end_lease(job.id, job.fence, JobEvent.STALLED, "gone")),
         "lost": lambda: world.lose(signal=11),
     }
 
     calls[how]() if how in calls else world.fail(job, FailKind(how))
 
-    view = world.ledger.get(job.id)
+    view = world.users.get(job.id)
     assert view.state is JobState.CANCELLED
     assert view.error is not None
     assert view.error.code == ErrorCode.CANCELLED
@@ -619,7 +619,7 @@ def test_cancelling_what_has_ended_answers_with_the_outcome(world: World, state:
 def test_a_void_lease_queues_the_job_and_does_not_count(world: World) -> None:
     job = world.running()
 
-    world.commit(lambda: world.ledger.end_lease(job.id, job.fence, JobEvent.VOID, "never spoke"))
+    world.commit(lambda: world.workers.end_lease(job.id, job.fence, JobEvent.VOID, "never spoke"))
 
     row = world.row(job.id)
     assert (row.state, row.fence, row.attempt, row.failures, row.owner) == (JobState.QUEUED, 2, 0, 0, None)
@@ -628,7 +628,7 @@ def test_a_void_lease_queues_the_job_and_does_not_count(world: World) -> None:
 def test_a_stalled_lease_is_a_transient_failure_behind_a_new_fence(world: World) -> None:
     job = world.running()
 
-    world.commit(lambda: world.ledger.end_lease(job.id, job.fence, JobEvent.STALLED, "stalled at copying"))
+    world.commit(lambda: world.workers.end_lease(job.id, job.fence, JobEvent.STALLED, "stalled at copying"))
 
     row = world.row(job.id)
     assert (row.state, row.fence, row.failures, row.error_message) == (
@@ -651,7 +651,7 @@ def test_the_end_of_a_lease_that_is_over_changes_nothing(world: World, end: str)
         world.lease()
     before = world.row(job.id)
 
-    world.commit(lambda: world.ledger.end_lease(job.id, job.fence, JobEvent.STALLED, "stalled"))
+    world.commit(lambda: world.workers.end_lease(job.id, job.fence, JobEvent.STALLED, "stalled"))
 
     assert world.row(job.id) == before
 
@@ -706,7 +706,7 @@ def test_the_death_of_a_worker_leaves_the_jobs_of_others_and_finished_files_alon
 def test_a_retry_of_what_has_ended_is_a_new_job_with_the_same_content(world: World, state: JobState) -> None:
     old = ended(world, state)
 
-    accepted = world.commit(lambda: world.ledger.retry(old.id, bytes(16)))
+    accepted = world.commit(lambda: world.users.retry(old.id, bytes(16)))
 
     row = world.row(accepted.id)
     assert accepted.created
@@ -716,9 +716,9 @@ def test_a_retry_of_what_has_ended_is_a_new_job_with_the_same_content(world: Wor
 
 def test_a_retry_that_is_asked_for_again_is_the_same_job(world: World) -> None:
     old = ended(world, JobState.FAILED)
-    first = world.commit(lambda: world.ledger.retry(old.id, bytes(16)))
+    first = world.commit(lambda: world.users.retry(old.id, bytes(16)))
 
-    again = world.commit(lambda: world.ledger.retry(old.id, bytes(16)))
+    again = world.commit(lambda: world.users.retry(old.id, bytes(16)))
 
     assert (again.id, again.created) == (first.id, False)
 
@@ -727,7 +727,7 @@ def test_only_what_has_ended_is_retried(world: World) -> None:
     job_id = world.submit().id
 
     with pytest.raises(RefusedError, match="queued") as caught:
-        world.commit(lambda: world.ledger.retry(job_id, bytes(16)))
+        world.commit(lambda: world.users.retry(job_id, bytes(16)))
 
     assert code_of(caught) is ErrorCode.CONFLICT
 
@@ -1092,7 +1092,7 @@ def test_error_texts_leave_without_credentials(world: World) -> None:
 
     assert view.error is not None
     assert view.error.message == "rtsp://***@10.0.0.5/1?token=*** did not open"
-    assert "s3cret" not in str(world.ledger.store.history(job.id))
+    assert "s3cret" not in str(world.ledger.store.last_moves(job.id, 500))
 
 
 def test_error_texts_are_cut(world: World) -> None:
@@ -1110,8 +1110,8 @@ def test_error_texts_are_cut(world: World) -> None:
 def test_jobs_are_listed_newest_first_page_by_page(world: World) -> None:
     ids = [world.submit().id for _ in range(5)]
 
-    first = world.ledger.listing(ListJobs(limit=3))
-    rest = world.ledger.listing(ListJobs(limit=3, next=first.next))
+    first = world.users.listing(ListJobs(limit=3))
+    rest = world.users.listing(ListJobs(limit=3, next=first.next))
 
     assert [view.id for view in first.jobs + rest.jobs] == ids[::-1]
     assert rest.next is None
@@ -1122,15 +1122,15 @@ def test_jobs_are_listed_by_what_is_asked_for(world: World) -> None:
     world.submit()
 
     for asked in (ListJobs(camera="back"), ListJobs(case="7"), ListJobs(state=JobState.RUNNING)):
-        assert [view.id for view in world.ledger.listing(asked).jobs] == [job.id]
-    assert world.ledger.listing(ListJobs(type="clip")).jobs == []
+        assert [view.id for view in world.users.listing(asked).jobs] == [job.id]
+    assert world.users.listing(ListJobs(type="clip")).jobs == []
 
 
 @pytest.mark.parametrize("next_page", ["9" * 400, "²", "-1", "x", "0"])
 def test_a_page_that_nobody_was_told_of_is_no_fault_of_ours(world: World, next_page: str) -> None:
     world.submit()
 
-    assert len(world.ledger.listing(ListJobs(next=next_page)).jobs) <= 1
+    assert len(world.users.listing(ListJobs(next=next_page)).jobs) <= 1
 
 
 # Recovery -------------------------------------------------------------------------------------------------------------
@@ -1174,8 +1174,8 @@ def test_a_job_that_died_while_its_files_got_their_names_is_finished(world: Worl
 
     assert world.state(job.id) is JobState.SUCCEEDED
     assert sorted(world.files()) == ["clip.jpg", "clip.mp4"]
-    assert result_of(world.ledger.get(job.id)) == {"files": ["clip.jpg", "clip.mp4"]}
-    assert world.prepared(request) == world.ledger.get(job.id)
+    assert result_of(world.users.get(job.id)) == {"files": ["clip.jpg", "clip.mp4"]}
+    assert world.prepared(request) == world.users.get(job.id)
 
 
 def test_a_job_whose_files_are_linked_and_whose_temps_are_gone_is_finished(world: World) -> None:
@@ -1194,7 +1194,7 @@ def test_a_name_that_was_taken_while_the_dispatcher_was_away_gets_a_number(world
 
     world.restart()
 
-    assert result_of(world.ledger.get(job.id)) == {"files": ["clip_2.mp4"]}
+    assert result_of(world.users.get(job.id)) == {"files": ["clip_2.mp4"]}
     assert world.files()["clip.mp4"] == "another clip"
 
 

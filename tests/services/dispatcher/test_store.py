@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from framebus.messages import JobState
-from framebus_services.dispatcher.store import MIGRATIONS, SCHEMA_VERSION, Job, Store
+from framebus_services.dispatcher.job import Job
+from framebus_services.dispatcher.schema import MIGRATIONS, SCHEMA_VERSION
+from framebus_services.dispatcher.store import Store
 
 
 def ended(number: int, state: JobState = JobState.SUCCEEDED) -> Job:

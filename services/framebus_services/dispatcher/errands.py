@@ -1,0 +1,44 @@
+"""What waits for the ledger's thread: errands, and workers that are parked until there is work."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from framebus.door import Promise
+from framebus.errors import RefusedError
+from framebus.messages import Message
+from framebus.requests import LeaseJob
+
+Outcome = Message | RefusedError
+Work = Callable[[], Outcome | None]
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Something to do in the ledger, and who waits for it.
+
+    Work that raises RefusedError is undone; a refusal that it returns stands. None: answered later, or nobody waits.
+    """
+
+    work: Work
+    promise: Promise | None = None
+    is_read: bool = False
+    """it writes nothing: done outside of the batch's transaction, so that a full disk does not refuse it"""
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A worker that waits for work."""
+
+    request: LeaseJob
+    promise: Promise
+    until_s: float
+
+
+def settle(promise: Promise, outcome: Outcome) -> None:
+    """Answer, unless it is answered already."""
+    if promise.is_settled:
+        return
+    if isinstance(outcome, RefusedError):
+        promise.refuse(outcome)
+    else:
+        promise.resolve(outcome)
