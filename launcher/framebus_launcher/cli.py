@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from framebus_launcher import cli_group, cli_jobs, cli_news, cli_submit
+from framebus_launcher import cli_doctor, cli_group, cli_jobs, cli_news, cli_submit
 from framebus_launcher.demo import run_demo
 from framebus_launcher.mistakes import MISTAKES, explain
 from framebus_launcher.output import make_console
@@ -44,6 +44,7 @@ cli_group.add_to(app)
 cli_submit.add_to(app)
 cli_jobs.add_to(app)
 cli_news.add_to(app)
+cli_doctor.add_to(app)
 
 
 def main() -> None:
