@@ -40,7 +40,7 @@ ConfigOption = Annotated[
 DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="FRAMEBUS_DATA", help="Folder of recordings, exports and the ledger.")
 ]
-NameArgument = Annotated[str, typer.Argument(help="As in export, or capture@front.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As in export, or capture@front.")]
 _LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
 
 
@@ -153,13 +153,14 @@ def start(name: NameArgument, run: RunOption = None) -> None:
 
 
 def stop(name: NameArgument, run: RunOption = None) -> None:
-    """Stop a service; it stays stopped.
+    """Stop a service; it stays stopped until framebus start, or the next framebus up.
 
     Example: framebus stop export
     """
     with GroupClient(run) as group:
         group.ask("launcher", StopService(name=name))
         _print_when(group, name, lambda one: one.state is ServiceState.STOPPED)
+    make_console().print(f"until: framebus start {name}, or the next framebus up", style="dim")
 
 
 def restart(name: NameArgument, run: RunOption = None) -> None:
