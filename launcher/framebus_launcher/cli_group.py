@@ -40,7 +40,7 @@ ConfigOption = Annotated[
 DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="FRAMEBUS_DATA", help="Folder of recordings, exports and the ledger.")
 ]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As in export, or capture@front.")]
+NameArgument = Annotated[str, typer.Argument(help="As in export, or capture@front.")]
 _LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
 
 
