@@ -1,18 +1,30 @@
 """Exports a clip, with ZeroMQ and MessagePack alone: FRAMEBUS_RUN=/the/run/folder python3 plain_client.py front 60
 
-Shows the states of all jobs meanwhile. Exit code: 0 succeeded, 1 failed or refused, 69 nobody answers, 75 cancelled.
+Shows the states of all jobs meanwhile. Exit code: 0 succeeded, 1 failed or refused, 64 called wrongly, 69 nobody
+answers, 75 cancelled.
 """
 
 import os
+import signal
 import sys
 import time
 import uuid
 
-import msgpack
-import zmq
+try:
+    import msgpack
+    import zmq
+except ImportError as error:
+    sys.exit(f"{error.name} is missing: pip install pyzmq msgpack")
 
-camera, seconds = sys.argv[1], float(sys.argv[2])
-run = os.environ["FRAMEBUS_RUN"]  # `framebus check` prints it
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the job goes on
+run = os.environ.get("FRAMEBUS_RUN")  # `framebus check` prints it
+try:
+    camera, seconds = sys.argv[1], float(sys.argv[2])
+except (IndexError, ValueError):
+    run = None
+if not run:
+    print("usage: FRAMEBUS_RUN=/the/run/folder python3 plain_client.py CAMERA SECONDS", file=sys.stderr)
+    sys.exit(64)
 context = zmq.Context()
 
 

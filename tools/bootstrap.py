@@ -12,6 +12,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
+INTERRUPTED = 130
 STAMP = os.path.join(VENV, "framebus-extras")
 OLDEST = (3, 11)
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.14")
@@ -26,7 +27,7 @@ def main():
         return
     started_s = time.monotonic()
     say("making the environment .venv (once; needs the network for packages) ...")
-    if not os.path.exists(os.path.join(VENV, "bin", "python")):
+    if not os.path.exists(os.path.join(VENV, "bin", "pip")):  # pip comes last: without it the environment is half made
         make_venv()
     install(wanted)
     say(f"environment .venv made in {time.monotonic() - started_s:.0f} s (kept for next time)")
@@ -58,11 +59,12 @@ def use_newer_python():
 
 
 def make_venv():
-    done = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True)
     if done.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         if "ensurepip" in done.stdout + done.stderr:
             fail("Python has no venv module here: sudo apt install python3-venv   and try again")
+        fail_if_full(done.stdout + done.stderr)
         fail(f"could not make .venv: {last_line(done.stdout + done.stderr)}")
 
 
@@ -71,13 +73,17 @@ def install(extra):
     done = subprocess.run([*pip, "--quiet", "-e", f"{ROOT}[{extra}]"], capture_output=True, text=True)
     if done.returncode != 0:
         text = done.stdout + done.stderr
-        if "No space left" in text:
-            fail(f"the disk is full: .venv needs about 500 MB; {shutil.disk_usage(ROOT).free // 2**20} MB are free")
+        fail_if_full(text)
         if "Could not find a version" in text or "ConnectionError" in text or "NewConnectionError" in text:
             fail(f"the packages could not be fetched: is the network there? {last_line(text)}")
         fail(f"the packages could not be installed: {last_line(text)}")
     with open(STAMP, "w") as file:
         file.write(f"{extra} {project_digest()}")
+
+
+def fail_if_full(text):
+    if "No space left" in text:
+        fail(f"the disk is full: .venv needs about 500 MB; {shutil.disk_usage(ROOT).free // 2**20} MB are free")
 
 
 def last_line(text):
@@ -96,4 +102,11 @@ def fail(text):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; the next make goes on where this one was\n")
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        fail_if_full(str(error))
+        fail(f"could not make .venv: {error}")

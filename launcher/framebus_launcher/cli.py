@@ -1,14 +1,15 @@
 """The command `framebus`: one place where its commands come together."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from framebus.errors import ConfigError, ExitCode, MalformedError, RefusedError
-from framebus_launcher import cli_group, cli_jobs, cli_logs, cli_news
+from framebus_launcher import cli_doctor, cli_group, cli_jobs, cli_logs, cli_news, cli_submit
 from framebus_launcher.demo import run_demo
+from framebus_launcher.mistakes import MISTAKES, explain
 from framebus_launcher.output import make_console
 
 app = typer.Typer(
@@ -41,30 +42,22 @@ def demo(
 
 cli_group.add_to(app)
 cli_logs.add_to(app)
+cli_submit.add_to(app)
 cli_jobs.add_to(app)
 cli_news.add_to(app)
+cli_doctor.add_to(app)
 
 
 def main() -> None:
     """Run the command; errors that a user can mend are one line, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our letters is no reason to fail
     console = make_console(is_error=True)
     try:
-        app()
-    except ConfigError as error:
-        for problem in error.problems:
-            console.print(f"error: {problem}", style="red")
-        sys.exit(ExitCode.CONFIGURATION)
-    except RefusedError as error:
-        again = f"; try again in {error.retry_after_s:.0f} s" if error.retry_after_s else ""
-        console.print(f"error: {error.code}: {error.message}{again}", style="red")
-        sys.exit(ExitCode.UNAVAILABLE if error.code in ("deadline", "unavailable") else ExitCode.FAILED)
-    except MalformedError as error:
-        console.print(f"error: an answer could not be read: {error}", style="red")
-        sys.exit(ExitCode.FAILED)
-    except PermissionError as error:
-        console.print(f"error: {error}", style="red")
-        sys.exit(ExitCode.PERMISSION)
-    except BrokenPipeError:
-        sys.exit(ExitCode.OK)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(app(standalone_mode=False))
+    except MISTAKES as error:
+        mistake = explain(error)
+        for line in mistake.lines:
+            console.print(f"error: {line}", style="red")
+        sys.exit(mistake.code)

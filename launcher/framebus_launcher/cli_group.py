@@ -170,13 +170,14 @@ def start(name: NameArgument, run: RunOption = None) -> None:
 
 
 def stop(name: NameArgument, run: RunOption = None) -> None:
-    """Stop a service; it stays stopped.
+    """Stop a service; it stays stopped until framebus start, or the next framebus up.
 
     Example: framebus stop export
     """
     with GroupClient(run) as group:
         group.ask("launcher", StopService(name=name))
         _print_when(group, name, lambda one: one.state is ServiceState.STOPPED)
+    make_console().print(f"until: framebus start {name}, or the next framebus up", style="dim")
 
 
 def restart(name: NameArgument, run: RunOption = None) -> None:

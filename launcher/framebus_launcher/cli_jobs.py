@@ -1,274 +1,213 @@
-"""The commands about jobs: submit, export, jobs, watch, cancel, retry."""
+"""The commands about jobs that are there: jobs, queue, watch, cancel, retry."""
 
-import json
 import time
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
-from msgspec import Raw
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from framebus import client, codec
-from framebus.codec import News
-from framebus.errors import ExitCode, MalformedError
-from framebus.jobs import FINAL
-from framebus.messages import JobBoard, JobState, JobView
-from framebus.requests import CancelJob, JobAccepted, ListJobs, RetryJob, SubmitJob
-from framebus.settings import seconds
-from framebus.transport import Listener
+from framebus import codec
+from framebus.errors import ErrorCode, ExitCode, RefusedError
+from framebus.messages import JobBoard, JobState, JobView, QueueStatus
+from framebus.requests import CancelCase, CancelJob, GetQueue, GetState, GetStory, JobStory, ListJobs, RetryJob
 from framebus_launcher.client import GroupClient, JsonOption, RunOption
-from framebus_launcher.output import clock, files_of, is_terminal, job_line, make_console, to_json
+from framebus_launcher.command import command_name
+from framebus_launcher.follow import follow_all, follow_to_end
+from framebus_launcher.job_text import jobs_table, queue_lines, story_lines
+from framebus_launcher.mistakes import refusal
+from framebus_launcher.output import error_text, job_line, make_console, to_json
 
-_EXIT_CODES = {JobState.SUCCEEDED: ExitCode.OK, JobState.CANCELLED: ExitCode.TRY_AGAIN}
+MAX_CASE_PAGES = 40
+DigitsArgument = Annotated[str, typer.Argument(metavar="ID", help="Digits of its id, as framebus jobs shows them.")]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end; the exit code tells it.")]
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (submit, export, jobs, watch, cancel, retry):
+    for command in (jobs, queue, watch, cancel, retry):
         app.command()(command)
 
 
-def submit(
-    kind: Annotated[str, typer.Argument(metavar="TYPE", help="Job type, as in export.")],
-    params: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Values are JSON or text.")] = None,
-    name: Annotated[str, typer.Option(help="What people call it.")] = "",
-    priority: Annotated[int, typer.Option(help="Greater goes first.", min=-100, max=100)] = 0,
-    run: RunOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Hand in a job of any type.
-
-    Example: framebus submit export camera=front start=1790000000 end=1790000060
-    """
-    _submit(kind, dict(_pair(pair) for pair in params or []), name, priority, run, as_json)
-
-
-def export(
-    camera: str,
-    last: Annotated[str, typer.Option(help="The time up to now, as in 60s or 5m.")] = "",
-    start: Annotated[str, typer.Option("--from", help="ISO 8601, or seconds since 1970.")] = "",
-    end: Annotated[str, typer.Option("--to", help="ISO 8601, or seconds since 1970.")] = "",
-    name: Annotated[str, typer.Option(help="Part of the clip's name.")] = "",
-    allow_gaps: Annotated[
-        bool, typer.Option("--allow-gaps", help="Make the clip even where nothing is recorded.")
-    ] = False,
-    run: RunOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a clip of what a camera recorded.
-
-    Example: framebus export front --last 20s
-    """
-    if bool(last) == bool(start and end):
-        raise typer.BadParameter("give either --last 60s, or --from and --to")
-    if last:
-        now_s = time.time()
-        start_s, end_s = now_s - _seconds(last), now_s
-    else:
-        start_s, end_s = _moment(start), _moment(end)
-    params: dict[str, Any] = {"camera": camera, "start": start_s, "end": end_s}
-    if allow_gaps:
-        params["allow_gaps"] = True
-    _submit("export", params, name, 0, run, as_json)
+def _state(text: str) -> JobState:
+    states = [state for state in JobState if state is not JobState.UNKNOWN]
+    if text not in states:
+        raise typer.BadParameter(f"{text!r} is no state of a job; there are {', '.join(states)}")
+    return JobState(text)
 
 
 def jobs(
-    digits: Annotated[str, typer.Argument(metavar="[ID]", help="One job; its first digits are enough.")] = "",
+    digits: Annotated[str, typer.Argument(metavar="ID", help="The story of one job; some digits are enough.")] = "",
     kind: Annotated[str | None, typer.Option("--type", help="Only of this type.")] = None,
-    state: Annotated[JobState | None, typer.Option(help="Only in this state.")] = None,
+    state: Annotated[
+        JobState | None, typer.Option(parser=_state, metavar="STATE", help="Only in this state, as in failed.")
+    ] = None,
     camera: Annotated[str | None, typer.Option(help="Only of this camera.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 30,
+    case: Annotated[str | None, typer.Option(help="Only of this case.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=500)] = 30,
     run: RunOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List jobs, newest first.
+    """List jobs, newest first; with an ID the story of one. As many digits of the ids are shown as tell them apart.
 
     Example: framebus jobs --state failed
     """
+    console = make_console()
     with GroupClient(run) as group:
         if digits:
-            found = [group.find_job(digits)]
+            story = _story(group, group.find_job(digits))
+            needed = group.digits_for([story.job.id])
         else:
-            found = group.ask("dispatcher", ListJobs(type=kind, state=state, camera=camera, limit=limit)).jobs
-    console = make_console()
-    if as_json:
+            request = ListJobs(type=kind, state=state, camera=camera, case=case, limit=limit)
+            found = group.ask("dispatcher", request).jobs
+            needed = group.digits_for([job.id for job in found])
+            positions = {} if as_json else _positions(_boards(group))
+    if digits and as_json:
+        told = {name: getattr(story.job, name) for name in story.job.__struct_fields__}
+        console.print(to_json({**told, "moves": story.moves, "evidence": story.evidence}))
+    elif digits:
+        for line in story_lines(story, needed, time.time()):
+            console.print(line)
+    elif as_json:
         for job in found:
             console.print(to_json(job))
-    elif digits:
-        _print_job(console, found[0])
     else:
-        console.print(_jobs_table(found) if found else Text("no jobs"))
+        console.print(jobs_table(found, needed, positions, time.time()) if found else "no jobs")
 
 
-def watch(
-    digits: Annotated[str, typer.Argument(metavar="[ID]", help="One job; without it all jobs, until Ctrl-C.")] = "",
+def queue(
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="A job type; without it all of them.")] = "",
     run: RunOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow a job to its end; the exit code tells it (0 succeeded, 1 failed, 75 cancelled).
+    """Show how full the queues are, how long a new job waits, and what holds them up.
+
+    Example: framebus queue export
+    """
+    console = make_console()
+    with GroupClient(run) as group:
+        kinds = [kind] if kind else sorted(board.type for board in _boards(group))
+        for one in kinds:
+            status = group.ask("dispatcher", GetQueue(type=one))
+            if as_json:
+                console.print(to_json({"type": one, **msgspec.structs.asdict(status)}))
+                continue
+            for line in queue_lines(one, status, _why_it_rests(group, one, status), time.time()):
+                console.print(line)
+        if not kinds:
+            console.print("no job types yet")
+
+
+def watch(
+    digits: Annotated[str, typer.Argument(metavar="ID", help="One job; without it all jobs, until Ctrl-C.")] = "",
+    run: RunOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow a job to its end; the exit code tells it (0 succeeded, 1 failed or dead, 75 cancelled).
 
     Example: framebus watch 7f3a
     """
     with GroupClient(run) as group:
         if not digits:
-            _watch_all(group, as_json)
+            follow_all(group, as_json=as_json)
             return
-        last = group.find_job(digits)
-        for view in client.watch(last.id, run=group.place.run):
-            _print_progress(view, as_json)
-            last = view
-    raise typer.Exit(_EXIT_CODES.get(last.state, ExitCode.FAILED))
+        code = follow_to_end(group, [group.find_job(digits).id], as_json=as_json)
+    raise typer.Exit(code)
 
 
-def cancel(digits: Annotated[str, typer.Argument(metavar="ID")], run: RunOption = None) -> None:
-    """Stop a job.
+def cancel(
+    digits: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Digits of their ids.")] = None,
+    case: Annotated[str, typer.Option(help="All jobs of this case instead.")] = "",
+    run: RunOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop jobs, one by one or all of a case; those that run are told, and end soon after.
 
-    Example: framebus cancel 7f3a
+    Example: framebus cancel 7f3a c539
     """
+    if bool(digits) == bool(case):
+        raise typer.BadParameter("name jobs by their ids, or all of a case by --case NAME")
+    has_refused = False
     with GroupClient(run) as group:
-        view = group.ask("dispatcher", CancelJob(id=group.find_job(digits).id))
-    make_console().print(job_line(view))
+        stopped: list[JobView] = []
+        if case:
+            stopped = _cancel_case(group, case)
+        for one in digits or []:
+            try:
+                stopped.append(group.ask("dispatcher", CancelJob(id=group.find_job(one).id)))
+            except RefusedError as error:
+                if len(digits or []) == 1:
+                    raise
+                has_refused = True
+                make_console(is_error=True).print(f"error: {one}: {refusal(error)}", style="red")
+        needed = group.digits_for([job.id for job in stopped])
+    console = make_console()
+    for job in stopped:
+        console.print(to_json(job) if as_json else job_line(job, needed))
+    if case and not stopped and not as_json:
+        console.print(f"no job of {case} was waiting or running")
+    raise typer.Exit(ExitCode.FAILED if has_refused else ExitCode.OK)
 
 
-def retry(digits: Annotated[str, typer.Argument(metavar="ID")], run: RunOption = None) -> None:
-    """Hand in a job again that ended.
+def retry(
+    digits: DigitsArgument, watch: WatchOption = False, run: RunOption = None, as_json: JsonOption = False
+) -> None:
+    """Hand in a job again that ended: a new job with the same parameters.
 
-    Example: framebus retry 7f3a
+    Example: framebus retry 7f3a --watch
     """
+    console = make_console()
     with GroupClient(run) as group:
-        _print_accepted(group.ask("dispatcher", RetryJob(id=group.find_job(digits).id)), as_json=False)
+        old = group.find_job(digits)
+        accepted = group.ask("dispatcher", RetryJob(id=old.id))
+        if as_json:
+            console.print(to_json(accepted))
+        else:
+            needed = group.digits_for([old.id, accepted.id])
+            place = f"number {accepted.position} in line" if accepted.position else accepted.state.value
+            again = f"job {accepted.id[:needed]} accepted, {place}: {old.id[:needed]} again"
+            console.print(again if watch else f"{again}   ({command_name()} watch {accepted.id[:needed]})")
+        code = follow_to_end(group, [accepted.id], as_json=as_json) if watch else int(ExitCode.OK)
+    raise typer.Exit(code)
 
 
-def _submit(kind: str, params: dict[str, Any], name: str, priority: int, run: Any, as_json: bool) -> None:
+def _story(group: GroupClient, job: JobView) -> JobStory:
     try:
-        request = SubmitJob(type=kind, params=Raw(codec.encode(params)), name=name or None, priority=priority)
-        msgspec.msgpack.decode(codec.encode(request), type=SubmitJob)
-    except msgspec.ValidationError as error:
-        raise typer.BadParameter(str(error)) from None
-    with GroupClient(run) as group:
-        _print_accepted(group.ask("dispatcher", request, 10.0), as_json)
+        return group.ask("dispatcher", GetStory(id=job.id))
+    except RefusedError as error:
+        if error.code is not ErrorCode.UNKNOWN_METHOD:  # a dispatcher of before this version tells no stories
+            raise
+        return JobStory(job=job, moves=[])
 
 
-def _print_accepted(accepted: JobAccepted, as_json: bool) -> None:
-    console = make_console()
-    if as_json:
-        console.print(to_json(accepted))
-        return
-    place = f"number {accepted.position} in line" if accepted.position else accepted.state.value
-    console.print(f"job {accepted.id[:4]} accepted, {place}   (framebus watch {accepted.id[:4]})")
+def _boards(group: GroupClient) -> list[JobBoard]:
+    rows = group.ask("dispatcher", GetState(prefix="job_state/")).rows
+    return [codec.decode_body(bytes(row.body), JobBoard) for row in rows]
 
 
-def _print_job(console: Console, job: JobView) -> None:
-    console.print(job_line(job))
-    for word, value in (
-        ("id", job.id),
-        ("name", job.name),
-        ("created", clock(job.created_at_s)),
-        ("started", clock(job.started_at_s)),
-        ("ended", clock(job.ended_at_s)),
-        ("attempt", job.attempt),
-        ("result", to_json(job.result)),
-    ):
-        if value not in (None, "null"):
-            console.print(f"  {word:<8} {value}")
+def _positions(boards: list[JobBoard]) -> dict[str, int]:
+    """Places in line of the jobs that wait, as far as boards tell them."""
+    return {
+        job.id: place
+        for board in boards
+        for place, job in enumerate((one for one in board.waiting if one.state is JobState.QUEUED), 1)
+    }
 
 
-def _jobs_table(found: list[JobView]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("job", "type", "camera", "state", "created", "attempt", ""):
-        table.add_column(column)
-    for job in found:
-        note = f"{job.error.code}: {job.error.message}" if job.error else "".join(files_of(job)[-1:]) or job.step
-        table.add_row(
-            job.id[:4], job.type, job.camera or "-", job.state.value, clock(job.created_at_s), str(job.attempt), note
-        )
-    return table
+def _why_it_rests(group: GroupClient, kind: str, status: QueueStatus) -> str:
+    """The newest failure among the jobs that are tried again: for that the type rests."""
+    if status.resting_until_at_s is None:
+        return ""
+    for state in (JobState.RETRYING, JobState.FAILED):
+        found = group.ask("dispatcher", ListJobs(type=kind, state=state, limit=1)).jobs
+        if found and found[0].error is not None:
+            return error_text(found[0])
+    return ""
 
 
-def _print_progress(view: JobView, as_json: bool) -> None:
-    console = make_console()
-    if as_json:
-        console.print(to_json(view))
-        return
-    is_final = view.state in FINAL
-    if is_terminal():
-        console.file.write("\r\033[K")
-        console.print(job_line(view), end="\n" if is_final else "")
-        console.file.flush()
-    else:
-        console.print(job_line(view))
-
-
-def _watch_all(group: GroupClient, as_json: bool) -> None:
-    """The boards of all job types until Ctrl-C; on a terminal redrawn in place, else each job's news once."""
-    console = make_console()
-    told: dict[str, JobView] = {}
-    boards: dict[str, JobBoard] = {}
-    with Listener(group.place, "job_state/") as listener, Live(console=console, auto_refresh=False) as live:
-        while True:
-            for news in listener.wait(1.0):
-                board = _board(news)
-                if board is None:
-                    continue
-                boards[board.type] = board
-                for job in (*board.running, *board.waiting, *board.ended):
-                    if not is_terminal() and told.get(job.id) != job:
-                        console.print(to_json(job) if as_json else job_line(job))
-                    told[job.id] = job
-                told = {
-                    job_id: job
-                    for job_id, job in told.items()
-                    if job.type != board.type or job.state not in FINAL or job in board.ended
-                }
-            if is_terminal() and not as_json:
-                live.update(_board_text(boards), refresh=True)
-
-
-def _board(news: News) -> JobBoard | None:
-    try:
-        board = news.decode()
-    except MalformedError:
-        return None
-    return board if isinstance(board, JobBoard) else None
-
-
-def _board_text(boards: dict[str, JobBoard]) -> Text:
-    lines = []
-    for board in boards.values():
-        counts = ", ".join(f"{number} {state}" for state, number in board.counts.items())
-        lines.append(Text(f"{board.type}: {board.status.value}   {counts}", "dim"))
-        lines += [job_line(job) for job in (*board.running, *board.waiting[:20], *board.ended[-10:])]
-    return Text("\n").join(lines)
-
-
-def _pair(pair: str) -> tuple[str, Any]:
-    key, equals, value = pair.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{pair!r} is no KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
-def _seconds(duration: str) -> float:
-    try:
-        return seconds(duration)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def _moment(text: str) -> float:
-    """Seconds since 1970 of a number or an ISO 8601 time; without a zone it is local time."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-11-21T14:02:11 or seconds since 1970") from None
+def _cancel_case(group: GroupClient, case: str) -> list[JobView]:
+    stopped: list[JobView] = []
+    for _ in range(MAX_CASE_PAGES):
+        answer = group.ask("dispatcher", CancelCase(case=case))
+        stopped += answer.jobs
+        if answer.next is None:
+            break
+    return stopped

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 import time
 from collections import Counter
 from datetime import datetime
@@ -11,17 +10,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from framebus import codec
 from framebus.codec import News
-from framebus.errors import ExitCode
-from framebus.topics import TOPICS, find_topic
+from framebus.topics import TOPICS, Topic, find_topic
 from framebus.transport import Listener
 from framebus_launcher.client import GroupClient, JsonOption, RunOption, find_group
-from framebus_launcher.output import decoded, make_console, to_json
+from framebus_launcher.output import decoded, make_console, text_table, to_json
 
 MAX_SHOWN = 400
+SILENT = frozenset({"object", "upload", "live"})
+"""of the topic table, what nobody publishes yet"""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,23 +28,27 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def topics() -> None:
-    """Show the topic table.
+def topics(as_json: JsonOption = False) -> None:
+    """Show the topic table; topics that nothing in this version publishes are marked.
 
     Example: framebus topics
     """
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("topic", "body", "from", "rate", "kept", "when full"):
-        table.add_column(column)
+    console = make_console()
+    if as_json:
+        for row in TOPICS:
+            console.print(to_json(_topic(row)))
+        return
+    table = text_table("topic", "body", "from", "rate", "kept", "when full")
     for row in TOPICS:
-        table.add_row(
-            row.pattern, row.body.__name__, row.publisher, row.rate, "yes" if row.is_retained else "", row.when_full
-        )
-    make_console().print(table)
+        silent = " *" if is_silent(row.pattern) else ""
+        kept = "yes" if row.is_retained else ""
+        table.add_row(row.pattern + silent, row.body.__name__, row.publisher, row.rate, kept, row.when_full)
+    console.print(table)
+    console.print("* part of the protocol; nothing in this version publishes it, a plug-in may", style="dim")
 
 
 def tap(
-    prefixes: Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="What topics start with.")] = None,
+    prefixes: Annotated[list[str] | None, typer.Argument(metavar="TOPIC", help="What topics start with.")] = None,
     hz: Annotated[bool, typer.Option("--hz", help="Print how often each topic is heard, once a second.")] = False,
     count: Annotated[int, typer.Option(help="End after so many messages.", min=0)] = 0,
     run: RunOption = None,
@@ -58,6 +61,9 @@ def tap(
     for prefix in prefixes or []:
         if find_topic(prefix) is None and not any(row.pattern.startswith(prefix) for row in TOPICS):
             raise typer.BadParameter(f"no topic starts with {prefix}; framebus topics lists them")
+        if is_silent(prefix):
+            text = f"{prefix}: nothing in this version publishes that; a plug-in may"
+            make_console(is_error=True).print(text, style="yellow")
     place = find_group(run)
     console = make_console()
     with Listener(place, *(prefixes or [""])) as listener, contextlib.suppress(KeyboardInterrupt):
@@ -74,9 +80,9 @@ def tap(
 
 
 def call(
-    service: Annotated[str, typer.Argument(help="As in dispatcher, or capture@front.")],
-    method: Annotated[str, typer.Argument(help="As in ping.")],
-    body: Annotated[str, typer.Argument(help="A JSON object.")] = "{}",
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="As in dispatcher, or capture@front.")],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="As in ping.")],
+    body: Annotated[str, typer.Argument(metavar="JSON", help="An object.")] = "{}",
     blob: Annotated[Path | None, typer.Option(help="Write the answer's blob to this file.")] = None,
     deadline: Annotated[float, typer.Option(help="Seconds to wait.", min=0.01)] = 5.0,
     run: RunOption = None,
@@ -89,6 +95,8 @@ def call(
         asked = json.loads(body)
     except ValueError as error:
         raise typer.BadParameter(f"the body is no JSON: {error}") from None
+    if blob is not None and not (blob.parent.is_dir() and not blob.is_dir()):  # known before the answer is there
+        raise typer.BadParameter(f"--blob {blob}: there is no folder {blob.parent}, or it is one itself")
     with GroupClient(run) as group:
         answer, data = group.ask_raw(service, method, codec.encode(asked), deadline)
     console = make_console()
@@ -98,7 +106,23 @@ def call(
         make_console(is_error=True).print(f"{len(data)} bytes written to {blob}")
     elif data is not None:
         make_console(is_error=True).print(f"and {len(data)} bytes of blob; write them to a file with --blob")
-    sys.exit(ExitCode.OK)
+
+
+def is_silent(topic: str) -> bool:
+    """Whether nothing in this version publishes topics that begin so."""
+    return topic.partition("/")[0] in SILENT
+
+
+def _topic(row: Topic) -> dict[str, object]:
+    return {
+        "pattern": row.pattern,
+        "body": row.body.__name__,
+        "publisher": row.publisher,
+        "rate": row.rate,
+        "is_retained": row.is_retained,
+        "when_full": row.when_full.value,
+        "is_published": not is_silent(row.pattern),
+    }
 
 
 def _print_rates(console: Console, listener: Listener) -> None:

@@ -1,5 +1,6 @@
-"""The command line's end of a running group: asks its services, and finds jobs by the first digits of their id."""
+"""The command line's end of a running group: asks its services, and finds jobs by digits of their id."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -8,10 +9,12 @@ import typer
 from framebus import codec, requests
 from framebus.clock import SystemClock
 from framebus.errors import ErrorCode, RefusedError
-from framebus.messages import JobView, Message
+from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
-from framebus.requests import GetJob, ListJobs, Request
+from framebus.requests import GetJob, ListJobs, ListServices, Request, Services
 from framebus.transport import Line
+from framebus_launcher.command import command_name
+from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
 
 A = TypeVar("A", bound=Message)
 
@@ -19,7 +22,10 @@ RunOption = Annotated[
     Path | None, typer.Option("--run", envvar="FRAMEBUS_RUN", help="Folder of the group's sockets (default: yours).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-FULL_ID = 32
+CORE = ("dispatcher", "launcher")
+PAGE = 500
+MAX_PAGES = 40
+"""more than the ledger keeps"""
 
 
 class GroupClient:
@@ -33,23 +39,39 @@ class GroupClient:
     def ask(self, service: str, request: Request[A], deadline_s: float = 5.0) -> A:
         """The answer of a service; raises RefusedError."""
         method = requests.method_of(type(request))
-        body, _ = self._line.caller.call(service, method.name, codec.encode(request), deadline_s)
+        body, _ = self.ask_raw(service, method.name, codec.encode(request), deadline_s)
         return codec.decode_body(body, method.answer)  # type: ignore[return-value]  # the table of methods pairs them
 
     def ask_raw(self, service: str, method: str, body: bytes, deadline_s: float = 5.0) -> tuple[bytes, bytes | None]:
-        """Body and blob of any method's answer."""
+        """Body and blob of any method's answer; raises RefusedError, at once for a service that is not there."""
+        self._check_door(service)
         return self._line.caller.call(service, method, body, deadline_s)
 
-    def find_job(self, digits: str) -> JobView:
-        """The job whose id starts with these digits; raises RefusedError when there is none, or more than one."""
+    def find_job(self, text: str) -> JobView:
+        """The job whose id begins, or else ends, with these digits; of the newest 500 first, then of those before.
+
+        Raises RefusedError when there is none, or more than one.
+        """
+        digits = clean_id(text)
         if len(digits) == FULL_ID:
             return self.ask("dispatcher", GetJob(id=digits))
-        found = [job for job in self.ask("dispatcher", ListJobs(limit=500)).jobs if job.id.startswith(digits)]
-        if not found:
-            raise RefusedError(ErrorCode.NOT_FOUND, f"there is no job {digits}; framebus jobs lists them")
-        if len(found) > 1:
-            raise RefusedError(ErrorCode.BAD_REQUEST, f"{len(found)} jobs start with {digits}; give more digits")
-        return found[0]
+        after: str | None = None
+        for _ in range(MAX_PAGES):
+            page = self.ask("dispatcher", ListJobs(limit=PAGE, next=after))
+            views = {job.id: job for job in page.jobs}
+            found = matching(digits, views)
+            if len(found) > 1:
+                raise ambiguity(digits, found)
+            if found:
+                return views[found[0]]
+            after = page.next
+            if after is None:
+                break
+        raise RefusedError(ErrorCode.NOT_FOUND, f"there is no job {digits}; framebus jobs lists them")
+
+    def digits_for(self, ids: Collection[str]) -> int:
+        """How many first digits tell these jobs from each other and from the newest 500."""
+        return digits_needed(ids, {job.id for job in self.ask("dispatcher", ListJobs(limit=PAGE)).jobs})
 
     def close(self) -> None:
         self._line.close()
@@ -60,11 +82,40 @@ class GroupClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _check_door(self, service: str) -> None:
+        """Refuse at once what would only be waited for: a name that nobody here has, a service that was stopped."""
+        address = self.place.door(service)
+        if not address.startswith("ipc://") or Path(address.removeprefix("ipc://")).exists():
+            return
+        if service in CORE:
+            if any(self._has_door(name) for name in CORE):
+                return  # it is being started again: worth the wait
+            raise RefusedError(ErrorCode.UNAVAILABLE, f"no {service} runs in {self.place.run}")
+        states = self._states()
+        if states.get(service) in (ServiceState.STOPPED, ServiceState.BROKEN):
+            text = f"{service} is {states[service].value}; framebus start {service}"
+            raise RefusedError(ErrorCode.UNAVAILABLE, text)
+        if service not in states:
+            doors = sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.*"))
+            there = ", ".join(doors) or "none"
+            raise RefusedError(ErrorCode.NOT_FOUND, f"no service {service} answers here; there are: {there}")
+
+    def _has_door(self, service: str) -> bool:
+        return Path(self.place.door(service).removeprefix("ipc://")).exists()
+
+    def _states(self) -> dict[str, ServiceState]:
+        """The services that the launcher knows; none where no launcher runs."""
+        if not self._has_door("launcher"):
+            return {}
+        method = requests.method_of(ListServices)
+        body, _ = self._line.caller.call("launcher", method.name, codec.encode(ListServices()), 5.0)
+        return {one.name: one.state for one in codec.decode_body(body, Services).services}
+
 
 def find_group(run: Path | None) -> Place:
     """Where the group lives; raises RefusedError when none does."""
     place = Place.at(run)
     if not any((place.run / door).exists() for door in ("sub", "req.launcher")):
-        text = f"no group runs in {place.run}; start one with: framebus up  (or name its folder with --run)"
+        text = f"no group runs in {place.run}; start one with: {command_name()} up  (or name its folder with --run)"
         raise RefusedError(ErrorCode.UNAVAILABLE, text)
     return place

@@ -21,8 +21,10 @@ from framebus.errors import ConfigError, ExitCode, FramebusError
 from framebus.place import Place
 from framebus.redact import redact
 from framebus.settings import Camera, Detect, Record, Settings
+from framebus_launcher.command import command_name
 from framebus_launcher.config import check_sources, place_of
 from framebus_launcher.group import Group
+from framebus_launcher.mistakes import explain
 from framebus_launcher.output import is_terminal, make_console
 from framebus_launcher.story import Story, Teller
 from framebus_launcher.table import make_table
@@ -63,6 +65,7 @@ class Demo:
         self._last_words: list[str] = []
         self._exit_code: int = ExitCode.INTERNAL
         self._is_told = threading.Event()
+        self._story = Story(place, self._camera, clips, teller)
         self._group = Group(settings, place, rows=make_table(settings, place), on_line=self._note_line)
 
     def run(self) -> int:
@@ -71,31 +74,34 @@ class Demo:
         self._group.bus.after(0.0, narrator.start)
         code = self._group.run()
         if not self._is_told.is_set():  # Ctrl-C in mid-story
-            self._teller.tell("stop", "you asked for it")
+            self._teller.tell("stop", "you asked for it; the story ends here")
             self._exit_code = ExitCode.OK if code == ExitCode.OK else code
         self._tell_what_is_left()
         return self._exit_code
 
     def _tell(self) -> None:
         try:
-            lost = Story(self._place, self._camera, self._clips, self._teller).tell()
+            lost = self._story.tell()
             self._exit_code = ExitCode.OK if lost == 0 else ExitCode.INTERNAL
-            self._teller.say("Next: framebus export --help   framebus tap job_state/   framebus topics")
+            name = command_name()
+            self._teller.say(f"Next: {name} export --help   {name} tap job_state/   {name} doctor")
             self._is_told.set()
             self._stay()
-        except FramebusError as error:
+        except (FramebusError, OSError) as error:
+            if self._group.is_stopping:  # by Ctrl-C: that nothing answers any more is no trouble
+                return
             self._is_told.set()
-            self._exit_code = ExitCode.UNAVAILABLE
-            self._teller.tell("sorry", str(error), "", "red")
+            self._exit_code = explain(error).code if isinstance(error, OSError) else ExitCode.UNAVAILABLE
+            text = explain(error).lines[0] if isinstance(error, OSError) else str(error)
+            self._teller.tell("sorry", text, "", "red")
             for line in self._last_words[-5:]:
                 self._teller.say(line)
-        self._stopped_s = time.monotonic()
         self._group.bus.call_soon(self._group.stop)
 
     def _stay(self) -> None:
         if self._stay_s > 0 and is_terminal():
             self._teller.say(f"It stays up for {self._stay_s:.0f} s; in another terminal:")
-            self._teller.say(f"  framebus status --run {self._place.run}     Ctrl-C stops it")
+            self._teller.say(f"  {command_name()} status --run {self._place.run}     Ctrl-C stops it")
             time.sleep(self._stay_s)
 
     def _note_line(self, name: str, line: str) -> None:
@@ -107,7 +113,8 @@ class Demo:
         sockets = sum(path.is_socket() for path in self._place.run.glob("*"))
         rings = len(list(self._place.shm.glob("*.ring"))) if self._place.shm.is_dir() else 0
         text = f"left behind: {processes} processes, {sockets} sockets, {rings} rings"
-        clips = f"; the clips in {self._clips}" if self._clips.is_dir() else ""
+        number = len(self._story.saved)
+        clips = f"; {number} clip{'' if number == 1 else 's'} in {self._clips}" if number else ""
         self._teller.tell("stop", f"in order; {text}{clips}")
 
 

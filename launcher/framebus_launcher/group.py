@@ -145,6 +145,11 @@ class Group:
             log.info("stopping")
             self._stop_s = self.bus.clock.boot_s()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the stop was asked for, by a signal or otherwise."""
+        return self._stop_s is not None
+
     def close(self) -> None:
         """Give everything back; what still runs is killed."""
         self._opened.close()

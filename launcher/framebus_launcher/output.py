@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -13,15 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from framebus.messages import CameraStatus, JobState, JobView, ServiceState, ServiceStatus
+from framebus_launcher.ids import MIN_DIGITS
+from framebus_launcher.words import plain, soon
 
 BAR_CELLS = 20
 PLAIN_COLUMNS = 240
 """width of tables that no terminal limits"""
-_JOB_STYLES = {
+JOB_STYLES = {
     JobState.SUCCEEDED: "green",
     JobState.FAILED: "red",
     JobState.DEAD: "red",
     JobState.RETRYING: "yellow",
+    JobState.CANCELLED: "dim",
 }
 _SERVICE_STYLES = {
     ServiceState.SUSPECTED: "yellow",
@@ -48,21 +52,28 @@ def bar(percent: float, cells: int = BAR_CELLS) -> str:
     return "█" * full + "░" * (cells - full)
 
 
-def job_line(job: JobView) -> Text:
+def job_line(job: JobView, digits: int = MIN_DIGITS) -> Text:
     """One job on one line, as in `job 7f3a copying    ██████████████░░░░░░   71 %`."""
     word = job.step if job.state is JobState.RUNNING and job.step else job.state.value
-    line = Text(f"job {job.id[:4]} ")
-    line.append(f"{word:<10} ", _JOB_STYLES.get(job.state, ""))
+    line = Text(f"job {job.id[:digits]} ")
+    line.append(f"{word:<10} ", JOB_STYLES.get(job.state, ""))
     if job.state is JobState.RUNNING:
         line.append(f"{bar(job.percent)} {job.percent:4.0f} %  ", "blue")
     line.append(f" {job.type} {job.camera or ''}".rstrip())
     if job.cancelling:
         line.append("  stopping", "yellow")
-    if job.error is not None and job.state is not JobState.SUCCEEDED:
-        line.append(f"  {job.error.code}: {job.error.message}", _JOB_STYLES.get(job.state, "yellow"))
+    if job.state is JobState.RETRYING and job.next_try_at_s is not None:
+        line.append(f"  again {soon(job.next_try_at_s, time.time())}", "yellow")
+    if job.error is not None and job.state not in (JobState.SUCCEEDED, JobState.CANCELLED):
+        line.append(f"  {error_text(job)}", JOB_STYLES.get(job.state, "yellow"))
     if job.state is JobState.SUCCEEDED:
         line.append("".join(f"  {name}" for name in files_of(job)[-1:]))
     return line
+
+
+def error_text(job: JobView) -> str:
+    """Why a job failed or is tried again: a sentence, its code behind it."""
+    return f"{plain(job.error.message)} ({job.error.code})" if job.error is not None else ""
 
 
 def result_of(job: JobView) -> Any:
@@ -121,7 +132,7 @@ def size(number: float) -> str:
 
 
 def services_table(services: Iterable[ServiceStatus]) -> Table:
-    table = _table("service", "state", "pid", "restarts", "cpu", "memory", "")
+    table = text_table("service", "state", "pid", "restarts", "cpu", "memory", "")
     for status in services:
         note = status.reason
         if status.back_after_s is not None and not note:
@@ -139,7 +150,7 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
 
 
 def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
-    table = _table("camera", "state", "picture", "fps", "recording", "")
+    table = text_table("camera", "state", "picture", "fps", "recording", "")
     for status in cameras:
         picture = f"{status.width}x{status.height} {status.codec}" if status.width else "-"
         note = f"{status.cause.value}: {status.detail}" if status.detail else ""
@@ -154,7 +165,7 @@ def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
     return table
 
 
-def _table(*columns: str) -> Table:
+def text_table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(column, no_wrap=bool(column))

@@ -49,6 +49,7 @@ MENDS = {
     Cause.NO_SPACE: "",
 }
 """causes that do not heal by themselves, and what to do about them"""
+SHOWN_LEAD_S = 0.05
 SERVICES = ("dispatcher", "export", "enrich")
 
 
@@ -114,7 +115,8 @@ class Story:
         self._clips = clips
         self._teller = teller
         self._accepted: list[str] = []
-        self._saved: list[Path] = []
+        self.saved: list[Path] = []
+        """the clips that were copied to where they stay"""
 
     def tell(self) -> int:
         """From the first process to the last clip; returns how many jobs were lost or done twice."""
@@ -219,10 +221,10 @@ class Story:
         twice = max(0, len(made) - len(succeeded))
         text = f"{len(self._accepted)} accepted, {len(succeeded)} succeeded, {lost} lost, {twice} done twice"
         self._teller.tell("jobs", text, "", "green" if lost + twice == 0 else "red")
-        for path in self._saved[:1]:
+        for path in self.saved[:1]:
             self._teller.tell("watch", f"{path}   {size(path.stat().st_size)}")
-        if len(self._saved) > 1:
-            self._teller.say(f"and {len(self._saved) - 1} more beside it")
+        if len(self.saved) > 1:
+            self._teller.say(f"and {len(self.saved) - 1} more beside it")
         return lost + twice
 
     # What the parts are made of ---------------------------------------------------------------------------------------
@@ -269,10 +271,10 @@ class Story:
 
     def _save(self, job: JobView) -> None:
         """Copy the clip to where it outlives the demo."""
-        self._clips.mkdir(parents=True, exist_ok=True)
         for name in files_of(job):
             if name.endswith(".mp4"):
-                self._saved.append(Path(shutil.copy2(self._place.data / "exports" / name, self._clips)))
+                self._clips.mkdir(parents=True, exist_ok=True)
+                self.saved.append(Path(shutil.copy2(self._place.data / "exports" / name, self._clips)))
 
     def _kill(self, name: str) -> float:
         """kill -9 a service; returns the seconds until it was ready again."""
@@ -356,7 +358,9 @@ def _outcome(job: JobView) -> str:
     result = result_of(job)
     if job.state is not JobState.SUCCEEDED or not isinstance(result, dict):
         return ""
-    return f"{result.get('frames')} frames, {result.get('duration_s', 0.0):.1f} s, reopened, last frame decoded"
+    earlier_s = result.get("starts_earlier_s", 0.0)
+    lead = f"; starts {earlier_s:.1f} s earlier: at a key frame" if earlier_s >= SHOWN_LEAD_S else ""
+    return f"{result.get('frames')} frames, {result.get('duration_s', 0.0):.1f} s, reopened, last frame decoded{lead}"
 
 
 def _if_new(job: JobView | None, seen: JobView | None) -> JobView | None:

@@ -102,7 +102,35 @@ def test_without_a_dispatcher_the_client_gives_up_with_exit_code_69(folder: Fold
     assert client.said == ["the dispatcher does not answer"]
 
 
-def test_the_client_knows_nothing_of_framebus() -> None:
-    imports = [line for line in CLIENT.read_text().splitlines() if line.startswith(("import", "from"))]
+@pytest.mark.parametrize("arguments", [(), ("front",), ("front", "a minute")])
+def test_a_client_that_is_called_wrongly_shows_its_usage_in_one_line(
+    folder: Folder, arguments: tuple[str, ...]
+) -> None:
+    client = folder.python(CLIENT, *arguments)
 
-    assert imports == ["import os", "import sys", "import time", "import uuid", "import msgpack", "import zmq"]
+    assert client.wait() == os.EX_USAGE
+    assert client.said == ["usage: FRAMEBUS_RUN=/the/run/folder python3 plain_client.py CAMERA SECONDS"]
+
+
+def test_a_client_that_is_not_told_the_group_shows_its_usage_in_one_line(folder: Folder) -> None:
+    client = folder.python(CLIENT, "front", "8", FRAMEBUS_RUN="")
+
+    assert client.wait() == os.EX_USAGE
+    assert client.said == ["usage: FRAMEBUS_RUN=/the/run/folder python3 plain_client.py CAMERA SECONDS"]
+
+
+def test_a_client_without_its_packages_names_them_and_the_command_that_brings_them(folder: Folder) -> None:
+    (folder.path / "sitecustomize.py").write_text("import sys; sys.modules['msgpack'] = None")
+
+    client = folder.python(CLIENT, "front", "8", PYTHONPATH=str(folder.path))
+
+    assert client.wait() == 1
+    assert client.said == ["msgpack is missing: pip install pyzmq msgpack"]
+
+
+def test_the_client_knows_nothing_of_framebus() -> None:
+    words = [line.split() for line in CLIENT.read_text().splitlines()]
+
+    imported = [line[1] for line in words if line[:1] in (["import"], ["from"])]
+
+    assert imported == ["os", "signal", "sys", "time", "uuid", "msgpack", "zmq"]

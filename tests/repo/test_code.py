@@ -104,3 +104,14 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
     doc = ast.get_docstring(ast.parse(path.read_text()))
 
     assert doc, "a module starts with one sentence"
+
+
+def test_what_the_command_line_calls_unpublished_is_published_nowhere() -> None:
+    from framebus.topics import TOPICS
+    from framebus_launcher.cli_news import is_silent
+
+    code = "\n".join(path.read_text() for path in SOURCES)
+
+    silent = [row.body.__name__ for row in TOPICS if is_silent(row.pattern)]
+
+    assert [name for name in silent if f"publish({name}(" in code or f" {name}(\n" in code] == []

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -71,6 +72,37 @@ def test_the_demo_makes_clips_of_a_given_video(folder: Path) -> None:
         found = probe(clip)
         assert found.codec == "h264"
         assert (found.width, found.height) == (320, 240)
+
+
+def test_ctrl_c_after_a_job_was_queued_ends_calmly_and_names_no_clips_that_were_not_made(folder: Path) -> None:
+    demo = subprocess.Popen(
+        [FRAMEBUS, "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
+    )
+    assert demo.stdout is not None
+    (folder / "demo-clips").mkdir()  # of an earlier run
+    told = []
+    for line in demo.stdout:
+        told.append(line)
+        if " queued; " in line:
+            break
+
+    demo.send_signal(signal.SIGINT)
+    rest, errors = demo.communicate(timeout=20.0)
+
+    text = "".join(told) + rest
+    assert demo.returncode == 0, text
+    assert errors == ""
+    assert "sorry" not in text
+    assert "you asked for it" in text
+    assert "left behind: 0 processes, 0 sockets, 0 rings" in text
+    made = list((folder / "demo-clips").glob("*.mp4"))
+    assert ("clip" in text.splitlines()[-1]) == bool(made)
 
 
 def test_a_source_that_cannot_be_one_is_one_line_and_exit_78(folder: Path) -> None:

@@ -168,7 +168,8 @@ class Recorder:
             self._segment = None
         self._has_leftovers = True
         cause = Cause.NO_SPACE if error.errno in NO_SPACE else Cause.UNKNOWN
-        detail = f"not recording: {error.strerror}{self._room()}"
+        room = self._room() if cause is Cause.NO_SPACE else ""  # a wrong permission is not mended by room
+        detail = f"not recording: {error.strerror}{room}"
         if self.trouble is None:
             log.error("recording of %s pauses: %s; tried again every %.0f s", self._camera, detail, RETRY_S)
         self.trouble = Trouble(cause, detail)

@@ -1,0 +1,141 @@
+"""What `framebus doctor` finds, in folders and words made for it."""
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from framebus.place import Place
+from framebus_launcher import doctor_machine, doctor_place
+from framebus_launcher.cli_doctor import examine
+from framebus_launcher.finding import Level
+from framebus_launcher.lock import Lock
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A group's folders, with a short path."""
+    folder = Path(tempfile.mkdtemp(prefix="dr"))
+    yield Place.at(folder / "run", data=folder / "data", shm=folder / "shm")
+    shutil.rmtree(folder)
+
+
+def test_a_run_folder_that_is_not_there_will_be_made(place: Place) -> None:
+    found = doctor_place.check_run(place)
+
+    assert found.level is Level.OK
+    assert "will be made" in found.text
+
+
+def test_a_run_folder_in_which_others_may_write_fails_with_its_mend(place: Place) -> None:
+    place.run.mkdir()
+    place.run.chmod(0o777)
+
+    found = doctor_place.check_run(place)
+
+    assert found.level is Level.FAIL
+    assert found.mend == f"chmod 700 {place.run}"
+
+
+def test_a_run_folder_that_is_a_link_fails(place: Place) -> None:
+    place.run.symlink_to(place.run.parent)
+
+    assert doctor_place.check_run(place).level is Level.FAIL
+
+
+def test_a_run_folder_that_fits_no_camera_fails(place: Place) -> None:
+    long = Place.at(place.run.parent / ("x" * (105 - len(str(place.run.parent)) - len("/req.dispatcher"))))
+
+    found = doctor_place.check_run(long)
+
+    assert found.level is Level.FAIL
+    assert "shorter" in found.mend
+
+
+def test_the_speed_of_the_disk_is_measured_and_nothing_is_left_there(place: Place) -> None:
+    place.data.mkdir()
+
+    found = doctor_place.check_disk_speed(place)
+
+    assert found.level in (Level.OK, Level.WARN)
+    assert "a sync takes" in found.text
+    assert list(place.data.iterdir()) == []
+
+
+def test_a_data_folder_in_the_kernel_s_own_files_fails() -> None:
+    found = doctor_place.check_disk_speed(Place.at(data=Path("/proc/framebus")))
+
+    assert found.level is Level.FAIL
+    assert found.mend
+
+
+def test_a_port_that_is_taken_is_told(place: Place) -> None:
+    with contextlib.closing(socket.socket()) as holder:
+        try:
+            holder.bind(("127.0.0.1", doctor_place.PORT))
+            holder.listen()
+        except OSError:  # somebody else has it, which is what is wanted
+            pass
+
+        found = doctor_place.check_port(place)
+
+    assert found.level is Level.WARN
+    assert str(doctor_place.PORT) in found.text
+
+
+def test_a_group_that_runs_here_is_named_by_its_pid(place: Place) -> None:
+    place.run.mkdir()
+    place.data.mkdir()
+    with Lock(place.run / "lock"), Lock(place.data / "lock"):
+        found = doctor_place.check_groups(place)
+
+    assert found.level is Level.OK
+    assert f"process {os.getpid()}" in found.text
+
+
+def test_data_that_a_group_elsewhere_has_is_a_warning(place: Place) -> None:
+    place.data.mkdir()
+    with Lock(place.data / "lock"):
+        found = doctor_place.check_groups(place)
+
+    assert found.level is Level.WARN
+    assert str(place.data) in found.text
+
+
+@pytest.mark.parametrize(
+    ("flags", "level", "word"),
+    [
+        ("0", Level.OK, "none"),
+        ("50005", Level.WARN, "now: under-voltage, throttled"),
+        ("50000", Level.WARN, "since the start: under-voltage, throttled"),
+        ("what?", Level.OK, "what?"),
+    ],
+)
+def test_what_the_firmware_of_a_raspberry_pi_says_is_told_in_words(flags: str, level: Level, word: str) -> None:
+    found = doctor_machine.pi_heat(flags)
+
+    assert found.level is level
+    assert word in found.text
+
+
+def test_a_broken_configuration_is_one_finding_and_the_rest_is_still_looked_at(place: Place) -> None:
+    file = place.run.parent / "framebus.yml"
+    file.write_bytes(b"cameras: \xff\xfe\n")
+
+    found = {finding.name: finding for finding in examine(file, place.data, place.run)}
+
+    assert found["configuration"].level is Level.FAIL
+    assert "UTF-8" in found["configuration"].text
+    assert "shared memory" in found
+
+
+def test_every_finding_that_is_not_ok_says_what_to_do(place: Place) -> None:
+    findings = examine(None, place.data, place.run)
+
+    assert [finding for finding in findings if finding.level is not Level.OK and not finding.mend] == []
+    assert len({finding.name for finding in findings}) == len(findings)

@@ -1,0 +1,174 @@
+"""What goes wrong on the command line is one line with its mend and an exit code of the table, never a traceback."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands import command
+from framebus_launcher.cli import app
+from groups import FRAMEBUS
+
+WITHOUT_CAMERAS = """
+import sys
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("av", "cv2"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Without())
+"""
+# Tells when the command has begun to load, and then takes its time.
+SLOW_TO_LOAD = "import sys, time; print('loading', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """With a short path: sockets stand in it."""
+    made = Path(tempfile.mkdtemp(prefix="fm-"))
+    yield made
+    shutil.rmtree(made)
+
+
+def configuration(folder: Path, **settings: object) -> str:
+    file = folder / "framebus.yml"
+    file.write_text(json.dumps({"run": str(folder / "run"), "data": str(folder / "data"), **settings}))
+    return str(file)
+
+
+def only_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("exprt",), "export"),
+        (("export", "front", "--lats", "5s"), "--last"),
+        (("watch", "--nix"), "--nix"),
+        (("jobs", "--state", "broken"), "retrying"),
+        (("submit", "camera=front"), "the type comes first"),
+        (("call", "dispatcher", "ping", "{"), "JSON"),
+        (("call", "capture@front", "capture.snapshot", "--blob", "/nope/x.jpg"), "/nope"),
+    ],
+)
+def test_a_command_that_is_called_wrongly_ends_with_64_and_names_its_help(
+    folder: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = command(None, *arguments, FRAMEBUS_RUN=str(folder))
+
+    assert done.returncode == os.EX_USAGE
+    assert words in only_line(done)
+    assert "--help)" in done.stderr
+
+
+def test_a_command_without_a_group_says_so_and_ends_with_69(folder: Path) -> None:
+    done = command(None, "jobs", "--run", str(folder))
+
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert "no group runs in" in only_line(done)
+
+
+@pytest.mark.parametrize("name", ["up", "run"])
+def test_a_data_folder_that_cannot_be_made_is_one_line(folder: Path, name: str) -> None:
+    (folder / "data").write_text("a file is in the way")
+    file = configuration(folder, data=str(folder / "data" / "below"))
+
+    done = command(None, name, *(["dispatcher"] if name == "run" else ["--plain"]), "-c", file)
+
+    assert done.returncode == 1
+    assert str(folder / "data") in only_line(done)
+
+
+def test_a_configuration_that_is_no_text_is_one_line_with_the_byte(folder: Path) -> None:
+    file = folder / "framebus.yml"
+    file.write_bytes("cameras: {}\n".encode("utf-16"))
+
+    done = command(None, "up", "-c", str(file))
+
+    assert done.returncode == os.EX_CONFIG
+    assert "is not UTF-8 text (byte 0)" in only_line(done)
+
+
+def test_ctrl_c_while_the_command_loads_is_no_traceback(folder: Path) -> None:
+    (folder / "psutil.py").write_text(SLOW_TO_LOAD)  # one of the first things that the command needs
+    loading = subprocess.Popen(
+        [FRAMEBUS, "status"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )
+    assert loading.stdout is not None
+    assert loading.stdout.readline() == "loading\n"
+
+    loading.send_signal(signal.SIGINT)
+    _, said = loading.communicate(timeout=10.0)
+
+    assert loading.returncode == 130
+    assert said == ""
+
+
+def test_doctor_works_without_camera_libraries_and_without_a_group(folder: Path) -> None:
+    (folder / "sitecustomize.py").write_text(WITHOUT_CAMERAS)
+    file = configuration(folder)
+
+    done = command(None, "doctor", "--json", "-c", file, PYTHONPATH=str(folder))
+
+    found = {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
+    assert found["cameras"]["level"] == "warn"
+    assert "framebus[cameras]" in found["cameras"]["mend"]
+    assert found["groups"]["text"] == "none runs here"
+    assert "disk speed" in found
+    assert done.returncode == (1 if any(one["level"] == "fail" for one in found.values()) else 0)
+    assert not (folder / "data").exists()
+
+
+def test_doctor_ends_with_1_when_something_fails_and_says_what_to_do(folder: Path) -> None:
+    (folder / "run").symlink_to(folder)
+
+    done = command(None, "doctor", "-c", configuration(folder))
+
+    assert done.returncode == 1
+    line = next(line for line in done.stdout.splitlines() if line.startswith("fail"))
+    assert "run folder" in line
+    assert "->" in line
+
+
+def test_every_command_has_an_example_in_its_help() -> None:
+    callbacks = [one.callback for one in app.registered_commands if one.callback]
+
+    without = [call.__name__ for call in callbacks if f"Example: framebus {call.__name__}" not in (call.__doc__ or "")]
+
+    assert len(callbacks) > 15
+    assert without == []
+
+
+def test_a_shell_completes_the_names_of_commands() -> None:
+    done = command(None, _FRAMEBUS_COMPLETE="complete_bash", COMP_WORDS="framebus ex", COMP_CWORD="1")
+
+    assert done.stdout.split() == ["export"]
+
+
+def test_a_terminal_without_our_letters_is_no_reason_to_fail() -> None:
+    done = command(None, "topics", "--help", PYTHONIOENCODING="ascii")
+
+    assert done.returncode == 0
+
+
+def test_the_package_can_be_run_by_python() -> None:
+    done = subprocess.run([sys.executable, "-m", "framebus_launcher", "topics"], capture_output=True, text=True)
+
+    assert done.returncode == 0
+    assert "job_state/{type}/" in done.stdout
