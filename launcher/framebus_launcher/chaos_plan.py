@@ -1,0 +1,56 @@
+"""Whom `framebus chaos` strikes, how and when: drawn before the first blow, the same for the same seed and members."""
+
+import random
+import signal
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+PAUSE_S = (0.2, 1.5)
+"""from one recovery to the next blow"""
+STOP_SHARE = 0.15
+"""of the blows that stop a process instead of killing it; each takes the launcher 6 s to find"""
+
+
+class Kind(StrEnum):
+    """What is done to a process."""
+
+    KILL = "kill -9"
+    STOP = "stop"
+    """it stands still with all its sockets open; the launcher must notice"""
+
+
+SIGNALS = {Kind.KILL: signal.SIGKILL, Kind.STOP: signal.SIGSTOP}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blow:
+    """One thing to do to one member."""
+
+    name: str
+    kind: Kind
+    pause_s: float
+    """wait so long before it"""
+
+
+def draw_plan(seed: int, members: Sequence[str], stoppable: Collection[str], count: int) -> list[Blow]:
+    """The first `count` blows of this seed; a longer plan of the same seed begins with them.
+
+    Each member is struck once, in random order, before any is struck again. Who is not `stoppable` is only killed: a
+    program without beats that stands still is never missed.
+    """
+    dice = random.Random(seed)
+    names = sorted(members)
+    blows: list[Blow] = []
+    while names and len(blows) < count:
+        dice.shuffle(names)
+        for name in names:
+            pause_s, luck = dice.uniform(*PAUSE_S), dice.random()
+            kind = Kind.STOP if luck < STOP_SHARE and name in stoppable else Kind.KILL
+            blows.append(Blow(name=name, kind=kind, pause_s=round(pause_s, 3)))
+    return blows[:count]
+
+
+def most_blows(seconds: float) -> int:
+    """More blows than fit into so many seconds."""
+    return 1 + int(seconds / PAUSE_S[0])
