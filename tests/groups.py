@@ -3,12 +3,13 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -168,6 +169,16 @@ def assert_nothing_left(place: Place) -> None:
     assert [path for path in place.run.rglob("*") if path.is_socket()] == []
     assert not place.shm.exists() or list(place.shm.iterdir()) == []
     assert list(place.data.rglob(".*.part")) == []
+
+
+def history_of(place: Place) -> dict[str, list[tuple[JobState, float, str]]]:
+    """What happened to each job, by the ledger's own history: state, seconds since 1970, and why."""
+    with closing(sqlite3.connect(f"file:{place.data / 'ledger.db'}?mode=ro", uri=True)) as ledger:
+        rows = ledger.execute("SELECT job, state, at, detail FROM event ORDER BY seq").fetchall()
+    history: dict[str, list[tuple[JobState, float, str]]] = {}
+    for job, state, at_s, detail in rows:
+        history.setdefault(job, []).append((JobState(state), at_s, detail))
+    return history
 
 
 def count_by_state(jobs: list[JobView]) -> dict[JobState, int]:
