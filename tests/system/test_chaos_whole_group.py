@@ -9,17 +9,25 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from msgspec import Raw
 
 from clips import probe
+from framebus import codec
 from framebus.jobs import FINAL
 from framebus.messages import JobState
 from framebus.place import Place
 from framebus.recordings import list_segments
+from framebus.requests import SubmitJob
+from framebus_launcher.client import GroupClient
 from groups import SYNTHETIC, RunningGroup, history_of, processes_of, running_group, wait_until
 from system.rig import HANDS, dice, files_of, size
 
 LAUNCHER_KILLS = size(10, 200)
 GONE_S = 1.0
+STOPS = size(4, 100)
+STOP_LIMIT_S = 8.0
+MARGIN_S = 2.0
+"""the machine may be busy with other things"""
 EXPORTS = 20
 CONFIG = {
     "cameras": {"front": SYNTHETIC},
@@ -111,6 +119,36 @@ def test_20_exports_survive_a_kill_of_everything_at_once_and_each_is_there_once_
     assert ends == [1] * EXPORTS
     group.await_ready()
     print(f"{before} of {EXPORTS} had ended when everything was killed")
+
+
+@pytest.mark.timeout(size(120, 1_800))
+def test_a_stop_at_any_moment_ends_with_0_and_no_job_is_lost_or_blamed(group: RunningGroup) -> None:
+    rng = dice("stops")
+    accepted: list[str] = []
+    took_s = []
+
+    for _ in range(STOPS):
+        accepted += [_submit_text(group) for _ in range(4)]
+        time.sleep(rng.uniform(0.0, 0.6))  # the moment is what is tried here
+        began_s = time.monotonic()
+        assert group.stop() == 0, group.log.read_text()[-2_000:]
+        took_s.append(time.monotonic() - began_s)
+        assert processes_of(group.place) == []
+        group.start_again()
+        group.await_ready("dispatcher", "hands")
+    jobs = group.await_ends(accepted, 60.0)
+
+    print(f"{STOPS} stops, {max(took_s):.1f} s at most")
+    assert [job.state for job in jobs] == [JobState.SUCCEEDED] * len(accepted)
+    assert [job.attempt for job in jobs] == [1] * len(accepted)
+    assert max(took_s) <= STOP_LIMIT_S + MARGIN_S
+    group.await_ready()
+
+
+def _submit_text(group: RunningGroup) -> str:
+    with GroupClient(group.place.run) as client:
+        text = SubmitJob(type="write", params=Raw(codec.encode({"for_s": 0.3})))
+        return client.ask("dispatcher", text, 10.0).id
 
 
 def _ended(group: RunningGroup) -> int:

@@ -1,5 +1,6 @@
 """Small promises of the library that no other test tells alone: progress is never torn, calls leave nothing behind."""
 
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from framebus.clock import FakeClock
 from framebus.messages import NIL
 from framebus.requests import LeasedJob, Ping
 from framebus.runner import Report
+from groups import SYNTHETIC, processes_of, running_group
 from services.dispatcher.processes import Group, wait_until
 
 CALLS = 300
@@ -63,3 +65,16 @@ def test_calls_leave_no_thread_socket_or_file_behind(group: Group) -> None:
     # A closed socket gives its files back a moment later, from a thread of libzmq.
     wait_until(lambda: process.num_fds() <= before[0], lambda: f"{process.num_fds()} files, {before[0]} before", 5.0)
     assert process.num_threads() <= before[1]
+
+
+def test_no_process_of_a_group_listens_on_the_network() -> None:
+    with running_group({"cameras": {"front": SYNTHETIC}}) as group:
+        services = group.await_ready()
+        processes = processes_of(group.place)
+
+        heard = [connection for process in processes for connection in process.net_connections("inet")]
+
+        assert len(processes) == len(services) == 4
+        assert heard + psutil.Process(group.process.pid).net_connections("inet") == []
+        assert all(path.parent == group.place.run for path in group.place.run.rglob("*") if path.is_socket())
+        assert stat.S_IMODE(group.place.run.stat().st_mode) == 0o700
