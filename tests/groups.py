@@ -18,6 +18,7 @@ import yaml
 from msgspec import Raw
 
 from framebus import codec
+from framebus.errors import RefusedError
 from framebus.jobs import FINAL
 from framebus.messages import JobState, JobView, ServiceState, ServiceStatus
 from framebus.place import Place
@@ -70,7 +71,10 @@ class RunningGroup:
 
         def find() -> dict[str, ServiceStatus] | None:
             assert self.process.poll() is None, f"the launcher ended: {self.log.read_text()}"
-            services = self.services()
+            try:
+                services = self.services()
+            except RefusedError:  # the door of a launcher that was killed stands there until the next one opens its own
+                return None
             wanted = names or tuple(services)
             states = [services[name].state if name in services else None for name in wanted]
             return services if services and all(state is ServiceState.READY for state in states) else None
@@ -99,7 +103,10 @@ class RunningGroup:
         """The jobs, when all of them have ended."""
 
         def find() -> list[JobView] | None:
-            jobs = self.jobs()
+            try:
+                jobs = self.jobs()
+            except RefusedError:  # the dispatcher is not back yet
+                return None
             ended = [jobs[job_id] for job_id in ids if job_id in jobs and jobs[job_id].state in FINAL]
             return ended if len(ended) == len(ids) else None
 
