@@ -1,7 +1,8 @@
 """P2: workers that stand still beyond their lease and then go on: their work is another's, and they know it."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from system.rig import all_jobs, assert_every_result_is_there_once, size, start_
 
 ZOMBIES = 20
 ROUNDS = size(1, 25)
+FIRST_FENCE = 1
+LATER_FENCES = range(2, 10)
 LEASE_LIMIT_S = 30.0
 """the lease is 5 s; the machine may be busy"""
 
@@ -43,39 +46,63 @@ def test_workers_stopped_for_longer_than_their_lease_learn_that_they_lost_it_and
 
 
 def stop_workers_in_mid_work(group: Group, number: int) -> None:
-    """20 workers stop in mid-work; others do their jobs; then the 20 go on, half of them at the very last step."""
+    """20 workers stop in mid-work; others take their jobs; then the 20 go on, before or after those are done."""
     holds = group.folder / f"holds-{number}"
     holds.mkdir()
-    ids = [group.submit({"holds": str(holds)}, _hold(holds, number, n), kind="write").id for n in range(ZOMBIES)]
+    ids = [f"{number:024x}{n:08x}" for n in range(ZOMBIES)]
+    at_last_step = ids[: 2 * ZOMBIES // 3]
+    """these find their work done when they wake up, and hand it in ..."""
+    contested = ids[: ZOMBIES // 3]
+    """... while another is at work on it"""
+    hold(holds, ids, [FIRST_FENCE])
+    for job_id in ids:
+        group.submit({"holds": str(holds)}, job_id, kind="write")
     zombies = [start_hands(group, f"zombie{n}", number + 1, 1, "write") for n in range(ZOMBIES)]
-    wait_until(lambda: states(group, ids) == {JobState.RUNNING} and len(temps(group.exports)) == ZOMBIES, limit_s=30.0)
+    wait_until(lambda: states(group, ids) == {JobState.RUNNING} and len(temps(group.exports)) == ZOMBIES, limit_s=60.0)
 
     for zombie in zombies:
         zombie.send_signal(signal.SIGSTOP)
-    for job_id in ids[::2]:  # these find their work done when they wake up, and hand it in
-        (holds / f"{job_id}.1").unlink()
-    fresh = start_hands(group, "fresh", number + 1, 4, "write")
-    wait_until(lambda: states(group, ids) <= FINAL, lambda: group.log[-2_000:], LEASE_LIMIT_S)
+    let_go(holds, at_last_step, [FIRST_FENCE])
+    hold(holds, contested, LATER_FENCES)
+    fresh = start_hands(group, "fresh", number + 1, ZOMBIES, "write")
+    others = [job_id for job_id in ids if job_id not in contested]
+    wait_until(lambda: states(group, others) <= FINAL, lambda: group.log[-2_000:], LEASE_LIMIT_S)
+    wait_until(lambda: is_leased_to_fresh(group, contested), lambda: group.log[-2_000:], LEASE_LIMIT_S)
     for zombie in zombies:
         zombie.send_signal(signal.SIGCONT)
 
-    wait_until(lambda: temps(group.exports) == [], lambda: str(temps(group.exports)), 20.0)
+    wait_until(lambda: temps_of(group, FIRST_FENCE) == [], lambda: str(temps(group.exports)), 20.0)
+    assert states(group, contested) == {JobState.RUNNING}
+    let_go(holds, contested, LATER_FENCES)
+    wait_until(lambda: states(group, ids) <= FINAL, lambda: group.log[-2_000:], LEASE_LIMIT_S)
     for process in (*zombies, fresh):
         process.terminate()
     assert [process.wait(15.0) for process in (*zombies, fresh)] == [0] * (ZOMBIES + 1), group.log[-2_000:]
-    for job_id in ids:
-        leases = [why for _, _, why in history_of(group.place)[job_id] if why.startswith("leased by")]
-        assert leases[0].startswith("leased by zombie")
-        assert leases[-1] == "leased by fresh"
+    assert is_leased_to_fresh(group, ids)
 
 
-def _hold(holds: Path, number: int, n: int) -> str:
-    """The id of a job whose first lease works until its hold is taken away."""
-    job_id = f"{number:024x}{n:08x}"
-    (holds / f"{job_id}.1").touch()
-    return job_id
+def hold(holds: Path, ids: Sequence[str], fences: Sequence[int]) -> None:
+    """Work on these leases does not end until it is let go."""
+    for job_id, fence in product(ids, fences):
+        (holds / f"{job_id}.{fence}").touch()
 
 
-def states(group: Group, ids: list[str]) -> set[JobState]:
+def let_go(holds: Path, ids: Sequence[str], fences: Sequence[int]) -> None:
+    for job_id, fence in product(ids, fences):
+        (holds / f"{job_id}.{fence}").unlink()
+
+
+def is_leased_to_fresh(group: Group, ids: Sequence[str]) -> bool:
+    """Whether each was begun by a zombie and last by the other worker."""
+    history = history_of(group.place)
+    leases = [[why for _, _, why in history[job_id] if why.startswith("leased by")] for job_id in ids]
+    return all("zombie" in whys[0] and whys[-1] == "leased by fresh" for whys in leases)
+
+
+def temps_of(group: Group, fence: int) -> list[str]:
+    return [name for name in temps(group.exports) if name.split(".")[2] == str(fence)]
+
+
+def states(group: Group, ids: Sequence[str]) -> set[JobState]:
     jobs = all_jobs(group)
     return {jobs[job_id].state for job_id in ids}
