@@ -16,7 +16,7 @@ from framebus.jobs import FINAL
 from framebus.messages import CameraState, CameraStatus, Message
 from framebus.place import Place
 from framebus.requests import CancelJob, GetJob, GetState, GetStory, Request, StateRow, SubmitJob
-from framebus_launcher.chaos_verdict import Call, JobFate
+from framebus_launcher.chaos_verdict import Calls, JobFate
 from framebus_launcher.client import GroupClient
 from framebus_launcher.output import files_of
 
@@ -35,9 +35,9 @@ NAME = "chaos"
 
 
 class TimedClient:
-    """Asks services of the group and keeps how long each call took."""
+    """Asks services of the group and notes how long each call took."""
 
-    def __init__(self, place: Place, calls: list[Call]) -> None:
+    def __init__(self, place: Place, calls: Calls) -> None:
         self._group = GroupClient(place.run)
         self._calls = calls
 
@@ -47,7 +47,7 @@ class TimedClient:
         try:
             return self._group.ask(service, request, deadline_s)
         finally:
-            self._calls.append(Call(deadline_s=deadline_s, took_s=time.monotonic() - began_s))
+            self._calls.note(deadline_s, time.monotonic() - began_s)
 
     def ask_until(self, service: str, request: Request[A], limit_s: float) -> A:
         """As `ask`, and again while nobody answers; raises DeadlineError after `limit_s`."""
@@ -82,12 +82,13 @@ class TimedClient:
 class Work:
     """Hands in one clip a second, and now and then cancels one, in a thread of its own."""
 
-    def __init__(self, place: Place, cameras: list[str], calls: list[Call]) -> None:
+    def __init__(self, place: Place, cameras: list[str]) -> None:
+        self.calls = Calls()
         self.accepted: list[str] = []
         self.refused: Counter[str] = Counter()
         self.unanswered = 0
         self._cameras = cameras
-        self._client = TimedClient(place, calls)
+        self._client = TimedClient(place, self.calls)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="work", daemon=True)
         self._thread.start()

@@ -2,7 +2,7 @@
 
 import random
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,24 +33,17 @@ class Blow:
     """wait so long before it"""
 
 
-def draw_plan(seed: int, members: Sequence[str], stoppable: Collection[str], count: int) -> list[Blow]:
-    """The first `count` blows of this seed; a longer plan of the same seed begins with them.
+def draw_plan(seed: int, members: Sequence[str], stoppable: Collection[str]) -> Iterator[Blow]:
+    """All blows of this seed, without end; none where there are no members.
 
     Each member is struck once, in random order, before any is struck again. Who is not `stoppable` is only killed: a
     program without beats that stands still is never missed.
     """
     dice = random.Random(seed)
     names = sorted(members)
-    blows: list[Blow] = []
-    while names and len(blows) < count:
+    while names:
         dice.shuffle(names)
         for name in names:
             pause_s, luck = dice.uniform(*PAUSE_S), dice.random()
             kind = Kind.STOP if luck < STOP_SHARE and name in stoppable else Kind.KILL
-            blows.append(Blow(name=name, kind=kind, pause_s=round(pause_s, 3)))
-    return blows[:count]
-
-
-def most_blows(seconds: float) -> int:
-    """More blows than fit into so many seconds."""
-    return 1 + int(seconds / PAUSE_S[0])
+            yield Blow(name=name, kind=kind, pause_s=round(pause_s, 3))

@@ -12,7 +12,7 @@ from framebus.place import Place
 from framebus.requests import KillService, ListServices, Ping
 from framebus_launcher.chaos_client import TimedClient, Work, fates_of
 from framebus_launcher.chaos_news import Subscriber
-from framebus_launcher.chaos_plan import SIGNALS, Blow, Kind, draw_plan, most_blows
+from framebus_launcher.chaos_plan import SIGNALS, Blow, Kind, draw_plan
 from framebus_launcher.chaos_verdict import Records, Recovery
 
 BACK_LIMIT_S = 20.0
@@ -43,12 +43,12 @@ class ChaosRun:
             raise RefusedError(ErrorCode.UNAVAILABLE, f"nothing is ready in {place.run}; look at: framebus status")
         self._doors = {name for name in ready if self._answers(name, PING_S)}
         """who has none is waited for until it is ready, and only killed"""
-        self.plan = draw_plan(seed, ready, self._doors, most_blows(seconds))
+        self.plan = draw_plan(seed, ready, self._doors)
         self.cameras = self._client.recording_cameras(LAUNCHER_S)
 
     def run(self) -> Records:
         """Strike and collect; Ctrl-C ends it early. Raises RefusedError when the launcher goes away."""
-        work = Work(self._place, self.cameras, self.records.calls)
+        work = Work(self._place, self.cameras)
         with contextlib.ExitStack() as opened:
             opened.callback(self._client.close)
             prefix = f"chaos-{os.getpid()}"
@@ -65,6 +65,7 @@ class ChaosRun:
                 raise RefusedError(ErrorCode.UNAVAILABLE, text) from None
             finally:
                 work.end()
+            self.records.calls.add(work.calls)
             self.records.refused, self.records.unanswered = work.refused, work.unanswered
             try:
                 subscribers.append(self._subscribe(opened, f"{prefix}-late"))

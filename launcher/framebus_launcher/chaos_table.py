@@ -58,8 +58,8 @@ def verdict_json(records: Records, verdict: Verdict) -> dict[str, object]:
         "stale_news": records.stale,
         "subscribers": records.subscribers,
         "behind": records.behind,
-        "calls": len(records.calls),
-        "late_calls": verdict.late_calls,
+        "calls": records.calls.number,
+        "late_calls": records.calls.late,
         "broken": verdict.broken,
     }
 
@@ -91,7 +91,7 @@ def _counts(records: Records, verdict: Verdict) -> Table:
     table.add_row("torn news", Text(*_mark(records.torn)))
     table.add_row("stale news", Text(*_mark(len(records.stale))))
     table.add_row("behind", Text(*_mark(len(records.behind))).append(f" of {records.subscribers} subscribers", ""))
-    table.add_row("late calls", Text(*_mark(verdict.late_calls)).append(f" of {len(records.calls)}", ""))
+    table.add_row("late calls", Text(*_mark(records.calls.late)).append(f" of {records.calls.number}", ""))
     return table
 
 

@@ -23,12 +23,21 @@ class Recovery:
     """from the blow to ready and answering; None: not within the limit"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """How long one call of the client took."""
+@dataclass(kw_only=True)
+class Calls:
+    """How many calls the client made, and how many of them outlived their deadline."""
 
-    deadline_s: float
-    took_s: float
+    number: int = 0
+    late: int = 0
+
+    def note(self, deadline_s: float, took_s: float) -> None:
+        self.number += 1
+        self.late += took_s > deadline_s + LATE_S
+
+    def add(self, others: "Calls") -> None:
+        """Those that another thread made."""
+        self.number += others.number
+        self.late += others.late
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +61,7 @@ class Records:
     is_cut: bool = False
     """ended by Ctrl-C: jobs may be at work yet"""
     recoveries: list[Recovery] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    calls: Calls = field(default_factory=Calls)
     fates: list[JobFate] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     """submits that were refused, by code"""
@@ -93,7 +102,6 @@ class Verdict:
     duplicated: list[str]
     dead: list[str]
     """every one is innocent: all deaths of a run are ordered"""
-    late_calls: int
     broken: list[str]
     """each broken promise in words; empty when all is well"""
 
@@ -109,7 +117,6 @@ def judge(records: Records) -> Verdict:
     lost = [fate.id for fate in fates if fate.state is None] + ([] if records.is_cut else open_jobs)
     dead = [fate.id for fate in fates if fate.state is JobState.DEAD]
     duplicated = _duplicated(fates)
-    late = sum(call.took_s > call.deadline_s + LATE_S for call in records.calls)
     rows = _rows(records.recoveries)
     found = [
         (len(lost), "jobs lost"),
@@ -119,7 +126,7 @@ def judge(records: Records) -> Verdict:
         (records.torn, "news torn"),
         (len(records.stale), "news stale"),
         (len(records.behind), "subscribers behind"),
-        (late, "calls that outlived their deadline"),
+        (records.calls.late, "calls that outlived their deadline"),
     ]
     return Verdict(
         rows=rows,
@@ -129,7 +136,6 @@ def judge(records: Records) -> Verdict:
         lost=lost,
         duplicated=duplicated,
         dead=dead,
-        late_calls=late,
         broken=[f"{number} {what}" for number, what in found if number],
     )
 

@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def chaos(
-    seconds: Annotated[float, typer.Option(help="How long.", min=1.0, max=604_800.0)] = 60.0,
+    seconds: Annotated[float, typer.Option(help="How long.", min=1.0, max=86_400.0)] = 60.0,
     seed: Annotated[
         int | None, typer.Option(help="The same seed strikes the same members in the same order.", min=0)
     ] = None,
@@ -29,8 +29,9 @@ def chaos(
 ) -> None:
     """Kill and stop random processes of a running group while it works, and show what was lost: nothing.
 
-    It makes a small clip each second, named chaos, from what the cameras record. Exit code 0 when every promise
-    was kept, else 70. Ctrl-C ends it; the group runs on.
+    It makes a small clip each second, named chaos, from what the cameras record.
+
+    Exit code 0 when every promise was kept, else 70. Ctrl-C ends it; the group runs on.
 
     Example: framebus chaos --seconds 60 --seed 7
     """

@@ -1,6 +1,6 @@
 """What a follower of jobs sees while some talk much and others little."""
 
-from framebus.messages import JobState
+from framebus.messages import BoardStatus, JobState
 from services.dispatcher.test_board import Show
 
 RUNNING = JobState.RUNNING
@@ -37,3 +37,19 @@ def test_a_job_that_talks_without_end_does_not_keep_the_word_of_another_from_bei
 
     assert "quiet" in [told.step for told in show.told]
     assert "quiet" in [job.step for job in show.sent[-1].running]
+
+
+def test_a_board_says_running_while_any_job_runs_else_queued_while_any_waits_else_idle() -> None:
+    show = Show()
+    seen = []
+
+    for move in ((1, JobState.QUEUED), (2, JobState.RETRYING), (1, RUNNING), (1, JobState.SUCCEEDED)):
+        show.move(*move)
+        show.bus.advance(0.1)
+        seen.append(show.sent[-1].status)
+    show.move(2, JobState.CANCELLED)
+    show.bus.advance(0.1)
+
+    queued, running = BoardStatus.QUEUED, BoardStatus.RUNNING
+    assert [*seen, show.sent[-1].status] == [queued, queued, running, queued, BoardStatus.IDLE]
+    assert [job.state for job in show.sent[-1].ended] == [JobState.SUCCEEDED, JobState.CANCELLED]
