@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := protocol services launcher
 
-.PHONY: demo test check format clean
+.PHONY: demo test chaos check format clean
 
 demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for another, ONCE=1 to stop at once
 	@$(PYTHON) tools/bootstrap.py all
@@ -13,6 +13,10 @@ demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for
 test:  ## all tests
 	@$(PYTHON) tools/bootstrap.py test
 	@$(BIN)/python -m pytest -q -n 3 --dist worksteal $(TESTS)
+
+chaos:  ## thousands of kills, for a night; SEED=number repeats one
+	@$(PYTHON) tools/bootstrap.py test
+	@FRAMEBUS_NIGHT=1 FRAMEBUS_SEED="$(SEED)" $(BIN)/python -m pytest -q -s tests/system/test_chaos_*.py
 
 check:  ## format, lint, types, import rules
 	@$(PYTHON) tools/bootstrap.py dev

@@ -3,12 +3,13 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ import yaml
 from msgspec import Raw
 
 from framebus import codec
+from framebus.errors import RefusedError
 from framebus.jobs import FINAL
 from framebus.messages import JobState, JobView, ServiceState, ServiceStatus
 from framebus.place import Place
@@ -69,7 +71,10 @@ class RunningGroup:
 
         def find() -> dict[str, ServiceStatus] | None:
             assert self.process.poll() is None, f"the launcher ended: {self.log.read_text()}"
-            services = self.services()
+            try:
+                services = self.services()
+            except RefusedError:  # the door of a launcher that was killed stands there until the next one opens its own
+                return None
             wanted = names or tuple(services)
             states = [services[name].state if name in services else None for name in wanted]
             return services if services and all(state is ServiceState.READY for state in states) else None
@@ -98,7 +103,10 @@ class RunningGroup:
         """The jobs, when all of them have ended."""
 
         def find() -> list[JobView] | None:
-            jobs = self.jobs()
+            try:
+                jobs = self.jobs()
+            except RefusedError:  # the dispatcher is not back yet
+                return None
             ended = [jobs[job_id] for job_id in ids if job_id in jobs and jobs[job_id].state in FINAL]
             return ended if len(ended) == len(ids) else None
 
@@ -168,6 +176,16 @@ def assert_nothing_left(place: Place) -> None:
     assert [path for path in place.run.rglob("*") if path.is_socket()] == []
     assert not place.shm.exists() or list(place.shm.iterdir()) == []
     assert list(place.data.rglob(".*.part")) == []
+
+
+def history_of(place: Place) -> dict[str, list[tuple[JobState, float, str]]]:
+    """What happened to each job, by the ledger's own history: state, seconds since 1970, and why."""
+    with closing(sqlite3.connect(f"file:{place.data / 'ledger.db'}?mode=ro", uri=True)) as ledger:
+        rows = ledger.execute("SELECT job, state, at, detail FROM event ORDER BY seq").fetchall()
+    history: dict[str, list[tuple[JobState, float, str]]] = {}
+    for job, state, at_s, detail in rows:
+        history.setdefault(job, []).append((JobState(state), at_s, detail))
+    return history
 
 
 def count_by_state(jobs: list[JobView]) -> dict[JobState, int]:
