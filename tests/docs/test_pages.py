@@ -10,7 +10,7 @@ from framebus_launcher.config import load_settings, place_of
 from framebus_launcher.table import make_table
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/design-notes.md", "docs/glossary.md", "docs/parts.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/design-notes.md", "docs/glossary.md", "docs/objects.md", "docs/parts.md"]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
 
 
