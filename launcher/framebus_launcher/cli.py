@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from framebus.errors import ConfigError, ExitCode, MalformedError, RefusedError
-from framebus_launcher import cli_group, cli_jobs, cli_news
+from framebus_launcher import cli_events, cli_group, cli_jobs, cli_news
 from framebus_launcher.demo import run_demo
 from framebus_launcher.output import make_console
 
@@ -42,6 +42,7 @@ def demo(
 cli_group.add_to(app)
 cli_jobs.add_to(app)
 cli_news.add_to(app)
+cli_events.add_to(app)
 
 
 def main() -> None:
