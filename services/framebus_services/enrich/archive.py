@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import msgspec
 
 from framebus.events import OPEN_NAME, EndedObject, day_file, events_folder, list_events, picture_name
@@ -157,9 +158,18 @@ class Archive:
         if entry.shot is not None:
             shot, entry.shot = entry.shot, None  # without it when this fails: the line is worth more
             name = picture_name(event.camera, event.id)
-            _replace(self._data / name, shot.encode())
-            entry.event = event = msgspec.structs.replace(event, picture=name, box=shot.box)
+            if (jpeg := self._encoded(shot, event)) is not None:
+                _replace(self._data / name, jpeg)
+                entry.event = event = msgspec.structs.replace(event, picture=name, box=shot.box)
         _append(day_file(self._data, event.camera, event.end_at_s), msgspec.json.encode(event) + b"\n")
+
+    def _encoded(self, shot: Shot, event: EndedObject) -> bytes | None:
+        try:
+            return shot.encode()
+        except (ValueError, cv2.error) as error:
+            self._count("errors.picture")
+            log.warning("camera %s: no picture of object %s: %s", event.camera, event.id, error)
+            return None
 
     def _write_open(self, camera: str, objects: list[EndedObject]) -> None:
         folder = events_folder(self._data, camera)

@@ -1,5 +1,6 @@
 """Ended objects on disk: lines and pictures, torn lines, a disk that fails, what a crash left, and what is too old."""
 
+import dataclasses
 import logging
 import os
 from collections import Counter
@@ -172,6 +173,17 @@ def test_a_picture_that_cannot_be_written_costs_no_line(desk: Desk) -> None:
     desk.archive.stop()
 
     assert desk.events() == [event]
+
+
+def test_a_picture_that_cannot_be_encoded_costs_no_line_and_stops_nothing(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.archive.add(event_at(number=1), dataclasses.replace(SHOT, pixels=np.empty((0, 0, 3), np.uint8)))
+    desk.archive.add(event_at(number=2), SHOT)
+    desk.archive.stop()
+
+    assert [event.picture is None for event in desk.events()] == [True, False]
+    assert f"no picture of object {event_at(number=1).id}" in caplog.text
 
 
 def test_no_temporary_file_is_left(desk: Desk) -> None:
