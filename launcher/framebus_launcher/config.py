@@ -50,6 +50,18 @@ def settings_in(document: Document, *, data: Path | None = None, run: Path | Non
     return settings
 
 
+def data_and_cameras(path: Path | None) -> tuple[Path, dict[str, list[str]]]:
+    """The data folder of a file, and the zones of each camera; its variables need not be set. Raises ConfigError."""
+    document = read_document(path or find_file())
+    value = _map(document.value)
+    folder: list[str] = [str(value.get("data", Settings().data))]
+    folder = substitute(folder, os.environ, document.problems)
+    if document.problems:
+        raise ConfigError(in_order(document, document.problems))
+    cameras = {str(name): list(_map(_map(camera).get("zones"))) for name, camera in _map(value.get("cameras")).items()}
+    return Path(document.file).parent.resolve() / folder[0], cameras
+
+
 def place_of(settings: Settings) -> Place:
     """Where this group lives; raises ConfigError when the run folder's path is too long for sockets."""
     shm = os.environ.get("FRAMEBUS_SHM") or settings.shm

@@ -12,7 +12,17 @@ from framebus.errors import ConfigError
 from framebus.messages import NAME_PATTERN
 from framebus.place import Place
 from framebus.plugins import find_job_runners
-from framebus.settings import CaptureSettings, DispatcherSettings, EnrichSettings, ExportSettings, Plugin, Settings
+from framebus.settings import (
+    CaptureSettings,
+    DispatcherSettings,
+    EnrichedCamera,
+    EnrichProcessSettings,
+    EnrichSettings,
+    ExportSettings,
+    Plugin,
+    Settings,
+    seconds,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -61,13 +71,19 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
         rows.append(_job_runner("export", msgspec.json.encode(export), nice=EXPORT_NICE))
     enrich = built_in_settings(settings, "enrich", EnrichSettings)
     if enrich is not None:
-        rows.append(_built_in("enrich", "enrich", 1, enrich))
+        looked_at = {
+            name: EnrichedCamera(zones=camera.zones, masks=camera.masks, keep_s=seconds(camera.record.keep))
+            for name, camera in settings.cameras.items()
+        }
+        told = EnrichProcessSettings(cameras=looked_at, **msgspec.structs.asdict(enrich))
+        rows.append(_built_in("enrich", "enrich", 1, told, live=("cameras",)))
     for name in job_plugins():
         section: Any = settings.services.get(name, True)
         if section is not False and section is not None:
             rows.append(_job_runner(name, msgspec.json.encode({} if section is True else section)))
     for name, camera in settings.cameras.items():
-        capture = CaptureSettings(camera=name, **msgspec.structs.asdict(camera))
+        seen = msgspec.structs.replace(camera, zones={}, masks=[])  # a new zone is no reason to start capture again
+        capture = CaptureSettings(camera=name, **msgspec.structs.asdict(seen))
         rows.append(_built_in(f"capture@{name}", "capture", 2, capture))
     for name, value in settings.services.items():
         if name not in BUILT_IN and name not in job_plugins():

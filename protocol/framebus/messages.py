@@ -151,7 +151,7 @@ class Phase(NewsEnum):
 
 
 class ObjectEvent(Message, frozen=True, kw_only=True):
-    """An object appears, moves, or is gone."""
+    """An object appears, moves, or is gone; box, time and number are of the frame where it was last seen."""
 
     camera: Name
     id: Text
@@ -163,6 +163,8 @@ class ObjectEvent(Message, frozen=True, kw_only=True):
     captured_at_s: AtS
     number: Count
     """number of the frame"""
+    zones: Annotated[list[Name], Meta(max_length=32)] = []
+    """the camera's zones that it stands in"""
 
 
 class Finding(Message, frozen=True, kw_only=True):

@@ -39,11 +39,37 @@ class Record(Section, frozen=True, kw_only=True):
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
 
 
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Point = tuple[Share, Share]
+"""across and down the picture: 0, 0 is its upper left corner, 1, 1 the lower right one"""
+
+LEAST_AREA = 1e-5
+"""of the picture: a quarter of a pixel or so at 160 x 120; less is a line"""
+
+
+class Area(Section, frozen=True, kw_only=True):
+    """A part of a camera's picture, by its corners in order."""
+
+    points: Annotated[list[Point], Meta(min_length=3, max_length=64)]
+
+    def __post_init__(self) -> None:
+        if abs(_area(self.points)) < LEAST_AREA:
+            raise ValueError("the points enclose nothing; give the corners of an area in order, each 0 to 1")
+
+
+Zones = Annotated[dict[Name, Area], Meta(max_length=32)]
+Masks = Annotated[list[Area], Meta(max_length=32)]
+
+
 class Camera(Section, frozen=True, kw_only=True):
     source: str
     """rtsp://, rtsps://, synthetic://, or a path of a video file"""
     detect: Detect = Detect()
     record: Record = Record()
+    zones: Zones = {}
+    """places with a name, which events tell"""
+    masks: Masks = []
+    """where motion does not count: a busy road, a tree, a clock in the picture"""
 
 
 class CaptureSettings(Camera, frozen=True, kw_only=True):
@@ -55,6 +81,23 @@ class CaptureSettings(Camera, frozen=True, kw_only=True):
 class EnrichSettings(Section, frozen=True, kw_only=True):
     processors: list[str | dict[str, Any]] = msgspec.field(default_factory=lambda: ["brightness"])
     """names, or one-key maps of a name to its settings"""
+    gone_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 2.0
+    """an object that was not seen for so long has ended"""
+
+
+class EnrichedCamera(Section, frozen=True, kw_only=True):
+    """What the enrich process is told of a camera."""
+
+    zones: Zones = {}
+    masks: Masks = []
+    keep_s: Annotated[float, Meta(ge=0.0)] = 604_800.0
+    """how long its ended objects stay on disk"""
+
+
+class EnrichProcessSettings(EnrichSettings, frozen=True, kw_only=True):
+    """What the enrich process is told."""
+
+    cameras: dict[Name, EnrichedCamera] = {}
 
 
 Slots = Annotated[int, Meta(ge=1, le=64)]
@@ -186,6 +229,12 @@ class Settings(Section, frozen=True, kw_only=True):
     launcher: LauncherSettings = LauncherSettings()
 
 
+def _area(points: list[Point]) -> float:
+    """The area of a polygon, by Gauss; negative where its corners run the other way round."""
+    pairs = zip(points, points[1:] + points[:1], strict=True)
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairs) / 2.0
+
+
 def seconds(duration: str) -> float:
     """A duration such as `90s`, `15m`, `2h` or `7d` in seconds; raises ValueError.
 
@@ -203,10 +252,10 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
 
     msgspec alone stops at the first error; this walks structs and maps field by field.
     """
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0] if _is_container(get_args(kind)[0]) else kind
-        if get_origin(kind) is Annotated:
-            break
+    if get_origin(kind) is Annotated and _is_container(get_args(kind)[0]):
+        kind, *metas = get_args(kind)
+        if problem := _length_problem(value, metas):
+            return [f"{path or 'file'}: {problem}"]
     if get_origin(kind) in (Union, types.UnionType):
         if value is None and type(None) in get_args(kind):
             return []
@@ -217,6 +266,9 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
         return _struct_problems(value, kind, path)
     if get_origin(kind) is dict:
         return _map_problems(value, kind, path)
+    if _is_list_of_structs(kind) and isinstance(value, list):
+        items = [find_problems(item, get_args(kind)[0], f"{path}[{number}]") for number, item in enumerate(value)]
+        return [problem for problems in items for problem in problems]
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -225,7 +277,21 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
 
 
 def _is_container(kind: Any) -> bool:
-    return get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, Struct))
+    return get_origin(kind) is dict or _is_struct(kind) or _is_list_of_structs(kind)
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _is_list_of_structs(kind: Any) -> bool:
+    return get_origin(kind) is list and _is_struct(get_args(kind)[0])
+
+
+def _length_problem(value: object, metas: list[Any]) -> str | None:
+    length = len(value) if isinstance(value, dict | list) else 0
+    limits = [meta.max_length for meta in metas if isinstance(meta, Meta) and meta.max_length is not None]
+    return next((f"has {length} entries; at most {limit} are allowed" for limit in limits if length > limit), None)
 
 
 def _struct_problems(value: object, kind: type[Struct], path: str) -> list[str]:
@@ -244,6 +310,11 @@ def _struct_problems(value: object, kind: type[Struct], path: str) -> list[str]:
             problems += find_problems(value[name], hints[field.name], _join(path, name))
         elif field.required:
             problems.append(f"{_join(path, name)}: is missing")
+    if not problems and hasattr(kind, "__post_init__"):  # what fields say together
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            problems.append(f"{path or 'file'}: {error}")
     return problems
 
 

@@ -16,6 +16,7 @@ PAGES = [
     "docs/behaviours.md",
     "docs/design-notes.md",
     "docs/glossary.md",
+    "docs/objects.md",
     "docs/parts.md",
 ]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)

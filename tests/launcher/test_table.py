@@ -11,7 +11,7 @@ import pytest
 from framebus.errors import ConfigError
 from framebus.messages import ServiceState
 from framebus.place import Place
-from framebus.settings import Camera, Detect, JobSettings, Restart, Settings
+from framebus.settings import Area, Camera, Detect, JobSettings, Record, Restart, Settings
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.lock import LockedError, find_launchers, lock_group
 from framebus_launcher.member import Member
@@ -53,6 +53,21 @@ def test_each_row_is_told_its_own_section() -> None:
     assert sections["capture@front"]["camera"] == "front"
     assert sections["capture@front"]["detect"]["fps"] == 10.0
     assert sections["counter"] == {"a": 1}
+
+
+def test_enrich_is_told_of_each_camera_what_it_needs_and_capture_is_not() -> None:
+    drive = Area(points=[(0.1, 0.2), (0.9, 0.2), (0.5, 1.0)])
+    camera = Camera(source="a.mp4", record=Record(keep="2h"), zones={"drive": drive}, masks=[drive])
+    settings = Settings(cameras={"front": camera, "back": Camera(source="b.mp4")}, services={"enrich": {"gone_s": 3.0}})
+
+    sections = {row.name: json.loads(row.section) for row in make_table(settings, PLACE)}
+
+    points = {"points": [[0.1, 0.2], [0.9, 0.2], [0.5, 1.0]]}
+    assert sections["enrich"]["cameras"]["front"] == {"zones": {"drive": points}, "masks": [points], "keep_s": 7_200.0}
+    assert sections["enrich"]["cameras"]["back"] == {"zones": {}, "masks": [], "keep_s": 7 * 86_400.0}
+    assert sections["enrich"]["gone_s"] == 3.0
+    without = make_table(Settings(cameras={"front": Camera(source="a.mp4", record=Record(keep="2h"))}), PLACE)
+    assert sections["capture@front"] == json.loads(without[-1].section), "a new zone must not start capture again"
 
 
 @pytest.mark.parametrize("off", [False, None])

@@ -161,3 +161,53 @@ def test_a_service_gets_its_section_from_the_file_for_it() -> None:
     section = msgspec.json.decode(data, type=CaptureSettings)
 
     assert (section.camera, section.detect.fps, section.record.enabled) == ("front", 5.0, True)
+
+
+CORNERS = [[0.1, 0.2], [0.9, 0.2], [0.5, 1.0]]
+
+
+def problems_of_camera(**camera: object) -> list[str]:
+    return find_problems({"cameras": {"front": {"source": "a.mp4", **camera}}}, Settings)
+
+
+def test_zones_and_masks_are_areas_of_the_picture() -> None:
+    assert problems_of_camera(zones={"drive": {"points": CORNERS}}, masks=[{"points": CORNERS}] * 32) == []
+
+
+@pytest.mark.parametrize(
+    ("camera", "problem"),
+    [
+        (
+            {"zones": {"drive": {"points": CORNERS[:2]}}},
+            "cameras.front.zones.drive.points: Expected `array` of length >= 3",
+        ),
+        (
+            {"zones": {"drive": {"points": [*CORNERS, [640, 0]]}}},
+            "cameras.front.zones.drive.points: Expected `float` <= 1.0 - at `[3][0]`",
+        ),
+        (
+            {"zones": {"drive": {"points": [[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]]}}},
+            "cameras.front.zones.drive: the points enclose nothing; give the corners of an area in order, each 0 to 1",
+        ),
+        (
+            {"zones": {"Drive Way": {"points": CORNERS}}},
+            "cameras.front.zones.Drive Way: a name matches ^[a-z0-9][a-z0-9_-]{0,31}$",
+        ),
+        (
+            {"zones": {"drive": {"pionts": CORNERS}}},
+            "cameras.front.zones.drive.pionts: unknown setting; did you mean points?",
+        ),
+        (
+            {"masks": [{"points": CORNERS}, {"points": [[0.1]] * 3}]},
+            "cameras.front.masks[1].points: Expected `array` of length 2, got 1 - at `[0]`",
+        ),
+        ({"masks": [CORNERS]}, "cameras.front.masks[0]: expected a map of settings, got list"),
+        ({"masks": [{"points": CORNERS}] * 33}, "cameras.front.masks: has 33 entries; at most 32 are allowed"),
+        (
+            {"zones": {f"z{number}": {"points": CORNERS} for number in range(33)}},
+            "cameras.front.zones: has 33 entries; at most 32 are allowed",
+        ),
+    ],
+)
+def test_a_wrong_area_is_told_with_its_place(camera: dict[str, object], problem: str) -> None:
+    assert problem in problems_of_camera(**camera)

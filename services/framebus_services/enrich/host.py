@@ -74,6 +74,12 @@ class Host:
                 self._stats.observe(f"processor.{seat.name}", self._clock.boot_s() - start_s)
         return found
 
+    def expire(self, id: str, camera: str) -> None:
+        """Tell every processor of this camera that an object has ended."""
+        for seat in self._seats:
+            if seat.cameras is None or camera in seat.cameras:
+                self._guard(seat, partial(seat.processor.expire_object, id, camera))
+
     def update_config(self, topic: str, payload: object) -> None:
         """Hand a new section of the configuration to every processor."""
         for seat in self._seats:

@@ -6,6 +6,7 @@ then, the light was switched: no boxes, and the background is learned anew.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,8 @@ import numpy.typing as npt
 
 from framebus.frame import U8
 from framebus.messages import Box
+from framebus.settings import Area
+from framebus_services.enrich.areas import draw_areas
 
 WIDEST = 320
 """pixels; wider pictures are halved"""
@@ -43,23 +46,38 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _Corners = tuple[int, int, int, int]  # left, top, right, bottom
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Changed pixels that are together, and apart from others."""
+
+    box: Box
+    fill: float
+    """changed share of the box, 0 to 1"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Motion:
     """What moves in one picture."""
 
     boxes: list[Box]
     """in pixels of the picture that was given"""
+    parts: list[Part]
+    """what the boxes are made of, the largest first"""
     area: float
     """changed share of the picture, 0 to 1; of a switched light too, which has no boxes"""
 
 
-STILL = Motion(boxes=[], area=0.0)
+STILL = Motion(boxes=[], parts=[], area=0.0)
 
 
 class MotionGate:
     """The memory of one camera's picture."""
 
-    def __init__(self) -> None:
+    def __init__(self, masks: Sequence[Area] = ()) -> None:
+        """Within `masks` nothing moves."""
+        self._masks = masks
+        self._open: U8 | None = None  # 255 where no mask lies, in the size of the background
+        self._open_pixels = 1
         self._background: npt.NDArray[np.float32] | None = None
         self._size = (0, 0)
         self._seen_s = 0.0
@@ -75,6 +93,8 @@ class MotionGate:
         small = _shrink(luma)
         if self._background is None or luma.shape != self._size:
             self._size = luma.shape
+            self._open = draw_areas(self._masks, small.shape[1], small.shape[0], inside=0) if self._masks else None
+            self._open_pixels = max(1, small.size if self._open is None else cv2.countNonZero(self._open))
             self._learn(small, at_s)
             return STILL
         passed_s = max(0.0, at_s - self._seen_s)
@@ -85,16 +105,23 @@ class MotionGate:
         raw_share = _differing(small, self._background)
         self._background *= _exposure(small, self._background)
         changed = _changed(small, self._background)
-        area = cv2.countNonZero(changed) / changed.size
+        if self._open is not None:
+            changed = _and(changed, self._open)
+        area = cv2.countNonZero(changed) / self._open_pixels
         if area > UNEXPLAINED_SHARE and max(area, raw_share) > SWITCH_SHARE:
             self._settled_s = at_s + SETTLE_S
             self._learn(small, at_s)
-            return Motion(boxes=[], area=area)
+            return Motion(boxes=[], parts=[], area=area)
         cv2.accumulateWeighted(small, self._background, _share(passed_s, ADAPT_S), cv2.bitwise_not(changed))
         if not area:
             return STILL
         cv2.accumulateWeighted(small, self._background, _share(passed_s, ABSORB_S), changed)
-        return Motion(boxes=self._scaled(_find_boxes(changed), small), area=area)
+        found = _find_parts(changed)
+        parts = [
+            Part(box=box, fill=_fill(changed, *corners))
+            for box, corners in zip(self._scaled(found, small), found, strict=True)
+        ]
+        return Motion(boxes=self._scaled(_merged(found), small), parts=parts, area=area)
 
     def _learn(self, small: U8, at_s: float) -> None:
         self._background = small.astype(np.float32)
@@ -148,6 +175,10 @@ def _changed(small: U8, background: npt.NDArray[np.float32]) -> U8:
     return _over(cv2.max(brighter, darker), THRESHOLD)
 
 
+def _and(one: U8, other: U8) -> U8:
+    return cv2.bitwise_and(one, other).astype(np.uint8, copy=False)
+
+
 def _over(values: cv2.typing.MatLike, threshold: float) -> U8:
     """255 where a value is greater than the threshold, else 0."""
     return cv2.threshold(values, threshold, 255, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
@@ -158,14 +189,19 @@ def _share(passed_s: float, follow_s: float) -> float:
     return 1.0 - math.exp(-passed_s / follow_s)
 
 
-def _find_boxes(changed: U8) -> list[_Corners]:
-    """Boxes about what changed, the largest first: cells that touch are one thing, and boxes that overlap."""
+def _find_parts(changed: U8) -> list[_Corners]:
+    """Boxes about what changed, the largest first: cells that touch are one thing."""
     cells = _over(_halved(_halved(changed)), 255 * CELL_SHARE)
     _, _, found, _ = cv2.connectedComponentsWithStats(cv2.dilate(cells, _NEIGHBOURS), ltype=cv2.CV_16U)
     largest = sorted(found[1:].tolist(), key=lambda row: -row[cv2.CC_STAT_AREA])[:MAX_BOXES]
     boxes = [_tight(changed, *(int(side) * _CELL for side in row[:4])) for row in largest]
     smallest = MIN_SHARE * changed.size
-    return _merged([box for box in boxes if (box[2] - box[0]) * (box[3] - box[1]) > smallest])
+    return [box for box in boxes if (box[2] - box[0]) * (box[3] - box[1]) > smallest]
+
+
+def _fill(changed: U8, left: int, top: int, right: int, bottom: int) -> float:
+    """The changed share of a box."""
+    return cv2.countNonZero(changed[top:bottom, left:right]) / ((right - left) * (bottom - top))
 
 
 def _tight(changed: U8, x: int, y: int, width: int, height: int) -> _Corners:
@@ -175,6 +211,7 @@ def _tight(changed: U8, x: int, y: int, width: int, height: int) -> _Corners:
 
 
 def _merged(boxes: list[_Corners]) -> list[_Corners]:
+    """Boxes that overlap as one."""
     merged: list[_Corners] = []
     for box in boxes:
         while (other := next((other for other in merged if _overlap(box, other)), None)) is not None:

@@ -1,7 +1,8 @@
-"""Looks at each camera's newest frame: tells what moves, and what the processors find."""
+"""Looks at each camera's newest frame: tells what moves, which objects live, and what the processors find."""
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,25 +10,37 @@ import msgspec
 
 from framebus.bus import Bus
 from framebus.codec import News
+from framebus.events import EndedObject, Ending
 from framebus.frame import Frame
-from framebus.messages import ConfigChanged, FrameNotice, MotionBoxes
+from framebus.messages import ConfigChanged, FrameNotice, MotionBoxes, ObjectEvent, Phase
 from framebus.processor import Processor
 from framebus.ring import RingFormatError, RingReader
-from framebus.settings import EnrichSettings
+from framebus.settings import EnrichedCamera, EnrichProcessSettings
+from framebus_services.enrich.archive import Archive
+from framebus_services.enrich.configured import cameras_of
+from framebus_services.enrich.expiry import Expiry
 from framebus_services.enrich.host import BUILT_IN, Host
-from framebus_services.enrich.motion import MotionGate
+from framebus_services.enrich.motion import Motion, MotionGate
+from framebus_services.enrich.objects import CameraObjects, end_of
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 10.0
 """a ring without news for so long is closed, so that the memory of a camera that is gone can go"""
+TELL_S = 0.1
+"""how soon an update that had to wait is told after its time has come"""
+OPEN_S = 5.0
+"""how often it is written down which objects are there; after a crash they are known up to then"""
+HEARD_S = 1.0
+"""after so long at the latest the news of a process that starts is heard; what is said before may be lost"""
 
 
 class Eye:
     """What is kept of one camera: its ring, what it usually shows, and how far it was seen."""
 
-    def __init__(self) -> None:
-        self.gate = MotionGate()
+    def __init__(self, gate: MotionGate, objects: CameraObjects) -> None:
+        self.gate = gate
+        self.objects = objects
         self.ring: RingReader | None = None
         self.seen_s = 0.0
         self._number = 0
@@ -57,22 +70,37 @@ class Enrich:
     def __init__(self, bus: Bus, known: Mapping[str, type[Processor]] = BUILT_IN) -> None:
         cv2.setNumThreads(1)  # pictures are small: a second thread costs more than it brings
         self._bus = bus
-        self._host = Host(bus.settings(EnrichSettings).processors, bus.stats, bus.clock, known)
+        self._settings = bus.settings(EnrichProcessSettings)
+        self._host = Host(self._settings.processors, bus.stats, bus.clock, known)
         self._eyes: dict[str, Eye] = {}
+        data = bus.place.data
+        self._cameras = self._settings.cameras
+        keep_s = {name: camera.keep_s for name, camera in self._cameras.items()}
+        self._expiry = Expiry(data, keep_s, bus.clock)
+        self._archive = Archive(data, self._expiry, self._count_soon)
+        if keep_s:
+            self._archive.start()
+        for camera in keep_s:
+            self._end_lost(camera, self._archive.left_open(camera))
         bus.on(FrameNotice, self._note)
         bus.on_news("config/", self._update_config)
         bus.every(IDLE_S, self._close_idle)
+        bus.every(TELL_S, self._tell_due)
+        bus.every(OPEN_S, self._note_open)
 
     def stop(self) -> None:
-        """Let the processors finish, and go of the rings."""
+        """Let the objects end and the processors finish, and go of the rings."""
+        for eye in self._eyes.values():
+            eye.objects.end_all(Ending.STOPPED)
         self._host.shutdown()
         for eye in self._eyes.values():
             eye.close()
+        self._archive.stop()
 
     def _note(self, notice: FrameNotice) -> None:
         eye = self._eyes.get(notice.camera)
         if eye is None:
-            eye = self._eyes[notice.camera] = Eye()
+            eye = self._eyes[notice.camera] = self._make_eye(notice.camera)
         eye.seen_s = self._bus.clock.boot_s()
         frame = self._read(eye, notice)
         if frame is None:
@@ -85,10 +113,26 @@ class Enrich:
         if not frame.still_valid():  # the writer came round while we looked: what we saw is of two pictures
             stats.count("dropped.torn_frame")
             return
-        if motion is not None:
-            self._bus.publish(motion)
+        if motion.boxes:
+            self._bus.publish(_boxes_of(motion, frame))
         for finding in findings:
             self._bus.publish(finding)
+        start_s = self._bus.clock.boot_s()
+        eye.objects.see(frame, motion)
+        stats.observe("objects", self._bus.clock.boot_s() - start_s)
+
+    def _make_eye(self, camera: str) -> Eye:
+        settings = self._cameras.get(camera, EnrichedCamera())
+        self._expiry.watch(camera, settings.keep_s)  # also one that a plug-in brings, and the configuration has not
+        objects = CameraObjects(
+            camera,
+            settings,
+            gone_s=self._settings.gone_s,
+            clock=self._bus.clock,
+            publish=self._tell_object,
+            archive=self._archive,
+        )
+        return Eye(MotionGate(settings.masks), objects)
 
     def _read(self, eye: Eye, notice: FrameNotice) -> Frame | None:
         stats = self._bus.stats
@@ -105,29 +149,73 @@ class Enrich:
             stats.count("dropped.stale_frame")
         return frame
 
-    def _find_motion(self, eye: Eye, frame: Frame) -> MotionBoxes | None:
+    def _find_motion(self, eye: Eye, frame: Frame) -> Motion:
         start_s = self._bus.clock.boot_s()
         motion = eye.gate.find(frame.luma, frame.captured_boot_ns / 1e9)
         self._bus.stats.observe("motion", self._bus.clock.boot_s() - start_s)
-        if not motion.boxes:
-            return None
-        return MotionBoxes(
-            camera=frame.camera,
-            number=frame.number,
-            captured_at_s=frame.captured_at_s,
-            width=frame.width,
-            height=frame.height,
-            boxes=motion.boxes,
-            area=motion.area,
-        )
+        return motion
+
+    def _tell_object(self, event: ObjectEvent) -> None:
+        self._bus.publish(event)
+        self._bus.stats.count(f"objects.{event.phase.value}")
+        if event.phase is Phase.END:
+            self._host.expire(event.id, event.camera)
+
+    def _tell_due(self) -> None:
+        for eye in self._eyes.values():
+            eye.objects.tell_due()
+
+    def _note_open(self) -> None:
+        for eye in self._eyes.values():
+            if not eye.objects.is_empty:
+                eye.objects.note_open()
+
+    def _end_lost(self, camera: str, lost: list[EndedObject]) -> None:
+        """Keep what was there when the process before this one died, and tell its end when somebody can hear it."""
+        for event in lost:
+            self._archive.add(event, None)
+            self._bus.after(HEARD_S, partial(self._tell_object, end_of(event)))
+        if lost:
+            self._archive.note_open(camera, [])
+            log.info("camera %s: enrich died while objects were there: %d; they have ended", camera, len(lost))
+
+    def _count_soon(self, what: str) -> None:
+        self._bus.call_soon(partial(self._bus.stats.count, what))
 
     def _update_config(self, news: News) -> None:
         changed = news.decode()
         if isinstance(changed, ConfigChanged):
+            if changed.section == "cameras":
+                self._take_cameras(cameras_of(changed))
             self._host.update_config(news.topic, msgspec.msgpack.decode(changed.value))
+
+    def _take_cameras(self, cameras: dict[str, EnrichedCamera]) -> None:
+        """Cameras come and go, zones and masks change: who is not concerned is not touched."""
+        for name in self._cameras.keys() | cameras.keys():
+            if cameras.get(name) == self._cameras.get(name):
+                continue
+            if (eye := self._eyes.pop(name, None)) is not None:  # what it saw does not fit the new areas
+                eye.objects.end_all(Ending.STOPPED)
+                eye.close()
+            if name in cameras:
+                self._expiry.watch(name, cameras[name].keep_s)
+                self._archive.start()
+        self._cameras = cameras
 
     def _close_idle(self) -> None:
         idle_since_s = self._bus.clock.boot_s() - IDLE_S
         for eye in self._eyes.values():
             if eye.seen_s < idle_since_s:
                 eye.close()
+
+
+def _boxes_of(motion: Motion, frame: Frame) -> MotionBoxes:
+    return MotionBoxes(
+        camera=frame.camera,
+        number=frame.number,
+        captured_at_s=frame.captured_at_s,
+        width=frame.width,
+        height=frame.height,
+        boxes=motion.boxes,
+        area=motion.area,
+    )

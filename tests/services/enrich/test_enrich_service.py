@@ -181,7 +181,7 @@ def test_the_way_from_capture_and_the_work_are_timed(folder: Path) -> None:
 
     latencies = bus.stats.read().latencies
     assert latencies["capture_to_enrich"].p50_ms == 25.0
-    assert set(latencies) == {"capture_to_enrich", "motion", "processor.probe"}
+    assert set(latencies) == {"capture_to_enrich", "motion", "objects", "processor.probe"}
 
 
 def test_a_new_configuration_reaches_the_processors(folder: Path) -> None:

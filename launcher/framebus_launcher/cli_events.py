@@ -1,0 +1,109 @@
+"""The command that shows what was there: objects that a camera saw, from the files that enrich keeps."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from framebus.errors import ConfigError
+from framebus.events import EndedObject, Ending, events_folder, list_events
+from framebus.settings import seconds
+from framebus_launcher.cli_group import ConfigOption, DataOption
+from framebus_launcher.client import JsonOption
+from framebus_launcher.config import data_and_cameras
+from framebus_launcher.output import make_console, to_json
+
+_ENDINGS = {
+    Ending.GONE: "",
+    Ending.STOPPED: "enrich was stopped while it was there",
+    Ending.LOST: "enrich died while it was there",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(events)
+
+
+def events(
+    camera: str,
+    last: Annotated[str, typer.Option(help="The time up to now, as in 15m, 1h or 7d.")] = "1h",
+    zone: Annotated[str, typer.Option(help="Only those that stood in this zone.")] = "",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the objects that a camera saw, by their start; no group needs to run.
+
+    Example: framebus events front --last 1h
+    """
+    try:
+        last_s = seconds(last)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--last") from None
+    folder, cameras = _folder_of(camera, config, data)
+    if zone and cameras is not None and zone not in cameras[camera]:
+        raise typer.BadParameter(f"{camera} has no zone {zone}; {_listed('it has', cameras[camera])}")
+    now_s = time.time()
+    found = [
+        event
+        for event in list_events(folder, camera, max(0.0, now_s - last_s), now_s + 1.0)
+        if not zone or zone in event.zones
+    ]
+    console = make_console()
+    if as_json:
+        for event in found:
+            console.print(to_json(_with_path(event, folder)))
+    elif found:
+        _print_table(console, found, folder)
+    else:
+        console.print(f"{camera}: no object has ended in the last {last}")
+
+
+def _folder_of(camera: str, config: Path | None, data: Path | None) -> tuple[Path, dict[str, list[str]] | None]:
+    """The data folder, and the zones of each camera where a configuration tells them; raises ConfigError."""
+    if data is not None and config is None:
+        if not events_folder(data, camera).is_dir():
+            raise ConfigError([f"{data} holds no events of a camera {camera}"])
+        return data, None
+    folder, cameras = data_and_cameras(config)
+    if camera not in cameras:
+        raise ConfigError([f"there is no camera {camera}; {_listed('the configuration has', list(cameras))}"])
+    return data or folder, cameras
+
+
+def _listed(words: str, names: list[str]) -> str:
+    return f"{words} {', '.join(names) or 'none'}"
+
+
+def _with_path(event: EndedObject, folder: Path) -> dict[str, object]:
+    """The event with the full path of its picture, or none where that is gone already."""
+    path = _picture(event, folder)
+    values = {name: getattr(event, name) for name in event.__struct_fields__}
+    return {**values, "duration_s": round(event.duration_s, 3), "picture": str(path) if path else None}
+
+
+def _picture(event: EndedObject, folder: Path) -> Path | None:
+    path = folder / event.picture if event.picture else None
+    return path.absolute() if path is not None and path.is_file() else None
+
+
+def _print_table(console: Console, found: list[EndedObject], folder: Path) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("start", "duration", "object", "score", "zones", "picture", ""):
+        table.add_column(column, no_wrap=True, overflow="ignore")
+    for event in found:
+        path = _picture(event, folder)
+        table.add_row(
+            f"{datetime.fromtimestamp(event.start_at_s):%Y-%m-%d %H:%M:%S}",
+            f"{event.duration_s:.1f} s",
+            event.label,
+            f"{event.score:.2f}",
+            " ".join(event.zones),
+            str(path) if path else "-",
+            _ENDINGS.get(Ending(event.ending) if event.ending in set(Ending) else Ending.GONE, ""),
+        )
+    console.print(table)

@@ -1,0 +1,208 @@
+"""The objects of one camera: told when they start, move and end, and kept when they have ended."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from framebus.clock import Clock
+from framebus.events import EndedObject, Ending, make_id
+from framebus.frame import Frame
+from framebus.messages import Box, ObjectEvent, Phase
+from framebus.settings import EnrichedCamera
+from framebus.throttle import Throttle
+from framebus_services.enrich.archive import Archive
+from framebus_services.enrich.areas import zones_of
+from framebus_services.enrich.motion import Motion
+from framebus_services.enrich.regions import Regions
+from framebus_services.enrich.shots import Shot, take_if_better
+from framebus_services.enrich.tracker import Track
+
+UPDATE_S = 0.5
+"""of each object an update is told at most so often"""
+LOOKS = 2
+"""objects of which a better picture is looked for in one frame"""
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class _Live:
+    """An object that is there."""
+
+    event: ObjectEvent
+    """the newest: of the start, or not told yet"""
+    size: tuple[int, int]
+    zones: list[str]
+    """all that it stood in"""
+    updates: Throttle = field(default_factory=lambda: Throttle(UPDATE_S))
+    shot: Shot | None = None
+
+
+class CameraObjects:
+    """What lives in one camera's picture."""
+
+    def __init__(
+        self,
+        camera: str,
+        settings: EnrichedCamera,
+        *,
+        gone_s: float,
+        clock: Clock,
+        publish: Callable[[ObjectEvent], None],
+        archive: Archive,
+    ) -> None:
+        """`publish` tells an event."""
+        self._camera = camera
+        self._zones = settings.zones
+        self._gone_s = gone_s
+        self._clock = clock
+        self._publish = publish
+        self._archive = archive
+        self._regions: Regions | None = None
+        self._size = (0, 0)
+        self._seen_s = 0.0
+        self._live: dict[int, _Live] = {}
+        self._look_from = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._live
+
+    def see(self, frame: Frame, motion: Motion) -> None:
+        """Take up what moves in a frame."""
+        at_s = frame.captured_boot_ns / 1e9
+        self._seen_s = self._clock.boot_s()
+        if self._regions is None or self._size != (frame.width, frame.height):
+            self.end_all(Ending.GONE)
+            self._size = (frame.width, frame.height)
+            self._regions = Regions(width=frame.width, gone_s=self._gone_s)
+        boxes = np.array([(part.box.x, part.box.y, part.box.width, part.box.height) for part in motion.parts], float)
+        changes = self._regions.see(boxes, [part.fill for part in motion.parts], at_s)
+        for track in changes.started:
+            self._start(track, frame, at_s)
+        for track in changes.seen:
+            live = self._live[track.number]
+            live.event = self._event_of(track, frame, live.event)
+            live.zones += [zone for zone in live.event.zones if zone not in live.zones]
+            live.updates.note(self._seen_s)
+        for track in changes.ended:
+            self._end(track.number, Ending.GONE)
+        self._look(frame, [track.number for track in changes.seen])
+        self.tell_due()
+        if changes.started or changes.ended:
+            self.note_open()
+
+    def tell_due(self) -> None:
+        """Tell the newest of the objects whose last update is long enough ago; end those of a camera that is silent."""
+        now_s = self._clock.boot_s()
+        for live in self._live.values():
+            if live.updates.is_due(now_s):
+                live.updates.release(now_s)
+                self._publish(live.event)
+        if self._live and now_s - self._seen_s > self._gone_s:
+            self.end_all(Ending.GONE)
+
+    def end_all(self, ending: Ending) -> None:
+        """No object is there any more."""
+        was_empty = self.is_empty
+        for number in list(self._live):
+            self._end(number, ending)
+        self._regions = None
+        if not was_empty:
+            self.note_open()
+
+    def note_open(self) -> None:
+        """Write down who is there, for the process after this one, should it die."""
+        self._archive.note_open(self._camera, [_ended(live, Ending.LOST) for live in self._live.values()])
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _start(self, track: Track, frame: Frame, at_s: float) -> None:
+        since_at_s = frame.captured_at_s - (at_s - track.first_s)
+        event = ObjectEvent(
+            camera=frame.camera,
+            id=make_id(since_at_s, secrets.randbits(24)),
+            phase=Phase.START,
+            label=track.label,
+            score=track.score,
+            box=_clipped(track.box, frame.width, frame.height),
+            since_at_s=since_at_s,
+            captured_at_s=frame.captured_at_s,
+            number=frame.number,
+        )
+        event = msgspec.structs.replace(event, zones=zones_of(self._zones, event.box, frame.width, frame.height))
+        live = self._live[track.number] = _Live(event=event, size=self._size, zones=list(event.zones))
+        live.updates.release(self._seen_s)
+        self._publish(event)
+
+    def _event_of(self, track: Track, frame: Frame, before: ObjectEvent) -> ObjectEvent:
+        box = _clipped(track.box, frame.width, frame.height)
+        return msgspec.structs.replace(
+            before,
+            phase=Phase.UPDATE,
+            score=track.score,
+            box=box,
+            captured_at_s=frame.captured_at_s,
+            number=frame.number,
+            zones=zones_of(self._zones, box, frame.width, frame.height),
+        )
+
+    def _end(self, number: int, ending: Ending) -> None:
+        live = self._live.pop(number)
+        self._publish(msgspec.structs.replace(live.event, phase=Phase.END))
+        self._archive.add(_ended(live, ending), live.shot)
+
+    def _look(self, frame: Frame, numbers: list[int]) -> None:
+        """Look for better pictures of a few of these objects, in turn."""
+        taken: list[tuple[_Live, Shot]] = []
+        for offset in range(min(LOOKS, len(numbers))):
+            live = self._live.get(numbers[(self._look_from + offset) % len(numbers)])
+            shot = take_if_better(frame, live.event.box, live.shot) if live is not None else None
+            if live is not None and shot is not None:
+                taken.append((live, shot))
+        self._look_from += LOOKS
+        if taken and frame.still_valid():
+            for live, shot in taken:
+                live.shot = shot
+
+
+def end_of(event: EndedObject) -> ObjectEvent:
+    """The news that an object of an earlier process has ended."""
+    return ObjectEvent(
+        camera=event.camera,
+        id=event.id,
+        phase=Phase.END,
+        label=event.label,
+        score=event.score,
+        box=event.box,
+        since_at_s=event.start_at_s,
+        captured_at_s=event.end_at_s,
+        number=event.number,
+        zones=event.zones[-32:],
+    )
+
+
+def _ended(live: _Live, ending: Ending) -> EndedObject:
+    event = live.event
+    return EndedObject(
+        camera=event.camera,
+        id=event.id,
+        label=event.label,
+        score=round(event.score, 3),
+        start_at_s=round(event.since_at_s, 3),
+        end_at_s=round(max(event.captured_at_s, event.since_at_s), 3),
+        ending=ending,
+        zones=live.zones,
+        box=event.box,
+        width=live.size[0],
+        height=live.size[1],
+        number=event.number,
+    )
+
+
+def _clipped(box: tuple[float, float, float, float], width: int, height: int) -> Box:
+    """The box in whole pixels, at least one, within the picture."""
+    x, y = min(max(0, round(box[0])), width - 1), min(max(0, round(box[1])), height - 1)
+    right, bottom = min(round(box[0] + box[2]), width), min(round(box[1] + box[3]), height)
+    return Box(x=x, y=y, width=max(1, right - x), height=max(1, bottom - y))

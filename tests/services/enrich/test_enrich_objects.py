@@ -1,0 +1,295 @@
+"""Objects of the service enrich: their start, updates and end on the bus, and their lines on disk."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from msgspec import Raw
+
+from framebus import codec
+from framebus.events import EndedObject, list_events
+from framebus.frame import Frame
+from framebus.messages import ConfigChanged, Finding, ObjectEvent, Phase
+from framebus.processor import Processor
+from framebus.testing import FakeBus
+from framebus_services.enrich.host import BUILT_IN
+from framebus_services.enrich.service import Enrich
+from groups import wait_until
+from services.enrich.drawn import HEIGHT, WIDTH, Camera, scene, with_square
+
+LEFT = {"points": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]}
+RIGHT = {"points": [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]}
+EMPTY = scene()
+
+
+class Expired(Processor):
+    """Notes which objects it is told to forget, and does during a frame what the test wants."""
+
+    gone: ClassVar[list[tuple[str, str]]] = []
+    meanwhile: ClassVar[Callable[[], object] | None] = None
+
+    def process_frame(self, frame: Frame) -> list[Finding]:
+        if Expired.meanwhile is not None:
+            Expired.meanwhile()
+        return []
+
+    def expire_object(self, id: str, camera: str) -> None:
+        Expired.gone.append((id, camera))
+
+
+class Yard:
+    """An enrich process in memory, with a camera before which a white square goes by."""
+
+    made: ClassVar[list["Yard"]] = []
+
+    def __init__(self, folder: Path, *, epoch: int = 1, **camera_settings: Any) -> None:
+        self.made.append(self)
+        self.folder = folder
+        settings = {"processors": ["expired"], "cameras": {"front": camera_settings}}
+        self.bus = FakeBus("enrich", settings=json.dumps(settings).encode(), data=folder / "data")
+        self.camera = Camera(folder, epoch=epoch, width=WIDTH, height=HEIGHT)
+        self.enrich = Enrich(self.bus, {**BUILT_IN, "expired": Expired})
+
+    def show(self, *lefts: int | None, step_s: float = 0.2, y: int = 120) -> None:
+        """Pictures with the square at these places; None: without it."""
+        for left in lefts:
+            picture = EMPTY if left is None else with_square(EMPTY, left, y)
+            self.bus.deliver(self.camera.show(picture, boot_s=self.bus.clock.boot_s()))
+            self.bus.advance(step_s)
+
+    @property
+    def told(self) -> list[ObjectEvent]:
+        return self.bus.messages(ObjectEvent)
+
+    @property
+    def phases(self) -> list[Phase]:
+        return [event.phase for event in self.told]
+
+    def kept(self) -> list[EndedObject]:
+        """What is on disk at the end of the process."""
+        self.enrich.stop()
+        return list_events(self.folder / "data", "front", 0.0, 2_000_000_000.0 * 2)
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(Expired, "gone", [])
+    monkeypatch.setattr(Expired, "meanwhile", None)
+    with tempfile.TemporaryDirectory(prefix="fb") as name:
+        yield Path(name)
+        for yard in Yard.made:
+            yard.enrich.stop()
+        Yard.made.clear()
+
+
+PASSING = (None, *range(0, 560, 40), *[None] * 12)
+
+
+def test_an_object_starts_moves_and_ends_exactly_once(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(*PASSING)
+
+    assert yard.phases[0] is Phase.START
+    assert yard.phases[-1] is Phase.END
+    assert set(yard.phases[1:-1]) == {Phase.UPDATE}
+    assert len({event.id for event in yard.told}) == 1
+
+
+def test_events_tell_where_the_object_is_and_since_when(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(*PASSING)
+
+    start, *_, last = yard.told
+    assert start.label == "motion"
+    assert 0.5 < start.score <= 1.0
+    assert start.captured_at_s - start.since_at_s == pytest.approx(0.4, abs=0.05)
+    assert (start.box.y, start.box.height) == pytest.approx((120, 60), abs=10)
+    assert last.box.x == pytest.approx(520, abs=25)
+    assert last.captured_at_s - last.since_at_s == pytest.approx(13 * 0.2, abs=0.25)
+
+
+def test_an_update_is_told_twice_a_second_at_most(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(None, *range(0, 560, 4), step_s=0.04)
+
+    assert 8 <= yard.phases.count(Phase.UPDATE) <= 12
+
+
+def test_the_last_position_before_a_pause_is_told(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(None, *range(0, 300, 15), step_s=0.1)
+    yard.bus.advance(1.0)
+
+    assert yard.phases[-1] is Phase.UPDATE
+    assert yard.told[-1].number == 21
+
+
+def test_an_object_of_a_camera_that_falls_silent_ends(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(None, *range(0, 300, 40))
+    yard.bus.advance(5.0)
+
+    assert yard.phases.count(Phase.END) == 1
+    assert [event.ending for event in yard.kept()] == ["gone"]
+
+
+def test_an_ended_object_is_on_disk_with_its_picture(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(*PASSING)
+
+    kept = yard.kept()
+    start = yard.told[0]
+    assert [(event.id, event.camera, event.ending) for event in kept] == [(start.id, "front", "gone")]
+    assert kept[0].start_at_s == pytest.approx(start.since_at_s, abs=0.01)
+    assert kept[0].duration_s == pytest.approx(13 * 0.2, abs=0.25)
+    assert (kept[0].width, kept[0].height) == (WIDTH, HEIGHT)
+    assert (folder / "data" / str(kept[0].picture)).is_file()
+
+
+def test_events_tell_the_zone_and_the_line_tells_all_zones(folder: Path) -> None:
+    yard = Yard(folder, zones={"left": LEFT, "right": RIGHT})
+
+    yard.show(*PASSING)
+
+    assert yard.told[0].zones == ["left"]
+    assert yard.told[-1].zones == ["right"]
+    assert [event.zones for event in yard.kept()] == [["left", "right"]]
+
+
+def test_behind_a_mask_there_is_no_object(folder: Path) -> None:
+    yard = Yard(folder, masks=[{"points": [[0, 0], [1, 0], [1, 0.6], [0, 0.6]]}])
+
+    yard.show(*PASSING)
+    hidden = list(yard.told)
+    for left in PASSING:
+        yard.show(left, y=260)
+
+    assert hidden == []
+    assert yard.phases[0] is Phase.START
+
+
+def test_processors_are_told_which_object_has_ended(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(*PASSING)
+
+    assert Expired.gone == [(yard.told[0].id, "front")]
+
+
+def test_a_stop_ends_what_is_there_and_keeps_it(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(None, *range(0, 300, 40))
+    kept = yard.kept()
+
+    assert yard.phases[-1] is Phase.END
+    assert [event.ending for event in kept] == ["stopped"]
+    assert kept[0].picture is not None
+
+
+def test_a_new_size_of_the_picture_ends_what_is_there(folder: Path) -> None:
+    yard = Yard(folder)
+    yard.show(None, *range(0, 300, 40))
+
+    small = Camera(folder, epoch=2, width=320, height=240)
+    yard.bus.deliver(small.show(scene(width=320, height=240), boot_s=yard.bus.clock.boot_s()))
+
+    assert yard.phases[-1] is Phase.END
+
+
+def test_a_camera_that_comes_back_in_the_same_size_keeps_its_objects(folder: Path) -> None:
+    yard = Yard(folder)
+    yard.show(None, *range(0, 200, 40))
+
+    yard.camera = Camera(folder, epoch=2, width=WIDTH, height=HEIGHT)
+    yard.show(*range(240, 400, 40))
+
+    assert yard.phases.count(Phase.START) == 1
+    assert Phase.END not in yard.phases
+
+
+def test_a_frame_that_is_overwritten_while_it_is_looked_at_moves_no_object(folder: Path) -> None:
+    yard = Yard(folder)
+    yard.show(None, *range(0, 200, 40))
+    before = len(yard.told)
+
+    Expired.meanwhile = lambda: [yard.camera.show(1) for _ in range(8)]
+    yard.show(500)
+
+    assert all(event.box.x < 200 for event in yard.told[before:])
+
+
+def test_what_was_there_when_a_process_died_is_ended_by_the_next(folder: Path) -> None:
+    dead = Yard(folder)
+    dead.show(None, *range(0, 300, 40))
+    Yard.made.remove(dead)
+    wait_until(lambda: list((folder / "data" / "events" / "front").glob("open.json")), "written")
+
+    heir = Yard(folder, epoch=2)
+    at_once = list(heir.told)
+    heir.bus.advance(2.0)
+
+    assert at_once == [], "nobody hears the first words of a publisher"
+    assert [(event.phase, event.id) for event in heir.told] == [(Phase.END, dead.told[0].id)]
+    assert [event.ending for event in heir.kept()] == ["lost"]
+    assert Yard(folder, epoch=3).bus.messages(ObjectEvent) == []
+
+
+def test_what_is_there_is_written_down_again_while_it_moves(folder: Path) -> None:
+    yard = Yard(folder)
+    yard.show(None, *range(0, 560, 8), step_s=0.2)
+    path = folder / "data" / "events" / "front" / "open.json"
+
+    def noted() -> bool:
+        return path.is_file() and json.loads(path.read_bytes())[0]["number"] > 20
+
+    wait_until(noted, "the place of 5 s ago")
+    yard.enrich.stop()
+    assert not path.exists()
+
+
+def new_cameras(yard: Yard, **cameras: Any) -> None:
+    """The configuration has these cameras now."""
+    yard.bus.deliver(ConfigChanged(section="cameras", revision=2, value=Raw(codec.encode(cameras))))
+
+
+def test_a_new_mask_counts_while_enrich_runs(folder: Path) -> None:
+    yard = Yard(folder)
+    yard.show(None, *range(0, 240, 40))
+
+    new_cameras(yard, front={"source": "rtsp://camera/1", "masks": [LEFT, RIGHT]})
+    yard.show(*PASSING)
+
+    assert yard.phases.count(Phase.START) == 1
+    assert yard.phases[-1] is Phase.END
+
+
+def test_objects_of_a_camera_that_is_not_concerned_live_on(folder: Path) -> None:
+    yard = Yard(folder)
+    yard.show(None, *range(0, 240, 40))
+
+    new_cameras(yard, front={"source": "rtsp://elsewhere"}, side={"source": "rtsp://camera/2"})
+    yard.show(*range(240, 560, 40), *[None] * 12)
+
+    assert yard.phases.count(Phase.START) == 1
+    assert len({event.id for event in yard.told}) == 1
+
+
+def test_cameras_that_cannot_be_read_change_nothing_and_are_counted(folder: Path) -> None:
+    yard = Yard(folder)
+    yard.show(None, *range(0, 240, 40))
+
+    new_cameras(yard, front={"masks": "none"})
+    yard.show(*range(240, 560, 40), *[None] * 12)
+
+    assert yard.phases.count(Phase.START) == 1
+    assert any("malformed" in name or "errors" in name for name in yard.bus.stats.counters)
