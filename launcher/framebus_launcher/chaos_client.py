@@ -141,9 +141,9 @@ def _fate(client: TimedClient, job_id: str, end_s: float) -> JobFate:
 
 
 def _ends(client: TimedClient, job_id: str, limit_s: float) -> int | None:
-    """How often the job ended, by its history; None where no history can be read."""
+    """How often the job ended, by its history; None when it could not be read in time."""
     try:
         story = client.ask_until("dispatcher", GetStory(id=job_id), limit_s)
-    except RefusedError:  # a dispatcher from before `job.story`
+    except RefusedError:
         return None
     return sum(move.state in FINAL for move in story.moves)

@@ -352,5 +352,7 @@ class Member:
             log.warning("%s: %s; started again in %.1f s", name, reason, verdict.wait_s)
             self._become(ServiceState.RESTARTING, reason)
             return
+        if cause := self.tail.last_error():
+            reason = f"{reason} ({cause})"
         log.error("%s is broken: %s: %s", name, reason, again)
         self._become(ServiceState.BROKEN, f"{reason}: {again}")

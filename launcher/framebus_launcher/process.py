@@ -48,6 +48,11 @@ class Tail:
         rest, self._open = self._open, b""
         return self._keep([rest])
 
+    def last_error(self) -> str:
+        """What a child of ours said last of what went wrong; empty when it said nothing of the kind."""
+        marks = ("ERROR ", "CRITICAL ")
+        return next((line.partition(" ")[2] for line in reversed(self.lines) if line.startswith(marks)), "")
+
     def _keep(self, raw: list[bytes]) -> list[str]:
         texts = [redact(line.decode(errors="replace")).rstrip() for line in raw]
         pieces = [text[start : start + MAX_LINE] for text in texts for start in range(0, len(text), MAX_LINE)]

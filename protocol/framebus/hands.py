@@ -173,7 +173,8 @@ class Worker:
                 return
             except RefusedError as error:
                 if error.code is not ErrorCode.DEADLINE:
-                    log.warning("job %s: %s", report.job.id, error)
+                    is_known = error.code in (ErrorCode.CANCELLED, ErrorCode.LOST)  # somebody's wish, or another's turn
+                    log.log(logging.INFO if is_known else logging.WARNING, "job %s: %s", report.job.id, error)
                     if error.retry_after_s is None:
                         return
                 if self._is_stopping.wait(_wait_s(error)):
@@ -204,8 +205,12 @@ class Worker:
                     report.stop(StopReason.CANCELLED)
             except RefusedError as error:
                 if error.code is ErrorCode.LOST:
+                    if (
+                        report.is_working and report.stop_reason is None
+                    ):  # else it has just ended, and this beat is late
+                        log.warning("job %s is lost: %s", job.id, error)
                     report.stop(StopReason.LOST)
-                if error.code is not ErrorCode.DEADLINE:  # who is away for a moment is asked again
+                elif error.code is not ErrorCode.DEADLINE:  # who is away for a moment is asked again
                     log.warning("job %s: its beat was refused: %s", job.id, error)
             except MalformedError as error:
                 log.warning("job %s: %s", job.id, error)

@@ -93,7 +93,6 @@ def test_parameters_of_an_installed_type_are_checked_and_its_policy_is_in_force(
         assert [view.state for view in ends] == [JobState.SUCCEEDED] * 3
 
 
-@pytest.mark.xfail(reason="a ledger that counts crashes comes with another change", strict=False)
 def test_a_job_that_crashes_its_process_three_times_is_dead_and_its_service_lives(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,7 +135,6 @@ def test_a_crash_is_told_with_its_signal_and_the_slot_goes_on(group: Group, empl
     assert_goes_on(group)
 
 
-@pytest.mark.xfail(reason="a ledger that counts crashes comes with another change", strict=False)
 def test_a_job_that_kills_its_process_three_times_is_dead(group: Group, employ: Employ) -> None:
     employ()
 

@@ -60,7 +60,6 @@ def both_slots_work(group: RunningGroup) -> bool:
     return max(begin_s for begin_s, _ in spans) < min(end_s for _, end_s in spans)
 
 
-@pytest.mark.xfail(strict=False, reason="no job is called dead yet")
 @pytest.mark.parametrize("group", [1], indirect=True)
 def test_a_job_that_kills_its_worker_is_dead_after_exactly_three_crashes_and_the_queue_moves_on(
     group: RunningGroup,
@@ -73,7 +72,6 @@ def test_a_job_that_kills_its_worker_is_dead_after_exactly_three_crashes_and_the
     assert group.services()["hands"].restarts == 3
 
 
-@pytest.mark.xfail(strict=False, reason="a worker's death is blamed on all jobs that it had")
 @pytest.mark.parametrize("group", [2], indirect=True)
 def test_a_job_beside_one_that_kills_their_worker_is_not_called_dead(group: RunningGroup) -> None:
     poison, good = poison_and_good_jobs_behind(group, "segfault")

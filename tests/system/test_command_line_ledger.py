@@ -7,9 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from commands import command, framebus
-from framebus.errors import ErrorCode, RefusedError
-from framebus.requests import GetQueue
-from framebus_launcher.client import GroupClient
 from groups import SYNTHETIC, RunningGroup, running_group, wait_until
 
 
@@ -18,13 +15,6 @@ def group() -> Iterator[RunningGroup]:
     cameras = {"front": SYNTHETIC, "back": SYNTHETIC}
     with running_group({"cameras": cameras, "jobs": {"mine": {"max_running": 1, "max_queued": 3}}}) as running:
         running.await_ready()
-        with GroupClient(running.place.run) as client:
-            try:
-                client.ask("dispatcher", GetQueue(type="mine"))
-            except RefusedError as error:
-                if error.code is ErrorCode.UNKNOWN_METHOD:
-                    pytest.skip("this dispatcher has no queues and stories yet")
-                raise
         for camera in cameras:
             folder = running.place.data / "recordings" / camera
             wait_until(lambda folder=folder: len(list(folder.rglob("*_*.mp4"))) >= 2, "closed segments")  # type: ignore[misc]
@@ -112,8 +102,6 @@ def test_a_batch_that_does_not_fit_is_refused_whole(group: RunningGroup) -> None
 
 def test_a_plan_says_what_a_clip_would_contain(group: RunningGroup) -> None:
     done = command(group, "export", "front", "--last", "3s", "--plan")
-    if "unknown_method" in done.stderr:
-        pytest.skip("this export service has no plans yet")
 
     assert done.returncode == 0, done.stderr
     assert "pieces of recording" in done.stdout

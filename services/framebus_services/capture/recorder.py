@@ -197,12 +197,12 @@ class Recorder:
     def _repair(self) -> None:
         self._has_leftovers = False
         try:
-            salvage(self._data, self._camera, self._on_closed, self._count_bad, self._beat)
+            salvage(self._data, self._camera, self._on_closed, self._count_unrepaired, self._beat)
         except OSError as error:  # what can't be repaired must not keep the new from being recorded
             log.warning("a recording of %s could not be repaired: %s", self._camera, error)
 
-    def _count_bad(self) -> None:
-        self.tally["kept.unreadable"] += 1
+    def _count_unrepaired(self, what: str) -> None:
+        self.tally[what] += 1
 
     def _restart_time(self) -> None:
         self._wall = WallTime()

@@ -9,6 +9,7 @@ import av
 from framebus.messages import SegmentClosed
 from framebus.recordings import BAD_SUFFIX, parse_segment, recordings_folder
 from framebus_services.capture.segment import publish_segment
+from framebus_services.video.fragments import HEAD_BYTES, whole_bytes
 from framebus_services.video.remux import UnreadableError, remux_prefix
 
 log = logging.getLogger(__name__)
@@ -22,10 +23,13 @@ def salvage(
     data: Path,
     camera: str,
     on_closed: Callable[[SegmentClosed], None],
-    on_bad: Callable[[], None],
+    on_unrepaired: Callable[[str], None],
     beat: Callable[[], None],
 ) -> None:
-    """Repair what the camera's recorder left open; calls `on_bad` for each file that can't be, `beat` as it gets on.
+    """Repair what the camera's recorder left open; calls `beat` as it gets on.
+
+    For each file that can't be repaired it calls `on_unrepaired` with `removed.begun` or `kept.unreadable`.
+
 
     Raises OSError when the disk is full or broken; what was not repaired by then is left as it is.
     """
@@ -40,6 +44,11 @@ def salvage(
         if part.stat().st_nlink > 1:  # killed between its two names: the final one is there
             part.unlink()
             continue
+        if _is_only_begun(part):
+            part.unlink()
+            log.info("a recording of %s ended before its first fragment was whole: %s is removed", camera, part.name)
+            on_unrepaired("removed.begun")
+            continue
         tried = part.with_suffix(TRIED_SUFFIX)
         try:
             _note_try(tried)
@@ -49,7 +58,7 @@ def salvage(
                 raise  # the disk's fault, not the file's
             bad = part.rename(part.with_suffix(BAD_SUFFIX))  # tried again, it would fail again
             log.warning("a recording of %s can't be repaired, kept as %s: %r", camera, bad, error)
-            on_bad()
+            on_unrepaired("kept.unreadable")
             continue
         finally:
             tried.unlink(missing_ok=True)  # only the end of the process leaves it
@@ -57,6 +66,13 @@ def salvage(
         part.unlink()
         log.info("repaired a recording of %s: %s, %.1f s", camera, closed.path, closed.duration_s)
         on_closed(closed)
+
+
+def _is_only_begun(part: Path) -> bool:
+    """Whether the process died within the file's first second: it begins as ours do, and nothing of it is whole."""
+    with part.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return (not head or head[4:] == b"ftyp") and whole_bytes(part) == 0
 
 
 def _note_try(tried: Path) -> None:

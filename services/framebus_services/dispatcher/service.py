@@ -7,12 +7,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from framebus.bus import Bus
 from framebus.clock import boot_id
 from framebus.door import Promise
 from framebus.errors import ExitCode
 from framebus.messages import ConfigChanged, Gone, JobState, QueueStatus
 from framebus.plugins import load_job_types
+from framebus.redact import redact
 from framebus.requests import (
     BeatAnswer,
     BeatJob,
@@ -170,6 +173,8 @@ class Dispatcher:
         self._clerk.park(request, promise)
 
     def _beat(self, beat: BeatJob) -> BeatAnswer:
+        if (step := redact(beat.step)) != beat.step:
+            beat = msgspec.structs.replace(beat, step=step)
         now_s = self._bus.clock.boot_s()
         answer = self._leases.beat(beat, now_s)
         self._boards.progress(beat.id, beat.step, beat.percent, beat.eta_s, now_s)

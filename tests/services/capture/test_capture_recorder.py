@@ -237,10 +237,24 @@ def part(tmp_path: Path, movie: Path) -> Path:
     return next((tmp_path / "recordings").rglob("*.part"))
 
 
+def test_what_only_began_is_removed_and_counted(tmp_path: Path, part: Path) -> None:
+    with part.open("rb") as file:
+        begin = file.read(600)
+    part.write_bytes(begin)
+    empty = part.with_name("1767250800000.mp4.part")
+    empty.touch()
+    recorder = make_recorder(tmp_path, FakeClock(), [])
+
+    recorder.open(no_beat)
+
+    assert list(part.parent.iterdir()) == []
+    assert recorder.tally["removed.begun"] == 2
+
+
 def test_what_holds_no_frame_is_set_aside_and_counted_and_not_tried_again(tmp_path: Path) -> None:
     hour = tmp_path / "recordings" / CAMERA / "2026-01-01" / "07"
     hour.mkdir(parents=True)
-    (hour / "1767250800000.mp4.part").write_bytes(b"")
+    (hour / "1767250800000.mp4.part").write_bytes(bytes(100) + os.urandom(10_000))
     (hour / "1767250900000.mp4.part").write_bytes(os.urandom(10_000))
     (hour / "notes.txt").write_text("not ours")
     first, second = make_recorder(tmp_path, FakeClock(), []), make_recorder(tmp_path, FakeClock(), [])
