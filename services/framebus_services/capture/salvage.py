@@ -30,7 +30,6 @@ def salvage(
 
     For each file that can't be repaired it calls `on_unrepaired` with `removed.begun` or `kept.unreadable`.
 
-
     Raises OSError when the disk is full or broken; what was not repaired by then is left as it is.
     """
     folder = recordings_folder(data, camera)
