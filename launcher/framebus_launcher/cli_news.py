@@ -19,7 +19,7 @@ from framebus_launcher.client import GroupClient, JsonOption, RunOption, find_gr
 from framebus_launcher.output import decoded, make_console, text_table, to_json
 
 MAX_SHOWN = 400
-SILENT = frozenset({"object", "upload", "live"})
+SILENT = frozenset({"upload", "live"})
 """of the topic table, what nobody publishes yet"""
 
 

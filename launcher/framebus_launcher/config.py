@@ -115,7 +115,7 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
             if source is not None and "://" not in source and not Path(source).is_file():
                 warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
     for name, section in settings.services.items():
-        if name not in BUILT_IN:
+        if name not in BUILT_IN and name not in job_plugins():
             plugin = msgspec.convert(section, Plugin)
             program = plugin.command[0]
             if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:

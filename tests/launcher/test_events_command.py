@@ -145,9 +145,9 @@ def test_nothing_is_told_in_words(folder: Path) -> None:
     ("arguments", "code", "told"),
     [
         (["frnt"], 78, "there is no camera frnt; the configuration has front, back"),
-        (["front", "--last", "soon"], 2, "is no duration; write a number and s, m, h or d"),
-        (["front", "--zone", "lawn"], 2, "front has no zone lawn; it has drive"),
-        (["back", "--zone", "lawn"], 2, "back has no zone lawn; it has none"),
+        (["front", "--last", "soon"], 64, "is no duration; write a number and s, m, h or d"),
+        (["front", "--zone", "lawn"], 64, "front has no zone lawn; it has drive"),
+        (["back", "--zone", "lawn"], 64, "back has no zone lawn; it has none"),
         (["front", "--data", "kept"], 78, "kept holds no events of a camera front"),
         (["front", "-c", "nowhere.yml"], 78, "nowhere.yml: there is no such file"),
     ],

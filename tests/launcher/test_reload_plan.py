@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 
 from framebus.place import Place
-from framebus.settings import Camera, Detect, JobSettings, Settings
+from framebus.settings import Area, Camera, Detect, JobSettings, Settings
 from framebus_launcher.plan import Plan, make_plan
 from framebus_launcher.table import Row, make_table
 
@@ -26,16 +26,16 @@ def test_the_same_settings_change_nothing() -> None:
     assert make_plan(make_table(BEFORE, PLACE), make_table(BEFORE, PLACE)) == Plan()
 
 
-def test_a_camera_that_comes_starts_and_only_the_dispatcher_is_told() -> None:
+def test_a_camera_that_comes_starts_and_dispatcher_and_enrich_are_told() -> None:
     after = msgspec.structs.replace(BEFORE, cameras={**BEFORE.cameras, "side": Camera(source="c.mp4")})
 
-    assert planned(after) == {"live": ["dispatcher"], "restart": [], "start": ["capture@side"], "stop": []}
+    assert planned(after) == {"live": ["dispatcher", "enrich"], "restart": [], "start": ["capture@side"], "stop": []}
 
 
-def test_a_camera_that_goes_stops_and_only_the_dispatcher_is_told() -> None:
+def test_a_camera_that_goes_stops_and_dispatcher_and_enrich_are_told() -> None:
     after = msgspec.structs.replace(BEFORE, cameras={"back": BEFORE.cameras["back"]})
 
-    assert planned(after) == {"live": ["dispatcher"], "restart": [], "start": [], "stop": ["capture@front"]}
+    assert planned(after) == {"live": ["dispatcher", "enrich"], "restart": [], "start": [], "stop": ["capture@front"]}
 
 
 def test_a_camera_that_changes_restarts_alone() -> None:
@@ -43,6 +43,13 @@ def test_a_camera_that_changes_restarts_alone() -> None:
     after = msgspec.structs.replace(BEFORE, cameras={**BEFORE.cameras, "front": front})
 
     assert planned(after) == {"live": [], "restart": ["capture@front"], "start": [], "stop": []}
+
+
+def test_zones_and_masks_are_told_to_enrich_and_restart_nobody() -> None:
+    masked = msgspec.structs.replace(BEFORE.cameras["front"], masks=[Area(points=[(0.0, 0.0), (1.0, 0.0), (1.0, 0.1)])])
+    after = msgspec.structs.replace(BEFORE, cameras={**BEFORE.cameras, "front": masked})
+
+    assert planned(after) == {"live": ["enrich"], "restart": [], "start": [], "stop": []}
 
 
 def test_policies_of_jobs_are_taken_live_and_settings_of_services_restart_them() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from framebus import JobRunner, JobType, Output, Report, run
+from framebus.hands import Worker
 from framebus.requests import FailKind
-from framebus.runner import Worker, WorkError
+from framebus.runner import WorkError
 
 STEPS = 8
 GREEDY_BYTES = 1_500 * 1_024 * 1_024

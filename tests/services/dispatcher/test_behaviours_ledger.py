@@ -54,7 +54,7 @@ def test_parameters_show_nowhere_but_to_the_worker(world: World) -> None:
     assert leased is not None
     world.done(leased)
 
-    views = [view for _, view in world.moves] + [world.ledger.get(job_id), *world.ledger.listing(ListJobs()).jobs]
+    views = [view for _, view in world.moves] + [world.users.get(job_id), *world.users.listing(ListJobs()).jobs]
 
     assert SECRET.encode() in bytes(leased.params)
     assert len(views) == 5
@@ -76,7 +76,7 @@ def test_however_a_job_ends_its_end_has_a_time_and_is_told_once(world: World, ho
 
     ENDS[how](world, job)
 
-    view = world.ledger.get(job.id)
+    view = world.users.get(job.id)
     assert view.state in FINAL
     assert view.ended_at_s is not None
     assert view.started_at_s is not None
@@ -91,14 +91,14 @@ def test_a_job_that_ended_can_be_asked_for_long_after_it_left_the_board_and_afte
     world.advance(3_600.0)
     world.restart()
 
-    assert world.ledger.get(job.id).state is JobState.SUCCEEDED
-    assert [view.id for view in world.ledger.listing(ListJobs()).jobs] == [job.id]
+    assert world.users.get(job.id).state is JobState.SUCCEEDED
+    assert [view.id for view in world.users.listing(ListJobs()).jobs] == [job.id]
 
 
 def test_cancelling_a_case_ends_what_waits_of_it_and_keeps_the_order_of_the_rest(world: World) -> None:
     ids = [world.submit(case="7" if number % 2 else "8").id for number in range(6)]
 
-    cancelled = world.commit(lambda: world.ledger.cancel_case("7"))
+    cancelled = world.commit(lambda: world.users.cancel_case("7"))
 
     assert sorted(view.id for view in cancelled.jobs) == sorted(ids[1::2])
     assert all(view.state is JobState.CANCELLED and view.ended_at_s is not None for view in cancelled.jobs)
@@ -111,8 +111,8 @@ def test_cancelling_a_case_tells_its_running_jobs_to_stop_and_touches_no_other(w
     first = world.running(case="7")
     other = world.running(case="8")
 
-    world.commit(lambda: world.ledger.cancel_case("7"))
+    world.commit(lambda: world.users.cancel_case("7"))
 
-    assert world.ledger.get(first.id).cancelling
-    assert not world.ledger.get(other.id).cancelling
+    assert world.users.get(first.id).cancelling
+    assert not world.users.get(other.id).cancelling
     assert world.stopped(first).state is JobState.CANCELLED

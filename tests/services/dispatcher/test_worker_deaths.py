@@ -21,7 +21,8 @@ WORKER = """
 import os, time
 from msgspec import Struct
 from framebus.jobs import JobType
-from framebus.runner import JobRunner, Output, Worker
+from framebus.hands import Worker
+from framebus.runner import JobRunner, Output
 from framebus.service import run
 
 class Params(Struct):
