@@ -42,7 +42,7 @@ def start_hands(group: Group, name: str, incarnation: int, slots: int, *kinds: s
 
 def start_export(group: Group, name: str, incarnation: int) -> "subprocess.Popen[bytes]":
     """The export service, under a name of its own."""
-    return group.run("-m", "framebus_services.export", name=name, **_told(incarnation))
+    return group.run("-m", "framebus.run_jobs", "export", name=name, **_told(incarnation))
 
 
 def _told(incarnation: int) -> dict[str, str]:

@@ -87,7 +87,7 @@ def attacker(group: Group) -> Iterator[Attacker]:
     group.start()
     group.wait_ready()
     group.settings.write_text("{}")
-    group.run("-m", "framebus_services.export", name="export")
+    group.run("-m", "framebus.run_jobs", "export", name="export")
     group.line.caller.call("export", "ping", b"\x80", LIMIT_S)
     with contextlib.ExitStack() as stack:
         yield Attacker(group.place, ["dispatcher", "export"], stack)

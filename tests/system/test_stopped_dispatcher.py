@@ -21,7 +21,8 @@ def test_a_stopped_dispatcher_is_seen_and_started_by_the_command_line() -> None:
         status = framebus(group, "status", "--json")
         started = framebus(group, "start", "dispatcher")
 
-        assert (stopped.returncode, stopped.stdout) == (0, "dispatcher stopped\n"), stopped.stderr
+        assert stopped.returncode == 0, stopped.stderr
+        assert stopped.stdout.startswith("dispatcher stopped\n")
         assert not has_news
         assert json.loads(status.stdout)["services"][0]["state"] == "stopped", status.stderr
         assert "cameras: " in status.stderr
