@@ -97,5 +97,5 @@ if __name__ == "__main__":
     slots, *names = sys.argv[1:]
     if "greedy" in names:
         resource.setrlimit(resource.RLIMIT_AS, (GREEDY_BYTES, GREEDY_BYTES))
-    runners = [RUNNERS[name]() for name in names]
+    runners = [RUNNERS[name] for name in names]
     raise SystemExit(run("hands", lambda bus: Worker(bus, runners, slots=int(slots)), argv=[]))

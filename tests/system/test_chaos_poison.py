@@ -12,7 +12,7 @@ from framebus import codec
 from framebus.messages import JobState, JobView
 from framebus.requests import SubmitJob
 from framebus_launcher.client import GroupClient
-from groups import RunningGroup, history_of, running_group
+from groups import RunningGroup, history_of, running_group, wait_until
 from system.rig import HANDS
 
 GOOD = 5
@@ -69,7 +69,7 @@ def test_a_job_that_kills_its_worker_is_dead_after_exactly_three_crashes_and_the
     leases = [why for _, _, why in history_of(group.place)[poison.id] if why.startswith("leased by")]
     assert (poison.state, len(leases)) == (JobState.DEAD, 3)
     assert [job.state for job in good] == [JobState.SUCCEEDED] * GOOD
-    assert group.services()["hands"].restarts == 3
+    wait_until(lambda: group.services()["hands"].restarts == 3, "the worker is back for the third time")
 
 
 @pytest.mark.parametrize("group", [2], indirect=True)
