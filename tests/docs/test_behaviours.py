@@ -22,9 +22,11 @@ NUMBERS = [
 
 @cache
 def names_in(path: str) -> set[str]:
-    """The names of the tests of a file."""
+    """The names of the tests of a file: functions, and state machines, which stand there as `TestX = X.TestCase`."""
     tree = ast.parse((ROOT / path).read_text()).body
-    return {node.name for node in tree if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    functions = {node.name for node in tree if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    targets = [target for node in tree if isinstance(node, ast.Assign) for target in node.targets]
+    return functions | {one.id for one in targets if isinstance(one, ast.Name) and one.id.startswith("Test")}
 
 
 def test_every_promise_behaviour_and_flaw_has_its_row() -> None:
