@@ -125,7 +125,7 @@ TOPICS: tuple[Topic, ...] = (
         rate="250 ms after a change, else 1/s",
         when_full=WhenFull.LATEST,
     ),
-    Topic(pattern="gone/{src}/", body=messages.Gone, publisher="dispatcher", rate="on a death"),
+    Topic(pattern="gone/{src}/", body=messages.Gone, publisher="dispatcher", rate="on a death, 1/s for 10 s"),
 )
 
 _BY_BODY = {topic.body: topic for topic in TOPICS}
