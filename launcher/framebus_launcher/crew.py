@@ -86,6 +86,11 @@ class Crew:
                 member.usage = member.child.usage()
             member.is_changed = True
 
+    @property
+    def has_untold(self) -> bool:
+        """Whether the dispatcher has deaths to hear of."""
+        return self._losses.untold > 0
+
     def end_telling(self) -> None:
         """The dispatcher stops, too: nobody is there to hear of deaths."""
         self._losses.end()

@@ -33,6 +33,8 @@ TURN_S = 0.5
 STATUS_S = 5.0
 STOP_S = 7.5
 """after so long of stopping what still lives is killed, so that all is gone within 8 s"""
+TOLD_S = 0.5
+"""a stopping dispatcher hears so long of those that have stopped before it"""
 GIVE_UP_S = 5.0
 """what was killed and does not die within so long is left to the kernel"""
 GAP_S = 1.0
@@ -82,6 +84,8 @@ class Group:
         self._stop_s: float | None = None
         self._urgent_s: float | None = None
         """when what still ran was killed"""
+        self._told_until_s: float | None = None
+        """when a dispatcher that is the last one left is stopped, whatever it has heard"""
         self._is_over = False
         self._exit_code: int = ExitCode.OK
         self._signals: list[int] = []
@@ -236,11 +240,19 @@ class Group:
             self._hurry()
         else:
             tier = max(member.row.tier for member in alive)
+            if tier == 0 and self._wait_until_told(now_s):
+                return
             for member in alive:
                 if member.row.tier == tier:
                     member.stop(now_s)
             if tier == 0:
                 self._crew.end_telling()
+
+    def _wait_until_told(self, now_s: float) -> bool:
+        """Whether the dispatcher has yet to hear who stopped before it: the jobs in their hands are handed back."""
+        if self._told_until_s is None:
+            self._told_until_s = now_s + TOLD_S
+        return self._crew.has_untold and now_s < self._told_until_s
 
     def _hurry(self) -> None:
         self._urgent_s = now_s = self.bus.clock.boot_s()

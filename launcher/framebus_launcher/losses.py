@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from framebus.bus import Bus
 from framebus.errors import DeadlineError, RefusedError
@@ -27,6 +28,8 @@ class Losses:
         self._bus = bus
         self._told = told
         self._waiting: deque[WorkerLost] = deque(maxlen=MAX_WAITING)
+        self.untold = 0
+        """deaths that were handed in and not answered yet; for the bus's loop"""
         self._has_news = threading.Event()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="losses", daemon=True)
@@ -36,6 +39,7 @@ class Losses:
         """The dispatcher shall know. Never waits; after `end()` it is not told."""
         if self._is_closed:
             return
+        self.untold += len(self._waiting) < MAX_WAITING
         self._waiting.append(lost)
         self._has_news.set()
 
@@ -72,5 +76,9 @@ class Losses:
                 self._has_news.wait(min(error.retry_after_s, ASK_S))
                 return False
             log.error("the dispatcher refuses to hear that %s died: %s", lost.worker, error.message)
-        self._bus.call_soon(lambda: self._told(lost))
+        self._bus.call_soon(partial(self._note_told, lost))
         return True
+
+    def _note_told(self, lost: WorkerLost) -> None:
+        self.untold -= 1
+        self._told(lost)

@@ -21,8 +21,8 @@ INHERITED_LEASE_S = 10.0
 NO_SPACE_RETRY_S = 30.0
 MAX_CRASHES = 3
 """a job that has brought down its worker so often is dead"""
-MAX_KILLS = 10
-"""a job that was alone with its worker so often when somebody killed it is dead"""
+MAX_KILLS = 30
+"""a job that was alone with its worker so often when somebody killed it is dead; chance does not come so far"""
 MAX_ERROR_CHARACTERS = 500
 MAX_RESULT_BYTES = 4_096
 

@@ -91,7 +91,7 @@ def test_a_job_that_eats_memory_is_dead_in_the_end_where_the_kernel_does_not_tel
     world.submit(ID)
     good = [world.submit().id for _ in range(8)]
     crew = Crew(world, 3)
-    for _ in range(200):
+    for _ in range(500):
         if ID in [job.id for job in crew.lease()]:
             crew.die(signal=9)
         elif crew.held:
