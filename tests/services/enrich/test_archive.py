@@ -14,6 +14,7 @@ import pytest
 from framebus.clock import FakeClock
 from framebus.events import EndedObject, day_file, events_folder, list_events, make_id, read_events
 from framebus.messages import Box
+from framebus.retention import write_keep
 from framebus_services.enrich import archive as archive_module
 from framebus_services.enrich.archive import MAX_PICTURES, MAX_WAITING, Archive
 from framebus_services.enrich.expiry import PERIOD_S, TRUST_S, Expiry
@@ -263,3 +264,13 @@ def test_a_day_is_read_in_the_order_of_its_lines(desk: Desk) -> None:
     desk.archive.stop()
 
     assert [event.id[-1] for event in read_events(day_file(desk.data, "front", NOW_S))] == ["3", "1", "2"]
+
+
+def test_the_pictures_of_a_camera_that_is_configured_no_more_grow_old_as_its_recordings(desk: Desk) -> None:
+    old, new = old_and_new(desk)
+    write_keep(desk.data, "front", "2h")
+    expiry = Expiry(desk.data, {"back": 60.0}, desk.clock)
+    desk.clock.advance(TRUST_S)
+
+    assert expiry.step() == len(old)
+    assert set(os.listdir(desk.folder)) == new
