@@ -51,8 +51,8 @@ class Expiry:
     def _removed(self) -> dict[str, float]:
         """Cameras that nobody told of, with how long their recordings were last to be kept: the configuration of
         before this process had them."""
-        folders = _files(self._data / "events")
-        return {path.name: read_keep_s(self._data, path.name) for path in folders if path.name not in self._keep_s}
+        names = [path.name for path in _files(self._data / "events") if path.is_dir()]
+        return {name: read_keep_s(self._data, name) for name in names if name not in self._keep_s}
 
     def _is_clock_trusted(self) -> bool:
         offset_s = self._clock.wall_s() - self._clock.boot_s()
@@ -74,5 +74,5 @@ def _latest_s(path: Path) -> float | None:
 def _files(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
