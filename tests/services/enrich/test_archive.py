@@ -1,8 +1,10 @@
 """Ended objects on disk: lines and pictures, torn lines, a disk that fails, what a crash left, and what is too old."""
 
 import dataclasses
+import errno
 import logging
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +165,26 @@ def test_what_waits_for_the_disk_is_bounded_and_what_goes_is_counted(desk: Desk)
 
     assert desk.counters["dropped.event"] >= 9
     assert desk.counters["dropped.picture"] >= MAX_WAITING - 2 * MAX_PICTURES
+
+
+def test_what_came_while_the_disk_was_tried_is_bounded_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, may_fail = threading.Event(), threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        tried.set()
+        may_fail.wait(5.0)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "mkdir", hang)
+    for number in range(MAX_WAITING):
+        desk.archive.add(event_at(number=number), None)
+    assert tried.wait(5.0)
+    for number in range(MAX_WAITING):
+        desk.archive.add(event_at(number=number), None)
+    may_fail.set()
+    desk.archive.stop()
+
+    assert desk.counters["dropped.event"] == MAX_WAITING
 
 
 def test_a_picture_that_cannot_be_written_costs_no_line(desk: Desk) -> None:
