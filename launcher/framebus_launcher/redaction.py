@@ -17,7 +17,8 @@ _USERINFO = re.compile(rf"://(?:[^\s/?#@:]*:)?{_USES}@")
 _OPTION = re.compile(rf"(?i)--?[a-z-]*{_SECRET}[a-z-]*")
 _OPTION_VALUE = re.compile(rf"(?i)(^--?[a-z-]*{_SECRET}[a-z-]*=)(.+)")
 _LINE_VALUE = re.compile(
-    rf"(?i)((?:(?<!\S)--?[a-z-]{{0,40}}{_SECRET}[a-z-]{{0,40}}[ =]|(?<![^\s;&|\"'])[a-z0-9_]{{0,40}}{_SECRET}[a-z0-9_]{{0,40}}=)\s*)"
+    rf"(?i)((?:(?<!\S)--?[a-z-]{{0,40}}{_SECRET}[a-z-]{{0,40}}[ =]"
+    rf"|(?<![^\s;&|\"'])[a-z0-9_]{{0,40}}{_SECRET}[a-z0-9_]{{0,40}}=)\s*)"
     r"(\"[^\"]*\"|'[^']*'|[^\s;&|]+)"
 )
 """in a line for a shell, as after `sh -c`"""
