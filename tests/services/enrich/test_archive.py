@@ -163,7 +163,7 @@ def test_what_waits_for_the_disk_is_bounded_and_what_goes_is_counted(desk: Desk)
     for number in range(MAX_WAITING + 10):
         desk.archive.add(event_at(number=number), SHOT)
 
-    assert desk.counters["dropped.event"] >= 9
+    wait_until(lambda: desk.counters["dropped.event"] >= 9, "the oldest are dropped")
     assert desk.counters["dropped.picture"] >= MAX_WAITING - 2 * MAX_PICTURES
 
 
