@@ -35,6 +35,8 @@ class NewsCheck:
         last = self._seqs.get((news.topic, news.head.src), (0, 0))
         if order[0] == last[0] and order[1] <= last[1]:
             self._complain(f"{news.topic} number {order[1]} after {last[1]}")
+        elif order < last and news.row.is_retained:  # what is kept nowhere may be overtaken by the next life's
+            self._complain(f"{news.topic} of life {order[0]} after that of {last[0]}")
         self._seqs[news.topic, news.head.src] = max(order, last)
         if news.row.is_retained:
             self.held[news.topic] = order

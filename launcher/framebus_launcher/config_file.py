@@ -98,9 +98,11 @@ class ConfigFile:
         target = self.path.resolve()  # of a link the file is written, and the link stays
         temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            mode = target.stat().st_mode & 0o7777
+            old = target.stat()
             with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                os.fchmod(file.fileno(), mode)
+                with suppress(PermissionError):  # only root gives files away: it must not take them, either
+                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
+                os.fchmod(file.fileno(), old.st_mode & 0o7777)
                 file.write(text.encode())
                 file.flush()
                 os.fsync(file.fileno())

@@ -86,7 +86,7 @@ def _change(text: str, before: Any, wanted: Any) -> str:
     if not isinstance(root, yaml.MappingNode) or not root.value:
         head = text if not text.strip() or text.endswith("\n") else f"{text}\n"
         return head + _block(wanted, 0) if wanted else text
-    return _apply(text, _changes(text, root, before, wanted, 0))
+    return _apply(text, _changes(text, root, before, wanted))
 
 
 Change = tuple[int, int, str]
@@ -99,20 +99,18 @@ def _apply(text: str, changes: list[Change]) -> str:
     return text
 
 
-def _changes(text: str, node: yaml.MappingNode, before: Any, wanted: dict[str, Any], depth: int) -> list[Change]:
+def _changes(text: str, node: yaml.MappingNode, before: Any, wanted: dict[str, Any]) -> list[Change]:
     """What differs between a map as it stands and as it is wanted."""
     pairs = {str(key.value): (key, value) for key, value in node.value}
     gone = [name for name in before if name not in wanted]
     added = {name: item for name, item in wanted.items() if name not in before}
-    if set(gone) == set(before) and not added and depth:
-        raise _EmptyError
     changes: list[Change] = []
     for name, item in wanted.items():
-        if name in before and (item != before[name] or type(item) is not type(before[name])):
+        if name in before and _differ(item, before[name]):
             if name not in pairs:  # it comes by `<<`; here is its own
                 added[name] = item
             else:
-                changes += _replace(text, node, pairs[name], before[name], item, depth)
+                changes += _replace(text, *pairs[name], before[name], item)
     for name in gone:
         if name in pairs:
             changes.append(_cut(text, node, pairs[name], is_last=list(pairs)[-1] == name))
@@ -121,26 +119,27 @@ def _changes(text: str, node: yaml.MappingNode, before: Any, wanted: dict[str, A
     return changes
 
 
-class _EmptyError(Exception):
-    """Nothing would be left of a map."""
-
-
-def _replace(
-    text: str, parent: yaml.MappingNode, pair: tuple[yaml.Node, yaml.Node], before: Any, wanted: Any, depth: int
-) -> list[Change]:
-    key, value = pair
-    if isinstance(before, dict) and isinstance(wanted, dict) and isinstance(value, yaml.MappingNode) and value.value:
-        try:
-            return _changes(text, value, before, wanted, depth + 1)
-        except _EmptyError:
-            pass
+def _replace(text: str, key: yaml.Node | None, value: yaml.Node, before: Any, wanted: Any) -> list[Change]:
+    """A value, of the pair with `key`, or an item of a list."""
+    if isinstance(before, dict) and isinstance(wanted, dict) and before.keys() & wanted.keys():
+        assert isinstance(value, yaml.MappingNode)
+        return _changes(text, value, before, wanted)
+    if isinstance(before, list) and isinstance(wanted, list) and len(before) == len(wanted):
+        items = zip(value.value, before, wanted, strict=True)
+        found = [_replace(text, None, node, was, item) for node, was, item in items if _differ(was, item)]
+        return [change for changes in found for change in changes]
     start, end = value.start_mark.index, _end(text, value)
-    if _is_block(value):
+    if key is not None and _is_block(value):
         start = _after_colon(text, key)
-    elif start == end:  # `key:` and nothing
+    elif key is not None and start == end:  # `key:` and nothing
         start = end = _after_colon(text, key)
-    before_it = "" if text[start - 1 : start].isspace() else " "
+    before_it = "" if text[start - 1 : start].isspace() or text[start - 1] in "[," else " "
     return [(start, end, before_it + _flow(wanted))]
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Also 1, 1.0 and true do."""
+    return bool(one != other or type(one) is not type(other))
 
 
 def _insert(text: str, node: yaml.MappingNode, added: dict[str, Any], gone: list[str]) -> Change:

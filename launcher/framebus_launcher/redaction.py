@@ -16,6 +16,14 @@ _ONLY_USES = re.compile(_USES)
 _USERINFO = re.compile(rf"://(?:[^\s/?#@:]*:)?{_USES}@")
 _OPTION = re.compile(rf"(?i)--?[a-z-]*{_SECRET}[a-z-]*")
 _OPTION_VALUE = re.compile(rf"(?i)(^--?[a-z-]*{_SECRET}[a-z-]*=)(.+)")
+_LINE_VALUE = re.compile(
+    rf"(?i)((?:(?<!\S)--?[a-z-]{{0,40}}{_SECRET}[a-z-]{{0,40}}[ =]"
+    rf"|(?<![^\s;&|\"'])[a-z0-9_]{{0,40}}{_SECRET}[a-z0-9_]{{0,40}}=)\s*)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s;&|]+)"
+)
+"""in a line for a shell, as after `sh -c`"""
+_ALL_SECRET = re.compile(r"(?i)(?:passwords|secrets|tokens|credentials)$")
+"""maps whose every text is one"""
 
 
 def shown(value: Any, key: str = "") -> Any:
@@ -25,7 +33,7 @@ def shown(value: Any, key: str = "") -> Any:
     {'a': 'rtsp://me:${PASSWORD}@host/', 'b': 'rtsp://***@host/', 'token': '***'}
     """
     if isinstance(value, dict):
-        return {redact(str(name)): shown(item, str(name)) for name, item in value.items()}
+        return {redact(str(name)): shown(item, _key_in(key, str(name), item)) for name, item in value.items()}
     if isinstance(value, list):
         return [shown(item, _key_of(value, number) or key) for number, item in enumerate(value)]
     if value is None or isinstance(value, bool) or value == "":
@@ -42,7 +50,7 @@ def restored(new: Any, old: Any, key: str = "") -> Any:
     """
     if isinstance(new, dict):
         known = old if isinstance(old, dict) else {}
-        return {name: restored(item, known.get(name), str(name)) for name, item in new.items()}
+        return {name: restored(item, known.get(name), _key_in(key, str(name), item)) for name, item in new.items()}
     if isinstance(new, list):
         known_items = [*(old if isinstance(old, list) else []), *[None] * len(new)]
         return [restored(item, known_items[number], _key_of(new, number) or key) for number, item in enumerate(new)]
@@ -51,6 +59,11 @@ def restored(new: Any, old: Any, key: str = "") -> Any:
             return old
         raise ValueError(f"{HIDDEN} stands for a password that is not known here; write it, or ${{NAME}}")
     return new
+
+
+def _key_in(above: str, name: str, item: Any) -> str:
+    """The key that tells what a text in a map is: its own, or in a map of secrets that of the map."""
+    return above if isinstance(item, str) and _ALL_SECRET.search(above) else name
 
 
 def _key_of(items: list[Any], number: int) -> str:
@@ -62,6 +75,9 @@ def _key_of(items: list[Any], number: int) -> str:
 def _shown_text(text: str) -> str:
     """Redacted, but for user and `${PASSWORD}` of an address."""
     text = _OPTION_VALUE.sub(lambda use: use[0] if _ONLY_USES.fullmatch(use[2]) else f"{use[1]}{HIDDEN}", text)
+    text = _LINE_VALUE.sub(
+        lambda use: use[0] if _ONLY_USES.fullmatch(use[2].strip("\"'")) else f"{use[1]}{HIDDEN}", text
+    )
     userinfo = _USERINFO.search(text)
     if userinfo is None or userinfo.start() != text.find("://"):
         return redact(text)

@@ -49,6 +49,7 @@ def edited(path: str, value: Any, text: str = TEXT) -> list[str]:
         ("cameras.front.detect.width", None, "    detect: {fps: 5}  # small"),
         ("cameras.front.detect.fps", None, "    detect: {width: 640}  # small"),
         ("cameras.front.detect", {"fps": 1}, "    detect: {fps: 1}  # small"),
+        ("cameras.back", {"zones": {}}, "  back: {zones: {}}"),
         ("cameras.front.record.keep", "off", "      keep: 'off'"),
         ("services.enrich", False, "  enrich: false"),
         ("services.enrich.processors[0]", "best_shot", "  enrich: {processors: [best_shot]}"),
@@ -58,6 +59,34 @@ def edited(path: str, value: Any, text: str = TEXT) -> list[str]:
 )
 def test_a_setting_changes_in_its_line_and_comments_stay(path: str, value: Any, changed: str) -> None:
     assert edited(path, value)[1:] == [f"+{changed}"]
+
+
+LIST = """\
+processors:  # in this order
+  # by day
+  - brightness  # of the yard
+  # by night
+  - {blur: {level: 3}}  # soft
+  - deep:
+      level: 1  # one
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("processors[0]", "motion", "  - motion  # of the yard"),
+        ("processors[1].blur.level", 5, "  - {blur: {level: 5}}  # soft"),
+        ("processors[1]", {"sharp": {}}, "  - {sharp: {}}  # soft"),
+        ("processors[2].deep.level", 2, "      level: 2  # one"),
+        ("processors[2].deep.more", True, "      more: true"),
+    ],
+)
+def test_an_item_of_a_list_changes_in_its_line_and_the_comments_of_the_others_stay(
+    path: str, value: Any, changed: str
+) -> None:
+    assert edited(path, value, LIST)[-1] == f"+{changed}"
+    assert len(edited(path, value, LIST)) <= 2
 
 
 def test_what_is_new_gets_lines_of_its_own() -> None:

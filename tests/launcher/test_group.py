@@ -117,7 +117,7 @@ def test_a_crash_loop_opens_the_breaker_and_the_others_go_on(trial: Trial) -> No
 
     status = trial.status("bad")
     assert status.restarts == 4
-    assert "exit code 1: 5 early deaths in 30 s; tried again every 60 s" in status.reason
+    assert "exit code 1 (no luck): 5 early deaths in 30 s; tried again every 60 s" in status.reason
     assert status.log_tail == ["ERROR no luck"] * 5
     trial.until_ready("good")
     assert trial.status("good").restarts == 0

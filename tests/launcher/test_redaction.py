@@ -23,6 +23,14 @@ CANARY = "hunter2canary"
         (["x", "--key", CANARY, "--monkey", "y"], ["x", "--key", "***", "--monkey", "y"]),
         (["curl", "--password", CANARY, "-v"], ["curl", "--password", "***", "-v"]),
         ([f"--token={CANARY}", "--auth=${A}"], ["--token=***", "--auth=${A}"]),
+        (["sh", "-c", f"run --password {CANARY} -v"], ["sh", "-c", "run --password *** -v"]),
+        (["sh", "-c", f"API_KEY='{CANARY} x' run; TOKEN={CANARY};b"], ["sh", "-c", "API_KEY=*** run; TOKEN=***;b"]),
+        (["sh", "-c", "run --password ${P} --monkey y"], ["sh", "-c", "run --password ${P} --monkey y"]),
+        (
+            {"tokens": {"hub": CANARY, "old": "${T}"}, "credentials": {"a": CANARY}},
+            {"tokens": {"hub": "***", "old": "${T}"}, "credentials": {"a": "***"}},
+        ),
+        ({"jobs": {"tokens": {"max_running": 2}}}, {"jobs": {"tokens": {"max_running": 2}}}),
         ({"secrets": [CANARY, 1]}, {"secrets": ["***", "***"]}),
         ({"fps": 5, "off": None, "password": None}, {"fps": 5, "off": None, "password": None}),
     ],
@@ -32,12 +40,17 @@ def test_passwords_go_and_variables_stay(written: Any, seen: Any) -> None:
 
 
 def test_what_was_hidden_comes_back_where_it_stood() -> None:
-    written = {"source": f"rtsp://me:{CANARY}@h/1", "settings": {"password": CANARY, "a": 1}, "many": [{"token": "x"}]}
+    written: dict[str, Any] = {
+        "source": f"rtsp://me:{CANARY}@h/1",
+        "settings": {"password": CANARY, "a": 1},
+        "many": [{"token": "x"}],
+    }
+    written["settings"] |= {"tokens": {"hub": CANARY}, "line": f"run --token {CANARY}"}
 
     seen = shown(written)
     seen["settings"]["a"] = 2
 
-    assert restored(seen, written) == {**written, "settings": {"password": CANARY, "a": 2}}
+    assert restored(seen, written) == {**written, "settings": {**written["settings"], "a": 2}}
 
 
 @pytest.mark.parametrize("new", ["rtsp://***@other/1", {"password": "***"}, ["***"]])

@@ -318,6 +318,18 @@ def test_a_link_to_a_file_stays_a_link(trial: Trial, asked: Ask) -> None:
     assert yaml.safe_load(kept.read_text())["timezone"] == "Europe/Vienna"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give a file away")
+def test_a_file_that_root_changes_stays_its_owners(trial: Trial, asked: Ask) -> None:
+    trial.start_file({})
+    trial.until_ready("dispatcher")
+    path = trial.folder / "framebus.yml"
+    os.chown(path, 1_000, 1_001)
+
+    asked(change("timezone", "Europe/Vienna", asked(GetConfig()).revision))
+
+    assert (path.stat().st_uid, path.stat().st_gid) == (1_000, 1_001)
+
+
 def asked_until_done(trial: Trial, asked: Ask) -> None:
     """A reload, asked for again while the one before is under way."""
     for _ in range(100):

@@ -152,6 +152,12 @@ def test_news_that_go_forward_are_fine_also_across_a_restart_of_their_publisher(
     assert check.held == {"job_state/export/": (2, 1)}
 
 
+def test_a_state_of_a_life_before_is_stale() -> None:
+    check = heard((2, 1, board()), (1, 9, board()))
+
+    assert check.stale == ["job_state/export/ of life 1 after that of 2"]
+
+
 def test_an_older_number_of_the_same_publisher_is_stale() -> None:
     check = heard((1, 9, board()), (1, 8, board()))
 

@@ -69,9 +69,7 @@ class Archive:
     def add(self, event: EndedObject, shot: Shot | None) -> None:
         """Keep an ended object; never waits."""
         with self._changed:
-            if len(self._waiting) >= MAX_WAITING:
-                self._waiting.popleft()
-                self._count("dropped.event")
+            self._make_room(MAX_WAITING - 1)
             if shot is not None and sum(entry.shot is not None for entry in self._waiting) >= MAX_PICTURES:
                 shot = None
                 self._count("dropped.picture")
@@ -138,7 +136,13 @@ class Archive:
         finally:
             with self._changed:
                 self._waiting.extendleft(reversed(waiting))
+                self._make_room(MAX_WAITING)
                 self._open = opened | self._open
+
+    def _make_room(self, most: int) -> None:
+        while len(self._waiting) > most:
+            self._waiting.popleft()
+            self._count("dropped.event")
 
     def _note_failure(self, error: OSError) -> None:
         self._count("errors.events")

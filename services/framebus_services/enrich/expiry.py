@@ -5,6 +5,7 @@ from pathlib import Path
 
 from framebus.clock import Clock
 from framebus.events import day_of, events_folder, start_of
+from framebus.retention import read_keep_s
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,19 @@ class Expiry:
         if not self._is_clock_trusted():
             return 0
         deleted = 0
-        for camera, keep_s in list(self._keep_s.items()):
+        for camera, keep_s in {**self._removed(), **self._keep_s}.items():
             old_s = self._clock.wall_s() - keep_s
             for path in _files(events_folder(self._data, camera)):
                 if (ended_s := _latest_s(path)) is not None and ended_s < old_s:
                     path.unlink(missing_ok=True)
                     deleted += 1
         return deleted
+
+    def _removed(self) -> dict[str, float]:
+        """Cameras that nobody told of, with how long their recordings were last to be kept: the configuration of
+        before this process had them."""
+        names = [path.name for path in _files(self._data / "events") if path.is_dir()]
+        return {name: read_keep_s(self._data, name) for name in names if name not in self._keep_s}
 
     def _is_clock_trusted(self) -> bool:
         offset_s = self._clock.wall_s() - self._clock.boot_s()

@@ -186,7 +186,8 @@ class Enrich:
         changed = news.decode()
         if isinstance(changed, ConfigChanged):
             if changed.section == "cameras":
-                self._take_cameras(cameras_of(changed))
+                known_keep_s = {name: camera.keep_s for name, camera in self._cameras.items()}
+                self._take_cameras(cameras_of(changed, known_keep_s))
             self._host.update_config(news.topic, msgspec.msgpack.decode(changed.value))
 
     def _take_cameras(self, cameras: dict[str, EnrichedCamera]) -> None:

@@ -100,7 +100,8 @@ class Copier:
         pace: Pace,
     ) -> None:
         tick_s = float(time_base(video))
-        whole_s = float(self._wanted.exact_until_s - self._origin_s)
+        # A precise clip that ends before its first picture has no length; that it is empty is told in the end.
+        whole_s = max(tick_s, float(self._wanted.exact_until_s - self._origin_s))
         middle_s = float((self._wanted.exact_start_s + self._wanted.exact_until_s) / 2 - self._origin_s)
         is_first, share = True, 0.0
         for packet in packets(container, [container.streams[index] for index in lanes], source.segment):

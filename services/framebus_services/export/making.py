@@ -13,7 +13,7 @@ from framebus_services.export.made import Made, Maker, Range
 from framebus_services.export.pace import Pace
 from framebus_services.export.params import ExportParams, Mode, OnChange
 from framebus_services.export.presets import PRESETS, TIMELAPSE
-from framebus_services.export.survey import Survey, change_text, has_same_sound
+from framebus_services.export.survey import Survey, change_text, has_same_sound, loses_sound
 from framebus_services.export.timelapse import InstantTimelapse, Timelapse
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 MAX_PARTS = 15
 """a job hands in at most 16 files, one of them the thumbnail"""
 SHORT_S = 0.5
+SOUND_TEXT = "sound is left out: a part of the range has none, or another kind of it"
 
 
 class Making:
@@ -42,7 +43,8 @@ class Making:
             raise WorkError(FailKind.PERMANENT, f"{text}, or set on_change=encode")
         self._is_encoded = is_encoded
         self.step = "encoding" if is_encoded else "copying"
-        self.warnings: list[str] = []
+        wants_sound = params.mode is not Mode.TIMELAPSE
+        self.warnings: list[str] = [SOUND_TEXT] if wants_sound and any(map(loses_sound, runs)) else []
         start_s, until_s = params.range_s()[0], found.cover.end_s
         self.ranges = [
             Range(
@@ -50,7 +52,7 @@ class Making:
                 sources=run,
                 start_s=start_s if number == 0 else max(start_s, run[0].start_s),
                 until_s=min(until_s, run[-1].end_s),
-                with_audio=has_same_sound(run) and params.mode is not Mode.TIMELAPSE,
+                with_audio=wants_sound and has_same_sound(run),
                 skips_broken=params.allow_gaps,
             )
             for number, run in enumerate(runs)

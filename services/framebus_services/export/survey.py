@@ -48,6 +48,11 @@ def has_same_sound(sources: list[Source]) -> bool:
     return sources[0].audio is not None and len({source.audio for source in sources}) == 1
 
 
+def loses_sound(sources: list[Source]) -> bool:
+    """Whether some segments have sound that one file cannot hold."""
+    return not has_same_sound(sources) and any(source.audio is not None for source in sources)
+
+
 def survey(data: Path, params: ExportParams, now_at_s: float, pace: Pace) -> Survey:
     """Look into the segments of the range; raises WorkError when they make no clip."""
     start_s, end_s = params.range_s()

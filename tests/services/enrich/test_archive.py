@@ -1,8 +1,10 @@
 """Ended objects on disk: lines and pictures, torn lines, a disk that fails, what a crash left, and what is too old."""
 
 import dataclasses
+import errno
 import logging
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from framebus.clock import FakeClock
 from framebus.events import EndedObject, day_file, events_folder, list_events, make_id, read_events
 from framebus.messages import Box
+from framebus.retention import write_keep
 from framebus_services.enrich import archive as archive_module
 from framebus_services.enrich.archive import MAX_PICTURES, MAX_WAITING, Archive
 from framebus_services.enrich.expiry import PERIOD_S, TRUST_S, Expiry
@@ -160,8 +163,28 @@ def test_what_waits_for_the_disk_is_bounded_and_what_goes_is_counted(desk: Desk)
     for number in range(MAX_WAITING + 10):
         desk.archive.add(event_at(number=number), SHOT)
 
-    assert desk.counters["dropped.event"] >= 9
+    wait_until(lambda: desk.counters["dropped.event"] >= 9, "the oldest are dropped")
     assert desk.counters["dropped.picture"] >= MAX_WAITING - 2 * MAX_PICTURES
+
+
+def test_what_came_while_the_disk_was_tried_is_bounded_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, may_fail = threading.Event(), threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        tried.set()
+        may_fail.wait(5.0)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "mkdir", hang)
+    for number in range(MAX_WAITING):
+        desk.archive.add(event_at(number=number), None)
+    assert tried.wait(5.0)
+    for number in range(MAX_WAITING):
+        desk.archive.add(event_at(number=number), None)
+    may_fail.set()
+    desk.archive.stop()
+
+    assert desk.counters["dropped.event"] == MAX_WAITING
 
 
 def test_a_picture_that_cannot_be_written_costs_no_line(desk: Desk) -> None:
@@ -263,3 +286,13 @@ def test_a_day_is_read_in_the_order_of_its_lines(desk: Desk) -> None:
     desk.archive.stop()
 
     assert [event.id[-1] for event in read_events(day_file(desk.data, "front", NOW_S))] == ["3", "1", "2"]
+
+
+def test_the_pictures_of_a_camera_that_is_configured_no_more_grow_old_as_its_recordings(desk: Desk) -> None:
+    old, new = old_and_new(desk)
+    write_keep(desk.data, "front", "2h")
+    expiry = Expiry(desk.data, {"back": 60.0}, desk.clock)
+    desk.clock.advance(TRUST_S)
+
+    assert expiry.step() == len(old)
+    assert set(os.listdir(desk.folder)) == new

@@ -293,3 +293,16 @@ def test_cameras_that_cannot_be_read_change_nothing_and_are_counted(folder: Path
 
     assert yard.phases.count(Phase.START) == 1
     assert any("malformed" in name or "errors" in name for name in yard.bus.stats.counters)
+
+
+def test_a_variable_in_one_camera_does_not_keep_new_zones_from_another(folder: Path) -> None:
+    yard = Yard(folder)
+    written = {
+        "back": {"source": "b", "record": {"keep": "${KEEP}"}},
+        "front": {"source": "a", "zones": {"left": LEFT}},
+    }
+
+    yard.bus.deliver(ConfigChanged(section="cameras", revision=2, value=Raw(codec.encode(written))))
+    yard.show(*PASSING)
+
+    assert yard.told[0].zones == ["left"]

@@ -72,6 +72,7 @@ def test_sound_that_only_some_segments_have_is_left_out(data: Path, rich_video: 
     made = make_clip(data, START_S, START_S + 12.0)
 
     assert not made.result.has_audio
+    assert made.result.warnings == ["sound is left out: a part of the range has none, or another kind of it"]
     assert frames_of(made.path) == list(range(120))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from framebus.runner import WorkError
 from media import packets_of
 from services.export.clipping import make_clip
 from services.export.looking import edit_lists, look
@@ -81,3 +82,10 @@ def test_the_thumbnail_of_a_precise_clip_shows_nothing_hidden(data: Path, rich_v
     picture = look(made.report.temps[made.files[0]]).numbers
     assert set(picture) <= set(shown.numbers)
     assert len(picture) == 1
+
+
+def test_a_precise_clip_between_two_pictures_is_refused_as_empty(data: Path, video: Path) -> None:
+    record(data, video)
+
+    with pytest.raises(WorkError, match="no picture in the range"):
+        make_clip(data, START_S + 3.12, START_S + 3.2, precise=True)
