@@ -357,6 +357,31 @@ def failed(error: WorkError) -> ToyOutput:
     raise error
 
 
+def test_a_failure_whose_text_holds_halves_of_characters_is_told_and_the_worker_goes_on(
+    group: Group, employ: Employ
+) -> None:
+    steps: list[str] = []
+
+    def work(params: ToyParams, report: Report) -> ToyOutput:
+        name = os.fsdecode(b"caf\xe9.mp4")
+        report(f"reading {name}", 10.0)
+        steps.append(report.told[0])
+        if params.text == "bad":
+            raise WorkError(FailKind.PERMANENT, f"cannot read {name}")
+        return Output(ToyResult())
+
+    hands = employ(work)
+    bad_id = group.submit({"text": "bad"}).id
+
+    bad = group.wait_for(bad_id, JobState.FAILED)
+    group.wait_for(group.submit().id, JobState.SUCCEEDED)
+
+    assert bad.error is not None
+    assert bad.error.message == "cannot read caf?.mp4"
+    assert steps == ["reading caf?.mp4"] * 2
+    assert hands.worker.is_healthy()
+
+
 def test_as_many_jobs_run_at_a_time_as_there_are_slots(group: Group, employ: Employ) -> None:
     both = threading.Barrier(2, timeout=LIMIT_S)
 
