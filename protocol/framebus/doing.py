@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Raw, Struct
 
 from framebus import codec
-from framebus.errors import ErrorCode, MalformedError
+from framebus.errors import ErrorCode, MalformedError, sound
 from framebus.jobs import MAX_ERROR_CHARACTERS, MAX_RESULT_BYTES
 from framebus.messages import Message
 from framebus.redact import redact
@@ -59,12 +59,13 @@ def do(runner: AnyJobRunner, job: LeasedJob, report: Report) -> Ending:
     except Stopped as stopped:
         ending = Halted(reason=stopped.reason)
     except WorkError as error:
-        log.warning("job %s: %s: %s", job.id, error.kind.value, error)
-        ending = Failed(kind=error.kind, message=str(error), code=error.code, retry_after_s=error.retry_after_s)
+        text = sound(str(error))
+        log.warning("job %s: %s: %s", job.id, error.kind.value, text)
+        ending = Failed(kind=error.kind, message=text, code=error.code, retry_after_s=error.retry_after_s)
     except (Exception, SystemExit) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             log.warning("job %s: %s", job.id, error)
-            ending = Failed(kind=FailKind.NO_SPACE, message=f"disk full: {error}")
+            ending = Failed(kind=FailKind.NO_SPACE, message=sound(f"disk full: {error}"))
         else:
             log.exception("job %s failed", job.id)
             ending = Failed(kind=FailKind.TRANSIENT, message=repr(error), code=ErrorCode.INTERNAL)

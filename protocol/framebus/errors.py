@@ -89,3 +89,8 @@ class DeadlineError(RefusedError):
         super().__init__(
             ErrorCode.DEADLINE, f"no answer from {service} to {method} within {deadline_s:.1f} s; is the group running?"
         )
+
+
+def sound(text: str) -> str:
+    """The text as it can be sent: names of files may hold halves of characters."""
+    return text.encode(errors="replace").decode()

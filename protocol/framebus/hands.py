@@ -10,6 +10,7 @@ from framebus.bus import Bus
 from framebus.doing import Ending, Failed, do, request_of
 from framebus.errors import ConfigError, ErrorCode, ExitCode, FramebusError, MalformedError, RefusedError
 from framebus.job_process import JobProcess
+from framebus.jobs import MAX_ERROR_CHARACTERS
 from framebus.messages import JobView, Message
 from framebus.outage import Outage
 from framebus.report import Report, StopReason
@@ -150,8 +151,9 @@ class Worker:
                 log.error("job %s: %s", job.id, ending.message)
                 self._bus.call_soon(lambda: self._bus.stats.count(f"crashes.{job.type}"))
             request = request_of(ending, job)
-            if request is not None:
-                self._tell(report, request)
+            refusal = None if request is None else self._tell(report, request)
+            if refusal is not None:  # it counts as running still: asked for work, the dispatcher would give it again
+                self._tell(report, _refused(job, refusal))
         finally:
             report.remove_temps()
             is_done.set()
@@ -160,27 +162,31 @@ class Worker:
             del self._at_work[job.id, job.fence]
             beater.join()
 
-    def _tell(self, report: Report, request: Request[Message]) -> None:
-        """Hand in the end of a job. A dispatcher that is away, or cannot write, is asked again; a refusal ends it."""
+    def _tell(self, report: Report, request: Request[Message]) -> RefusedError | None:
+        """Hand in the end of a job; returns why it was not taken.
+
+        A dispatcher that is away, or cannot write, is asked again; a job that is another's or cancelled is let go.
+        """
         report.is_working = False
         while report.stop_reason is not StopReason.LOST:
             try:
                 self._bus.ask("dispatcher", request, ANSWER_S)
                 self._outage.back()
-                return
+                return None
             except MalformedError as error:
                 log.warning("job %s: %s", report.job.id, error)
-                return
+                return None
             except RefusedError as error:
                 if error.code is not ErrorCode.DEADLINE:
                     is_known = error.code in (ErrorCode.CANCELLED, ErrorCode.LOST)  # somebody's wish, or another's turn
                     log.log(logging.INFO if is_known else logging.WARNING, "job %s: %s", report.job.id, error)
                     if error.retry_after_s is None:
-                        return
+                        return None if is_known else error
                 if self._is_stopping.wait(_wait_s(error)):
-                    return
+                    return None
                 if error.code is ErrorCode.DEADLINE:
                     self._outage.away(error)
+        return None
 
     def _beat(self, report: Report, is_done: threading.Event) -> None:
         """Renew the lease while the work goes on, and learn when it must stop."""
@@ -246,6 +252,13 @@ def _are_isolated(runners: Sequence[AnyJobRunner | type[AnyJobRunner]]) -> bool:
 def _in_thread(runners: dict[str, AnyJobRunner | type[AnyJobRunner]], context: RunnerContext) -> Hands:
     made = {name: runner(context) if isinstance(runner, type) else runner for name, runner in runners.items()}
     return {name: partial(do, runner) for name, runner in made.items()}
+
+
+def _refused(job: LeasedJob, refusal: RefusedError) -> JobFailed:
+    """The end of a job whose end was refused: what it made is not right, and would not be the next time."""
+    kind = FailKind.TRANSIENT if refusal.code is ErrorCode.INTERNAL else FailKind.PERMANENT
+    text = f"its end was refused: {refusal.message}"[:MAX_ERROR_CHARACTERS]
+    return JobFailed(id=job.id, fence=job.fence, kind=kind, message=text, code=refusal.code)
 
 
 def _wait_s(error: FramebusError) -> float:

@@ -47,8 +47,9 @@ class JobEvent(StrEnum):
     """permanent, no_source, or one transient failure too many"""
     CRASH = "crash"
     """the process that did the job died of something that only its own work can do: SIGSEGV, SIGABRT, SIGBUS, SIGFPE,
-    SIGILL, SIGSYS, SIGTRAP, an exit code that is not 0, or SIGKILL by a kernel that was out of memory; each job in its
-    hands is blamed, and leased alone from then on, so that an innocent neighbour is blamed once and never again"""
+    SIGILL, SIGSYS, SIGTRAP, its own timers, limits on it, an exit code that is not 0, or SIGKILL by a kernel that was
+    out of memory; each job in its hands is blamed, and leased alone from then on, so that an innocent neighbour is
+    blamed once and never again"""
     KILLED = "killed"
     """SIGKILL, nobody knows by whom, while the process had no other job: waits longer from time to time, and counts
     towards `MAX_KILLS` only"""
@@ -151,7 +152,7 @@ def find_move(
         return None
     if (move.crashes and crashes + move.crashes >= MAX_CRASHES) or (move.kills and kills + move.kills >= MAX_KILLS):
         return replace(move, to=_DEAD, attempt=0)
-    if move.to is JobState.RETRYING and failures + move.failures >= max_failures:
+    if move.failures and move.to is JobState.RETRYING and failures + move.failures >= max_failures:
         return replace(move, to=_FAILED)
     return move
 

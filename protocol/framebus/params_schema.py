@@ -48,7 +48,7 @@ def _compile(schema: dict[str, Any]) -> Check:
             path = "$" + str(error.name or "data").removeprefix("data")
             rule = str(error.message).removeprefix(str(error.name)).strip()
             raise RefusedError(ErrorCode.BAD_REQUEST, f"params: {rule} - at `{path}`") from None
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # infinity has no multiples
             raise RefusedError(ErrorCode.BAD_REQUEST, f"params: {error}") from None
 
     return check

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from framebus.errors import FramebusError
+from framebus.errors import FramebusError, sound
 from framebus.requests import LeasedJob
 
 MAX_STEP_CHARACTERS = 100
@@ -65,7 +65,7 @@ class Report:
         self.reported_s = self._clock_s()
         eta_s = min(max(0.0, eta_s), MAX_ETA_S) if eta_s is not None and math.isfinite(eta_s) else None
         percent = percent if math.isfinite(percent) else 0.0
-        told = (step[:MAX_STEP_CHARACTERS], min(100.0, max(percent, self.told[1])), eta_s)
+        told = (sound(step)[:MAX_STEP_CHARACTERS], min(100.0, max(percent, self.told[1])), eta_s)
         if told != self.told:
             self.told = told
             self.news.set()

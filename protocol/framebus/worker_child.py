@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from framebus.errors import ExitCode
+from framebus.errors import ExitCode, sound
 from framebus.importable import load_importable
 from framebus.worker_line import (
     Begin,
@@ -179,12 +179,7 @@ def _raised(number: int, error: BaseException) -> Raised:
     except Exception as second:  # noqa: BLE001  an error with a broken text is still one
         message = f"its text can't be told: {type(second).__name__}"
     text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK_CHARACTERS:]
-    return Raised(number, type(error).__qualname__, _sound(message[:MAX_MESSAGE_CHARACTERS]), _sound(text))
-
-
-def _sound(text: str) -> str:
-    """Text that can be encoded: names of files may hold halves of characters."""
-    return text.encode(errors="replace").decode()
+    return Raised(number, type(error).__qualname__, sound(message[:MAX_MESSAGE_CHARACTERS]), sound(text))
 
 
 def task_type(work: Callable[..., Any]) -> Any:

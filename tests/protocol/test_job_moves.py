@@ -177,3 +177,11 @@ def test_a_type_that_is_asked_to_rest_counts_no_failure_of_the_job() -> None:
     move = move_of(Job(JobState.RUNNING, failures=MAX_FAILURES - 1), JobEvent.FAIL_RATE_LIMITED)
 
     assert move == Move(to=JobState.RETRYING)
+
+
+@pytest.mark.parametrize("event", [JobEvent.FAIL_RATE_LIMITED, JobEvent.FAIL_NO_SPACE, JobEvent.KILLED])
+def test_what_counts_no_failure_ends_no_job_though_a_reload_has_lowered_the_limit(event: JobEvent) -> None:
+    move = find_move(JobState.RUNNING, event, is_flagged=False, failures=4, max_failures=2)
+
+    assert move is not None
+    assert move.to is JobState.RETRYING

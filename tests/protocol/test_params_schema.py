@@ -43,6 +43,16 @@ def test_params_that_do_not_fit_are_refused_with_their_path(params: object, path
     assert code_of(caught) is ErrorCode.BAD_REQUEST
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_what_is_no_number_is_refused_where_a_multiple_is_asked_for(number: float) -> None:
+    check = compile_schemas({"mine": {"properties": {"x": {"multipleOf": 0.5}}}})["mine"]
+
+    with pytest.raises(RefusedError, match="cannot convert") as caught:
+        check(bytes(raw({"x": number})))
+
+    assert code_of(caught) is ErrorCode.BAD_REQUEST
+
+
 def test_params_that_fit_pass_and_are_not_changed() -> None:
     schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "camera": {"type": "string", "default": "back"}}}
     params = bytes(raw({"camera": "front", "range": {"seconds": 1.5}, "tags": []}))

@@ -314,6 +314,74 @@ def test_a_file_that_is_not_what_it_should_be_is_not_published(group: Group, emp
     wait_until(lambda: list(group.exports.iterdir()) == [])
 
 
+@pytest.mark.parametrize(
+    ("ending", "code", "text"),
+    [
+        (lambda report: made(report, "../clip.mp4"), ErrorCode.BAD_REQUEST, "not inside the exports folder"),
+        (lambda report: made(report, "a.mp4", "a.mp4"), ErrorCode.BAD_REQUEST, "two files cannot have one name"),
+        (
+            lambda _: failed(WorkError(FailKind.RATE_LIMITED, "wait", retry_after_s=-1.0)),
+            ErrorCode.BAD_REQUEST,
+            "retry_after_s",
+        ),
+    ],
+)
+def test_what_the_dispatcher_refuses_is_not_done_again_and_again(
+    group: Group, employ: Employ, ending: Callable[[Report], ToyOutput], code: ErrorCode, text: str
+) -> None:
+    runs: list[int] = []
+
+    def work(_: ToyParams, report: Report) -> ToyOutput:
+        runs.append(report.job.fence)
+        return ending(report)
+
+    employ(work)
+    job_id = group.submit().id
+
+    view = group.wait_for(job_id, JobState.FAILED)
+
+    assert runs == [1]
+    assert view.error is not None
+    assert view.error.code == code
+    assert text in view.error.message
+    assert temps(group.exports) == []
+
+
+def made(report: Report, *files: str) -> ToyOutput:
+    for file in files:
+        report.temp(file)
+    return Output(ToyResult(), files=files)
+
+
+def failed(error: WorkError) -> ToyOutput:
+    raise error
+
+
+def test_a_failure_whose_text_holds_halves_of_characters_is_told_and_the_worker_goes_on(
+    group: Group, employ: Employ
+) -> None:
+    steps: list[str] = []
+
+    def work(params: ToyParams, report: Report) -> ToyOutput:
+        name = os.fsdecode(b"caf\xe9.mp4")
+        report(f"reading {name}", 10.0)
+        steps.append(report.told[0])
+        if params.text == "bad":
+            raise WorkError(FailKind.PERMANENT, f"cannot read {name}")
+        return Output(ToyResult())
+
+    hands = employ(work)
+    bad_id = group.submit({"text": "bad"}).id
+
+    bad = group.wait_for(bad_id, JobState.FAILED)
+    group.wait_for(group.submit().id, JobState.SUCCEEDED)
+
+    assert bad.error is not None
+    assert bad.error.message == "cannot read caf?.mp4"
+    assert steps == ["reading caf?.mp4"] * 2
+    assert hands.worker.is_healthy()
+
+
 def test_as_many_jobs_run_at_a_time_as_there_are_slots(group: Group, employ: Employ) -> None:
     both = threading.Barrier(2, timeout=LIMIT_S)
 

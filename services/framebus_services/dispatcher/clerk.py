@@ -228,10 +228,9 @@ class Clerk:
         dues += self._unpublished.values()
         if (ready_s := self._ledger.next_ready_s()) is not None:
             dues.append(ready_s)
-        if (house_s := self._house.next_due_s(has_parked=bool(self._parked))) is not None:
-            dues.append(house_s)
+        dues.append(self._house.next_due_s(has_parked=bool(self._parked)))
         least_s = AGAIN_S if self._has_failed else 0.0
-        return min(IDLE_S, max(least_s, min(dues) - self._clock.boot_s())) if dues else IDLE_S
+        return min(IDLE_S, max(least_s, min(dues) - self._clock.boot_s()))
 
     def _next_due_s(self) -> float | None:
         due_s = self._ledger.next_due_s()

@@ -17,6 +17,9 @@ OWN_DOING = frozenset(
         signal.SIGTRAP,
         signal.SIGXCPU,
         signal.SIGXFSZ,
+        signal.SIGALRM,
+        signal.SIGVTALRM,
+        signal.SIGPROF,
     }
 )
 """signals that come from what a process does; all others are sent by somebody"""

@@ -42,14 +42,14 @@ class Housekeeping:
         self._room_s = self._sweep_s = clock.boot_s()
         self._forget_s = clock.boot_s() + FIRST_S
 
-    def next_due_s(self, *, has_parked: bool) -> float | None:
-        """Boot time at which there is something to do that cannot wait for a minute."""
-        dues = []
+    def next_due_s(self, *, has_parked: bool) -> float:
+        """Boot time at which there is something to do, as soon as nothing waits."""
+        dues = [self._forget_s]  # or who asks each few seconds would put it off for ever
         if self._ledger.has_leftovers:
             dues.append(self._sweep_s)
         if not self._room.has_reserve or (has_parked and self._room.is_low()):
             dues.append(max(self._room_s, self._clock.boot_s() + ROOM_PERIOD_S))
-        return min(dues, default=None)
+        return min(dues)
 
     def keep_room(self) -> None:
         """Make the reserve again, once there is space."""

@@ -34,6 +34,9 @@ from framebus_services.dispatcher.room import Room
 PROMISED_SHARE = 2
 """times the places of a queue are promised to those who are turned away; beyond, they are told as the last of these"""
 
+CHECKS_S = 3.0
+"""for the checks of one batch; a clip of a whole day takes 50 ms to check"""
+
 REMEMBERED_S = 5.0
 """after the time that was told: who comes then and finds no place is the next"""
 
@@ -64,7 +67,7 @@ class Users:
     def submit_batch(self, batch: SubmitBatch, request_id: bytes) -> BatchAccepted:
         """Take what can be taken, or nothing when the new jobs do not all fit."""
         requests = [replace(item.job, id=item.job.id or _item_id(request_id, n)) for n, item in enumerate(batch.items)]
-        checked = [self._checked(request) for request in requests]
+        checked = self._check_all(requests)
         new = {request.id: request.type for request, found in zip(requests, checked, strict=True) if _is_new(found)}
         for kind, count in Counter(new.values()).items():
             self._refuse_unless_fit(kind, count, request_id)
@@ -73,6 +76,20 @@ class Users:
         rows = zip(batch.items, requests, checked, strict=True)
         answers = [self._item(n, item, request, found) for n, (item, request, found) in enumerate(rows)]
         return BatchAccepted(items=answers)
+
+    def _check_all(self, requests: list[SubmitJob]) -> list[JobAccepted | RefusedError | str | None]:
+        """As `_checked`, for as long as all others can wait: meanwhile no job is leased, and no file gets its name."""
+        clock = self._ledger.clock
+        end_s = clock.boot_s() + CHECKS_S
+        checked: list[JobAccepted | RefusedError | str | None] = []
+        for request in requests:
+            if clock.boot_s() > end_s:
+                text = (
+                    f"within {CHECKS_S:.0f} s {len(checked)} of these {len(requests)} jobs could be checked; none was"
+                )
+                raise RefusedError(ErrorCode.TOO_LARGE, f"{text} taken: send fewer at once")
+            checked.append(self._checked(request))
+        return checked
 
     def _checked(self, request: SubmitJob) -> JobAccepted | RefusedError | str | None:
         """The known job, why it is refused, or the camera of a new one."""

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from framebus.errors import ErrorCode, RefusedError
+from framebus.jobs import CheckContext, JobType
 from framebus.messages import JobState
 from framebus.requests import MAX_ROWS, BatchAccepted, BatchItem, SubmitBatch, SubmitJob
 from framebus.settings import QueuePolicy
-from services.dispatcher.ledgers import World, code_of, raw
+from services.dispatcher.ledgers import ClipParams, World, code_of, raw
 
 REQUEST_ID = bytes(range(16))
 ID = "0123456789abcdef0123456789abcdef"
@@ -133,6 +134,22 @@ def test_cancelling_a_case_cancels_what_waits_and_runs_and_keeps_the_order_of_th
     assert world.state(done.id) is JobState.SUCCEEDED
     line = [job.id for slot in (1, 2) if (job := world.lease("other", slot=slot)) is not None]
     assert line == [ids[0], ids[2]]
+
+
+def test_a_batch_that_takes_too_long_to_check_is_refused_whole_before_others_wait_long(world: World) -> None:
+    def check(_: ClipParams, __: CheckContext) -> None:
+        world.clock.advance(0.05)
+
+    world.admission._types["slow"] = JobType(name="slow", params=ClipParams, check=check)
+    begun_s = world.clock.boot_s()
+
+    with pytest.raises(RefusedError, match="within 3 s 61 of these 500 jobs could be checked") as caught:
+        submit(world, *[item(kind="slow", camera="front", seconds=1.0) for _ in range(MAX_ROWS)])
+
+    assert code_of(caught) is ErrorCode.TOO_LARGE
+    assert world.clock.boot_s() - begun_s < 3.1
+    assert world.ledger.active_jobs() == []
+    assert len(submit(world, *[item(kind="slow", camera="front", seconds=1.0) for _ in range(10)]).items) == 10
 
 
 def test_a_case_that_is_cancelled_again_changes_nothing(world: World) -> None:

@@ -584,6 +584,30 @@ def test_in_idle_time_jobs_that_ended_long_ago_are_forgotten_bit_by_bit_and_the_
     desk.world.close()
 
 
+def test_jobs_that_ended_long_ago_are_forgotten_though_somebody_asks_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FIRST_S": 0.5, "KEPT_S": 0.0}.items():
+        monkeypatch.setattr(housekeeping, name, value)
+    desk = Desk(tmp_path)
+    desk.world.cancel(desk.world.submit().id)
+
+    def ask() -> bool:
+        promise = desk.promise()
+        desk.clerk.put_read(lambda: desk.world.users.queue("mine"), promise)
+        desk.wait(promise)
+        return bool(desk.counts)
+
+    desk.clerk.start()
+    end_s = time.monotonic() + LIMIT_S
+    while not ask() and time.monotonic() < end_s:
+        pass
+
+    assert desk.counts == [{}]
+    desk.clerk.stop()
+    desk.world.close()
+
+
 def test_a_batch_that_could_not_be_written_is_counted(desk: Desk) -> None:
     desk.clerk.start()
     desk.store.faults = [full()]

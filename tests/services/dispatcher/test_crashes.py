@@ -14,7 +14,7 @@ import pytest
 from framebus.errors import ErrorCode
 from framebus.jobs import MAX_CRASHES, MAX_KILLS, JobEvent
 from framebus.messages import JobState
-from framebus.requests import FailKind, LeasedJob
+from framebus.requests import FailKind, JobFailed, LeasedJob
 from framebus.settings import QueuePolicy
 from framebus_services.dispatcher.crashes import OWN_DOING, OomWatch, oom_kills, verdict
 from services.dispatcher.ledgers import World
@@ -175,6 +175,21 @@ def test_a_killed_job_waits_longer_each_time_so_that_its_worker_is_not_given_up(
 def test_signals_that_only_somebody_else_sends_are_no_fault_of_the_job(death: signal.Signals) -> None:
     assert verdict(death, None, is_alone=True, was_out_of_memory=False) is JobEvent.VOID
     assert death not in OWN_DOING
+
+
+@pytest.mark.parametrize("death", [signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF])
+def test_a_job_that_dies_of_its_own_timer_is_dead_after_three_and_does_not_come_again_for_ever(
+    world: World, death: signal.Signals
+) -> None:
+    job_id = world.submit().id
+
+    for _ in range(MAX_CRASHES):
+        job = world.lease(isolated=True)
+        assert job is not None
+        failed = JobFailed(id=job.id, fence=job.fence, kind=FailKind.CRASH, message="crashed", signal=death)
+        world.commit(lambda failed=failed: world.workers.fail(failed))
+
+    assert world.state(job_id) is JobState.DEAD
 
 
 def test_a_kernel_that_ran_out_of_memory_before_the_lease_or_long_ago_blames_nobody(world: World) -> None:
