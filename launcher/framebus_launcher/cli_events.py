@@ -60,7 +60,7 @@ def events(
     elif found:
         _print_table(console, found, folder)
     else:
-        console.print(f"{camera}: no object has ended in the last {last}")
+        console.print(f"{camera}: no object{f' of zone {zone}' if zone else ''} has ended in the last {last}")
 
 
 def _folder_of(camera: str, config: Path | None, data: Path | None) -> tuple[Path, dict[str, list[str]] | None]:

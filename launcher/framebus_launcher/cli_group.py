@@ -31,6 +31,7 @@ from framebus_launcher.output import cameras_table, is_terminal, make_console, s
 from framebus_launcher.reload import summary
 from framebus_launcher.schema import make_schema
 from framebus_launcher.spawner import search_path
+from framebus_launcher.words import counted
 
 DOWN_LIMIT_S = 12.0
 SERVICE_LIMIT_S = 20.0
@@ -222,7 +223,8 @@ def check(
     first = ConfigFile(config, data=data, run=run).first
     for warning in first.warnings:
         console.print(f"warning: {warning}", style="yellow")
-    console.print(f"the configuration is fine: {len(first.settings.cameras)} cameras, {len(first.rows)} processes")
+    cameras = counted(len(first.settings.cameras), "camera")
+    console.print(f"the configuration is fine: {cameras}, {counted(len(first.rows), 'process', 'processes')}")
     for row in first.rows:
         console.print(f"  {row.name}")
     place = first.place

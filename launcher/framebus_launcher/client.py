@@ -8,13 +8,14 @@ import typer
 
 from framebus import codec, requests
 from framebus.clock import SystemClock
-from framebus.errors import ErrorCode, RefusedError
+from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
 from framebus.requests import GetJob, ListJobs, ListServices, Request, Services
 from framebus.transport import Line
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
+from framebus_launcher.lock import find_launchers
 
 A = TypeVar("A", bound=Message)
 
@@ -45,7 +46,12 @@ class GroupClient:
     def ask_raw(self, service: str, method: str, body: bytes, deadline_s: float = 5.0) -> tuple[bytes, bytes | None]:
         """Body and blob of any method's answer; raises RefusedError, at once for a service that is not there."""
         self._check_door(service)
-        return self._line.caller.call(service, method, body, deadline_s)
+        try:
+            return self._line.caller.call(service, method, body, deadline_s)
+        except DeadlineError:
+            if service == "launcher" and not find_launchers(self.place.run):  # its socket outlives a kill
+                raise nobody_runs(self.place, "; the last launcher died") from None
+            raise
 
     def find_job(self, text: str) -> JobView:
         """The job whose id begins, or else ends, with these digits; of the newest 500 first, then of those before.
@@ -116,6 +122,11 @@ def find_group(run: Path | None) -> Place:
     """Where the group lives; raises RefusedError when none does."""
     place = Place.at(run)
     if not any((place.run / door).exists() for door in ("sub", "req.launcher")):
-        text = f"no group runs in {place.run}; start one with: {command_name()} up  (or name its folder with --run)"
-        raise RefusedError(ErrorCode.UNAVAILABLE, text)
+        raise nobody_runs(place)
     return place
+
+
+def nobody_runs(place: Place, why: str = "") -> RefusedError:
+    """What to say where no group lives, or no longer."""
+    mend = f"start one with: {command_name()} up  (or name its folder with --run)"
+    return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -27,6 +27,7 @@ JOB_STYLES = {
     JobState.RETRYING: "yellow",
     JobState.CANCELLED: "dim",
 }
+_AT_WORK = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING)
 _SERVICE_STYLES = {
     ServiceState.SUSPECTED: "yellow",
     ServiceState.RESTARTING: "yellow",
@@ -65,7 +66,8 @@ def job_line(job: JobView, digits: int = MIN_DIGITS) -> Text:
     if job.state is JobState.RETRYING and job.next_try_at_s is not None:
         line.append(f"  again {soon(job.next_try_at_s, time.time())}", "yellow")
     if job.error is not None and job.state not in (JobState.SUCCEEDED, JobState.CANCELLED):
-        line.append(f"  {error_text(job)}", JOB_STYLES.get(job.state, "yellow"))
+        before = "before this try: " if job.state in _AT_WORK else ""  # else it reads as if this try had failed
+        line.append(f"  {before}{error_text(job)}", JOB_STYLES.get(job.state, "yellow"))
     if job.state is JobState.SUCCEEDED:
         line.append("".join(f"  {name}" for name in files_of(job)[-1:]))
     return line
@@ -132,7 +134,17 @@ def size(number: float) -> str:
 
 
 def services_table(services: Iterable[ServiceStatus]) -> Table:
-    table = text_table("service", "state", "pid", "restarts", "cpu", "memory", "")
+    services = list(services)
+    table = text_table(
+        "service",
+        "state",
+        "pid",
+        "restarts",
+        "cpu",
+        "memory",
+        "",
+        one_line=not any(status.reason for status in services),
+    )
     for status in services:
         note = status.reason
         if status.back_after_s is not None and not note:
@@ -142,8 +154,8 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
             Text(status.state.value, _SERVICE_STYLES.get(status.state, "")),
             str(status.pid or "-"),
             str(status.restarts),
-            f"{status.cpu_percent:.0f} %",
-            size(status.rss_bytes),
+            f"{status.cpu_percent:.0f} %" if status.rss_bytes else "-",  # not measured yet
+            size(status.rss_bytes) if status.rss_bytes else "-",
             note,
         )
     return table
@@ -165,10 +177,11 @@ def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
     return table
 
 
-def text_table(*columns: str) -> Table:
+def text_table(*columns: str, one_line: bool = False) -> Table:
+    """Words in columns; with `one_line` a note that is too long is cut, so that a live table keeps its height."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=bool(column))
+        table.add_column(column, no_wrap=bool(column) or one_line)
     return table
 
 

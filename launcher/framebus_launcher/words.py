@@ -38,6 +38,15 @@ def _pattern_words(pattern: str) -> str:
     return known.get(pattern, AN_ID if "{32}" in pattern else "text of another form")
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "camera"), counted(0, "camera"), counted(2, "process", "processes")
+    ('1 camera', '0 cameras', '2 processes')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def moment(at_s: float, now_s: float | None = None) -> str:
     """A wall time in the machine's zone; the day only where it is not today."""
     at = datetime.fromtimestamp(at_s)

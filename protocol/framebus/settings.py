@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from framebus.messages import END, NAME_PATTERN, Name
+from framebus.messages import END, Name
 
 Fps = Annotated[float, Meta(gt=0.0, le=1_000.0)]
 Side = Annotated[int, Meta(ge=16, le=16_384)]
@@ -272,8 +272,18 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        return [f"{path or 'file'}: {str(error).replace(' - at `$', ' - at `')}"]
+        return [f"{path or 'file'}: {_in_words(str(error), kind)}"]
     return []
+
+
+def _in_words(said: str, kind: Any) -> str:
+    """What msgspec says, with what would be right where it does not: no regular expressions, and the choices."""
+    said = said.replace(" - at `$", " - at `")
+    if "matching regex" in said and "[smhd]" in said:
+        return "expected a number and s, m, h or d, as in 7d"
+    if said.startswith("Invalid enum value") and isinstance(kind, type) and issubclass(kind, StrEnum):
+        return f"{said.removeprefix('Invalid enum value ')} is not known; it is one of {', '.join(kind)}"
+    return said
 
 
 def _is_container(kind: Any) -> bool:
@@ -327,7 +337,7 @@ def _map_problems(value: object, kind: Any, path: str) -> list[str]:
         try:
             msgspec.convert(key, key_kind)
         except msgspec.ValidationError:
-            problems.append(f"{_join(path, key)}: a name matches {NAME_PATTERN}")
+            problems.append(f"{_join(path, key)}: a name has at most 32 of a-z, 0-9, _ and -, a letter or digit first")
         problems += find_problems(item, item_kind, _join(path, key))
     return problems
 

@@ -141,6 +141,12 @@ def test_nothing_is_told_in_words(folder: Path) -> None:
     assert "no object has ended in the last 90s" in framebus(folder, "back", "--last", "90s")
 
 
+def test_nothing_in_a_zone_is_not_said_of_the_whole_camera(folder: Path) -> None:
+    keep(folder / "kept", 60.0)
+
+    assert "front: no object of zone drive has ended in the last 1h" in framebus(folder, "front", "--zone", "drive")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

@@ -163,6 +163,20 @@ def test_a_service_gets_its_section_from_the_file_for_it() -> None:
     assert (section.camera, section.detect.fps, section.record.enabled) == ("front", 5.0, True)
 
 
+def test_a_length_of_time_that_is_none_says_how_one_is_written() -> None:
+    problems = find_problems({"cameras": {"front": {"source": "a.mp4", "record": {"keep": "1day"}}}}, Settings)
+
+    assert problems == ["cameras.front.record.keep: expected a number and s, m, h or d, as in 7d"]
+
+
+def test_a_word_that_is_no_choice_is_told_with_the_choices() -> None:
+    problems = find_problems({"encoder": "h265"}, ExportSettings)
+
+    assert problems == [
+        "encoder: 'h265' is not known; it is one of auto, none, h264_nvenc, h264_qsv, h264_amf, h264_v4l2m2m"
+    ]
+
+
 CORNERS = [[0.1, 0.2], [0.9, 0.2], [0.5, 1.0]]
 
 
@@ -191,7 +205,7 @@ def test_zones_and_masks_are_areas_of_the_picture() -> None:
         ),
         (
             {"zones": {"Drive Way": {"points": CORNERS}}},
-            "cameras.front.zones.Drive Way: a name matches ^[a-z0-9][a-z0-9_-]{0,31}$",
+            "cameras.front.zones.Drive Way: a name has at most 32 of a-z, 0-9, _ and -, a letter or digit first",
         ),
         (
             {"zones": {"drive": {"pionts": CORNERS}}},

@@ -1,0 +1,39 @@
+"""The command line's end of a group of which only the sockets are left."""
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from framebus.errors import DeadlineError, ErrorCode, RefusedError
+from framebus.requests import ListServices
+from framebus_launcher.client import GroupClient
+from framebus_launcher.lock import Lock
+
+
+@pytest.fixture
+def silent_launcher() -> Iterator[Path]:
+    """The run folder of a group whose launcher's socket is there, with nobody behind it."""
+    with tempfile.TemporaryDirectory(prefix="fb-") as folder, socket.socket(socket.AF_UNIX) as door:
+        door.bind(f"{folder}/req.launcher")
+        yield Path(folder)
+
+
+def test_a_group_whose_launcher_was_killed_is_told_as_gone(silent_launcher: Path) -> None:
+    with GroupClient(silent_launcher) as client, pytest.raises(RefusedError) as refused:
+        client.ask("launcher", ListServices(), deadline_s=0.3)
+
+    assert refused.value.code is ErrorCode.UNAVAILABLE
+    assert "no group runs in" in refused.value.message
+    assert "the last launcher died" in refused.value.message
+
+
+def test_a_launcher_that_lives_and_is_silent_is_not_told_as_gone(silent_launcher: Path) -> None:
+    with (
+        Lock(silent_launcher / "lock"),
+        GroupClient(silent_launcher) as client,
+        pytest.raises(DeadlineError),
+    ):
+        client.ask("launcher", ListServices(), deadline_s=0.3)
