@@ -176,7 +176,7 @@ def test_cancel_wants_jobs_or_a_case(group: RunningGroup) -> None:
 
 
 def test_a_failed_job_ends_watch_with_1_and_its_reason_is_the_last_line_of_its_errors(group: RunningGroup) -> None:
-    job_id = waiting_job(group)
+    job_id = waiting_job(group, "--priority", "100")  # before what other tests left in line
     lease = {"types": ["mine"], "worker": "tester", "incarnation": 1, "wait_s": 0.0}
     leased = json.loads(framebus(group, "call", "dispatcher", "job.lease", json.dumps(lease)))["job"]
     assert leased["id"] == job_id
