@@ -16,12 +16,9 @@ from framebus_services.export.made import Made, Range
 from framebus_services.export.pace import Pace
 from framebus_services.export.seek import find_begin
 from framebus_services.export.source import SegmentError, Source, open_segment, packets, video_of, wall_zero_s
-from framebus_services.video.mp4 import MOVFLAGS
 from framebus_services.video.packets import time_base
 
 log = logging.getLogger(__name__)
-
-OPTIONS = {"movflags": MOVFLAGS, "frag_duration": "1000000"}
 
 
 class Copier:
@@ -42,7 +39,7 @@ class Copier:
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the clip into `path`; raises as `Maker.write`."""
         first = self._wanted.sources[0]
-        with av.open(str(path), "w", format="mp4", options=OPTIONS) as output:
+        with av.open(str(path), "w", format="mp4") as output:
             if title:
                 output.metadata["title"] = title
             for source in self._wanted.sources:

@@ -19,12 +19,10 @@ from framebus_services.export.pace import Pace
 from framebus_services.export.presets import Quality
 from framebus_services.export.seek import ROUNDING_S, find_begin
 from framebus_services.export.source import SegmentError, Source, open_segment, packets, video_of, wall_zero_s
-from framebus_services.video.mp4 import MOVFLAGS
 from framebus_services.video.packets import AnyPacket, time_base
 
 log = logging.getLogger(__name__)
 
-OPTIONS = {"movflags": MOVFLAGS, "frag_duration": "1000000"}
 MAX_EARLY = 20_000
 """packets of sound that wait for the first picture: a group of pictures of some minutes"""
 
@@ -53,7 +51,7 @@ class Recoder:
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the clip into `path`; raises as `Maker.write`, and EncoderError."""
         first = self._wanted.sources[0]
-        with av.open(str(path), "w", format="mp4", options=OPTIONS) as output:
+        with av.open(str(path), "w", format="mp4") as output:
             if title:
                 output.metadata["title"] = title
             encoder = Encoder(output, self._name, self._quality, first, first.fps)

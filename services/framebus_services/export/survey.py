@@ -64,7 +64,8 @@ def survey(data: Path, params: ExportParams, now_at_s: float, pace: Pace) -> Sur
         try:
             source = inspect(span.segment)
         except SegmentError as error:  # what can't be read is a gap
-            log.warning("%s: left out: %s", params.camera, error)
+            level = logging.INFO if error.segment.is_open else logging.WARNING  # an open one may just have begun
+            log.log(level, "%s: left out: %s", params.camera, error)
             problems.append(error)
             continue
         if source.end_s > start_s:

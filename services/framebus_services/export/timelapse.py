@@ -14,10 +14,8 @@ from framebus_services.export.keys import FPS, Key, Keys
 from framebus_services.export.made import Made, Range
 from framebus_services.export.pace import Pace
 from framebus_services.export.presets import Quality
-from framebus_services.video.mp4 import MOVFLAGS
 from framebus_services.video.packets import AnyPacket
 
-OPTIONS = {"movflags": MOVFLAGS, "frag_duration": "1000000"}
 SLOT_S = Fraction(1, FPS)
 
 
@@ -40,7 +38,7 @@ class Timelapse:
 
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the timelapse into `path`; raises as `Maker.write`, and EncoderError."""
-        with av.open(str(path), "w", format="mp4", options=OPTIONS) as output:
+        with av.open(str(path), "w", format="mp4") as output:
             if title:
                 output.metadata["title"] = title
             encoder = Encoder(output, self._name, self._quality, self._wanted.sources[0], Fraction(FPS))
@@ -90,7 +88,7 @@ class InstantTimelapse:
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the timelapse into `path`; raises as `Maker.write`."""
         first = self._wanted.sources[0]
-        with av.open(str(path), "w", format="mp4", options=OPTIONS) as output:
+        with av.open(str(path), "w", format="mp4") as output:
             if title:
                 output.metadata["title"] = title
             stream: VideoStream | None = None
