@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Phase,
     )
     from framebus.place import Place
-    from framebus.processor import Processor
+    from framebus.processor import DeferredProcessor, Pictured, Processor
     from framebus.ring import RingReader, RingWriter, newest_ring
     from framebus.runner import JobRunner, Output, Report, RunnerContext, WorkError
     from framebus.service import run
@@ -39,6 +39,7 @@ __all__ = [
     "Box",
     "Bus",
     "CameraStatus",
+    "DeferredProcessor",
     "Finding",
     "Frame",
     "FrameNotice",
@@ -50,6 +51,7 @@ __all__ = [
     "ObjectEvent",
     "Output",
     "Phase",
+    "Pictured",
     "Place",
     "Processor",
     "QueuePolicy",
@@ -92,7 +94,7 @@ _HOMES = {
         "Phase",
     ],
     "framebus.place": ["Place"],
-    "framebus.processor": ["Processor"],
+    "framebus.processor": ["DeferredProcessor", "Pictured", "Processor"],
     "framebus.ring": ["RingReader", "RingWriter", "newest_ring"],
     "framebus.hands": ["Worker"],
     "framebus.runner": ["JobRunner", "Output", "Report", "RunnerContext", "WorkError"],

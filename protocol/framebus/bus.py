@@ -51,6 +51,8 @@ class Bus(ABC):
         self.epoch = epoch
         """which life of this service this is; greater than in any life before"""
         self.stats = Stats(name)
+        self.complaint = ""
+        """what is not well, as a sentence, for `framebus status`; empty when all is well"""
         self._settings = settings
         self._host = boot_id()[:8]
         self._thread = threading.get_ident()

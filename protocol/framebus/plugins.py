@@ -1,14 +1,18 @@
 """Finds what installed packages add to framebus, by entry point; says what it cannot load and why."""
 
+import difflib
 import traceback
 from importlib.metadata import EntryPoint, entry_points
 
 from framebus.errors import ConfigError
 from framebus.jobs import AnyJobType, JobType
+from framebus.processor import AnyProcessor, BaseProcessor
+from framebus.redact import redact
 from framebus.runner import AnyJobRunner, JobRunner
 
 JOB_TYPES = "framebus.job_types"
 JOBS = "framebus.jobs"
+PROCESSORS = "framebus.processors"
 
 
 def load_job_types() -> tuple[dict[str, AnyJobType], list[str]]:
@@ -47,6 +51,33 @@ def load_job_runner(name: str) -> type[AnyJobRunner]:
     if not isinstance(getattr(loaded, "contract", None), JobType):
         raise ConfigError([f"{whence} has no contract; give it `contract = ...`, a framebus.JobType"])
     return loaded
+
+
+def find_processors() -> dict[str, str]:
+    """The processors of all installed packages, name to `module:class`; nothing of them is imported."""
+    return {point.name: point.value for point in entry_points(group=PROCESSORS)}
+
+
+def load_processor(name: str) -> type[AnyProcessor]:
+    """The class of a processor that an installed package brings; raises ConfigError with the reason."""
+    points = list(entry_points(group=PROCESSORS, name=name))
+    if not points:
+        known = sorted(find_processors())
+        close = difflib.get_close_matches(name, known, 1)
+        likely = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError([f"unknown processor {redact(name)[:40]!r}; known are {', '.join(known)}{likely}"])
+    if len({point.value for point in points}) > 1:
+        sources = " and ".join(sorted(f"{point.value} of {_package(point)}" for point in points))
+        raise ConfigError([f"two packages bring a processor {name}, {sources}; remove one"])
+    point = points[0]
+    whence = f"the processor {point.value} of {_package(point)}"
+    try:
+        loaded = point.load()
+    except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its entry says so
+        raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+    if not isinstance(loaded, type) or not issubclass(loaded, BaseProcessor):
+        raise ConfigError([f"{whence} is no processor; derive it from framebus.Processor or DeferredProcessor"])
+    return loaded  # type: ignore[return-value]  # the two kinds are all that there are
 
 
 def _package(point: EntryPoint) -> str:

@@ -58,6 +58,7 @@ from framebus.job_requests import (
     WorkerLost,
 )
 from framebus.messages import (
+    NIL,
     AtS,
     Count,
     Instance,
@@ -180,6 +181,23 @@ class PlanExport(Request[ExportPlan], frozen=True, kw_only=True, forbid_unknown_
     """those of an export job"""
 
 
+# Enrich -------------------------------------------------------------------------------------------------------------
+
+
+class ProcessorAnswer(Answer, frozen=True, kw_only=True):
+    processor: Name
+    data: Raw
+
+
+class AskProcessor(Request[ProcessorAnswer], frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Reaches the first processor that handles `topic`. `busy` when too many wait there; `unavailable` when it ends."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=500)]
+    data: Raw = NIL
+    processor: Name | None = None
+    """only this one; None: each in the order of the configuration"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """One row of the table: who answers what with what."""
@@ -221,6 +239,7 @@ METHODS: tuple[Method, ...] = (
     Method(name="config.set", service="launcher", request=ChangeConfig, answer=ConfigApplied),
     Method(name="config.reload", service="launcher", request=Reload, answer=ConfigApplied),
     Method(name="export.plan", service="export", request=PlanExport, answer=ExportPlan),
+    Method(name="enrich.request", service="enrich", request=AskProcessor, answer=ProcessorAnswer),
     Method(name="capture.snapshot", service="capture", request=TakeSnapshot, answer=Snapshot),
 )
 
@@ -243,6 +262,7 @@ __all__ = [
     "A",
     "A_co",
     "Answer",
+    "AskProcessor",
     "BatchAccepted",
     "BatchAnswer",
     "BatchItem",
@@ -286,6 +306,7 @@ __all__ = [
     "PlannedSegment",
     "Pong",
     "PreparedFile",
+    "ProcessorAnswer",
     "ReleaseJob",
     "Reload",
     "Request",

@@ -115,7 +115,7 @@ class Process:
     def _beat(self) -> None:
         if not isinstance(self._service, SelfChecking) or self._service.is_healthy():
             # READY again with each beat: a supervisor whose queue was full has not heard the first.
-            self._notifier.send("READY=1", "WATCHDOG=1")
+            self._notifier.send("READY=1", "WATCHDOG=1", f"STATUS={self._bus.complaint}".replace("\n", " "))
 
     def _publish_stats(self) -> None:
         self._stats = self._bus.stats.read()

@@ -90,7 +90,7 @@ class Host:
         for seat in self._seats:
             self._guard(seat, seat.processor.shutdown)
 
-    def _guard(self, seat: _Seat, work: Callable[[], None]) -> None:
+    def _guard(self, seat: _Seat, work: Callable[[], object]) -> None:
         try:
             work()
         except (Exception, SystemExit) as error:  # a processor that calls sys.exit() must not end the others
