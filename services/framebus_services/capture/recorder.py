@@ -26,6 +26,8 @@ RETRY_S = 5.0
 SPACE_CHECK_S = 1.0
 SILENCE_S = 2.0
 """A file that announces sound and gets none keeps its pictures in memory; so sound must be fresh."""
+SOUND_S = 1.0
+"""for so long the first pictures of a connection wait for the sound that the camera announced"""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -57,6 +59,9 @@ class Recorder:
         self._audio_mender = Mender(self.tally)
         self._audio_at_s = float("-inf")
         self._is_audio_broken = False
+        self._is_waiting = False
+        self._held: list[tuple[AnyPacket, Arrival]] = []
+        """what waits for sound"""
         self._has_leftovers = True
         self._beat: Callable[[], None] = lambda: None
         self._retry_at_s = 0.0
@@ -79,6 +84,7 @@ class Recorder:
             self.trouble = None
         if source.audio is not None and not _fits(source.audio):
             log.info("sound of %s is not recorded: %s", self._camera, source.audio.codec_context.name)
+        self._is_waiting = source.audio is not None and _fits(source.audio)
 
     def take(self, packet: AnyPacket, arrival: Arrival) -> bool:
         """Record a packet, which is changed; tells whether it was one of video."""
@@ -92,22 +98,34 @@ class Recorder:
             return False
         if self._mender.jumps(packet):
             self.tally["jumps"] += 1
+            self._stop_waiting()
             self._close()
             self._restart_time()
         if (pts_s := time_s(packet.pts, packet)) is not None:
             self._wall.note(pts_s, arrival)
         for ready in self._mender.mend(packet):
-            self._record(ready, arrival)
+            self._held.append((ready, arrival))
+        if not self._is_waiting or (self._held and arrival.boot_s - self._held[0][1].boot_s > SOUND_S):
+            self._stop_waiting()
         return True
 
     def end(self) -> None:
         """The connection is gone."""
+        self._stop_waiting()
         self._close()
         self._source = None
 
     def close(self) -> None:
         """The process ends."""
         self.end()
+
+    def _stop_waiting(self) -> None:
+        """Record what is held: there is sound now, or there will be none."""
+        self._is_waiting = False
+        held, self._held = self._held, []
+        for packet, arrival in held:
+            if self._source is not None:  # no file can hold this stream
+                self._record(packet, arrival)
 
     def _record(self, packet: AnyPacket, arrival: Arrival) -> None:
         if self.trouble is not None and arrival.boot_s < self._retry_at_s:
@@ -219,6 +237,8 @@ class Recorder:
         if self._source is None or self._source.audio is None or not _fits(self._source.audio):
             return
         self._audio_at_s = arrival.boot_s
+        if self._is_waiting:
+            self._stop_waiting()
         if self._audio_mender.jumps(packet):
             self._audio_mender = Mender(self.tally)
             self._is_audio_broken = True  # until the next segment

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 from av.stream import Stream
 
+from framebus_services.video.edit_list import lengthen_edits
 from framebus_services.video.packets import AnyPacket
 
 MOVFLAGS = "hybrid_fragmented+delay_moov+default_base_moof"
@@ -45,6 +46,8 @@ class Mp4Writer:
             self.abandon()
             path.unlink()
             raise UnsupportedError(str(error)) from None
+        self._ends_s = [Fraction(0) for _ in streams]
+        self._dts: list[int | None] = [None for _ in streams]
 
     def mux(self, packet: AnyPacket, index: int, *, base_s: Fraction = Fraction(0)) -> None:
         """Write `packet` to the stream with this index, counting its time from `base_s`.
@@ -56,6 +59,7 @@ class Mp4Writer:
             packet.pts -= base
         if packet.dts is not None:
             packet.dts -= base
+        self._note_end(packet, index)
         packet.stream = self._streams[index]
         self._container.mux_one(packet)
 
@@ -63,10 +67,20 @@ class Mp4Writer:
         """Complete the file."""
         try:
             self._container.close()
+            lengthen_edits(self._sink.file, self._ends_s)
         except BaseException:
             self.abandon()
             raise
         self._sink.close()
+
+    def _note_end(self, packet: AnyPacket, index: int) -> None:
+        last_dts, self._dts[index] = self._dts[index], packet.dts
+        if packet.pts is None:
+            return
+        step = packet.duration or 0
+        if not step and last_dts is not None and packet.dts is not None:
+            step = packet.dts - last_dts
+        self._ends_s[index] = max(self._ends_s[index], (packet.pts + step) * packet.time_base)
 
     def abandon(self) -> None:
         """Leave the file as it is: what was flushed so far can be read."""
@@ -83,7 +97,7 @@ class _Sink(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self.is_deaf = False
-        self._file = path.open("xb", buffering=0)
+        self.file = path.open("x+b", buffering=0)
 
     def writable(self) -> bool:
         return True
@@ -95,15 +109,15 @@ class _Sink(io.RawIOBase):
         view = memoryview(data)
         done = 0
         while done < len(view) and not self.is_deaf:
-            done += self._file.write(view[done:]) or 0
+            done += self.file.write(view[done:]) or 0
         return len(view)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        return self.file.seek(offset, whence)
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self.file.tell()
 
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
         super().close()

@@ -20,6 +20,11 @@ from framebus_services.capture.salvage import MAX_TRIES
 from framebus_services.video.mp4 import Mp4Writer, UnsupportedError
 from media import frames_of, make_video, packets_of
 
+GROUPS = [
+    (fps, gop_frames, b_frames) for fps in (5, 12, 15, 25) for gop_frames in (7, 13, 25) for b_frames in (1, 2, 3)
+]
+"""streams whose last picture of a segment comes now before, now after the border of a fragment"""
+
 
 @pytest.fixture(scope="module")
 def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -62,6 +67,20 @@ def test_every_packet_of_the_camera_is_in_the_segments_unchanged(tmp_path: Path,
     assert len(closed) >= 3
     assert [packet for path in paths(tmp_path, closed) for packet in packets_of(path)] == packets_of(movie)
     assert [number for path in paths(tmp_path, closed) for number in frames_of(path)] == list(range(70))
+
+
+@pytest.mark.parametrize(("fps", "gop_frames", "b_frames"), GROUPS)
+def test_no_picture_of_a_stream_with_b_frames_is_hidden(
+    tmp_path: Path, fps: int, gop_frames: int, b_frames: int
+) -> None:
+    movie = tmp_path / "movie.mp4"
+    make_video(movie, seconds=8.0, fps=fps, gop_frames=gop_frames, b_frames=b_frames, width=64, height=48)
+    closed: list[Any] = []
+    played = Played(movie)
+
+    record(make_recorder(tmp_path, played.clock, closed), played)
+
+    assert [number for path in paths(tmp_path, closed) for number in frames_of(path)] == list(range(8 * fps))
 
 
 def test_segments_are_named_by_wall_time_and_follow_each_other_without_gap(tmp_path: Path, movie: Path) -> None:
@@ -192,7 +211,16 @@ def test_recording_waits_for_a_key_frame(tmp_path: Path, movie: Path) -> None:
     assert recorder.tally["dropped.before_key_frame"] == 9
 
 
-def test_sound_that_falls_silent_does_not_hold_the_pictures_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("since_s", "with_sound"),
+    [
+        (0.5, [1, 0]),  # the first pictures wait for it
+        (1.5, [0, 1, 0]),  # not that long
+    ],
+)
+def test_sound_that_falls_silent_does_not_hold_the_pictures_back(
+    tmp_path: Path, since_s: float, with_sound: list[int]
+) -> None:
     movie = tmp_path / "movie.mp4"
     make_video(movie, seconds=12.0, audio=True)
     played = Played(movie)
@@ -202,17 +230,17 @@ def test_sound_that_falls_silent_does_not_hold_the_pictures_back(tmp_path: Path)
 
     for packet in played.packets():
         is_video = packet.stream_index == played.video.index
-        if is_video or 0.5 < packet.pts * packet.time_base < 3:
+        if is_video or since_s < packet.pts * packet.time_base < 3:
             recorder.take(packet, played.arrival())
 
     part = next((tmp_path / "recordings").rglob("*.part"))
     assert len(frames_of(part)) >= 50
     recorder.end()
-    with_sound = []
+    streams = []
     for path in paths(tmp_path, closed):
         with av.open(str(path)) as container:
-            with_sound.append(len(container.streams.audio))
-    assert with_sound == [0, 1, 0]
+            streams.append(len(container.streams.audio))
+    assert streams == with_sound
     assert [number for path in paths(tmp_path, closed) for number in frames_of(path)] == list(range(120))
 
 
