@@ -10,15 +10,16 @@ from functools import partial
 from framebus.clock import Clock
 from framebus.door import Promise
 from framebus.errors import ErrorCode, RefusedError
-from framebus.jobs import JobEvent
-from framebus.requests import JobPrepared, Lease, LeaseJob, ReleaseJob
-from framebus_services.dispatcher.errands import Errand, Outcome, Parked, Work, settle
+from framebus.requests import JobPrepared, LeaseJob, ReleaseJob
+from framebus_services.dispatcher.errands import Errand, Outcome, Work, settle
 from framebus_services.dispatcher.forecast import Facts
 from framebus_services.dispatcher.housekeeping import Counts, Housekeeping
 from framebus_services.dispatcher.ledger import Ledger
 from framebus_services.dispatcher.moved import Moved
+from framebus_services.dispatcher.parked import Parked, Parking
 from framebus_services.dispatcher.publisher import Publisher
 from framebus_services.dispatcher.room import RETRY_AFTER_S, Room
+from framebus_services.dispatcher.unpublished import Unpublished
 from framebus_services.dispatcher.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,6 @@ class Clerk:
     ) -> None:
         self._ledger = ledger
         self._workers = workers
-        self._publisher = publisher
         self._room = room
         self._clock = clock
         self._hand_back = hand_back
@@ -64,12 +64,10 @@ class Clerk:
         self._count = count
         self._house = Housekeeping(ledger, publisher, room, clock, lambda counts: hand_back(partial(on_counts, counts)))
         self._errands: queue.SimpleQueue[Errand | Parked | None] = queue.SimpleQueue()
-        self._parked: list[Parked] = []
-        self._prepared: dict[str, Promise] = {}
+        self._parking = Parking(workers, clock, self.put)
+        self._unpublished = Unpublished(ledger, publisher, clock, self._note_unpublished)
         self._settled: list[tuple[Promise, Outcome]] = []
         self._busy_since_s: float | None = None
-        self._unpublished: dict[str, float] = {}
-        """jobs whose files have to get their names, and the boot time of the next try"""
         self._due_again_s: float | None = None
         """what is due could not be written: the boot time of the next try"""
         self._has_failed = False
@@ -105,7 +103,7 @@ class Clerk:
         def work() -> Outcome | None:
             outcome = self._workers.prepared(request)
             if outcome is None:
-                self._prepared[request.id] = promise
+                self._unpublished.expect(request.id, promise)
             return outcome
 
         self.put(work, promise)
@@ -121,21 +119,14 @@ class Clerk:
             job = self._ledger.store.get(request.id)
             view = self._workers.release(request.id, request.fence)
             if job is not None and job.owner is not None:
-                self._withdraw(job.owner, job.incarnation or 0)
+                self._parking.withdraw(job.owner, job.incarnation or 0)
             return view
 
         self.put(work, promise)
 
     def forget_worker(self, worker: str, incarnation: int) -> None:
         """A process is gone: give it no more work."""
-        self.put(partial(self._withdraw, worker, incarnation))
-
-    def _withdraw(self, worker: str, incarnation: int) -> None:
-        self._parked = [
-            parked
-            for parked in self._parked
-            if parked.request.worker != worker or parked.request.incarnation > incarnation
-        ]
+        self.put(partial(self._parking.withdraw, worker, incarnation))
 
     def _run(self) -> None:
         while not self._is_stopping:
@@ -149,15 +140,15 @@ class Clerk:
             self._busy_since_s = None
 
     def _attempt(self, work: Callable[[Sequence[Errand | Parked]], None], errands: Sequence[Errand | Parked]) -> None:
-        parked = list(self._parked)
-        asking = [one.promise for one in (*parked, *errands)]
+        parked = self._parking.mark()
+        asking = [*self._parking.promises, *(one.promise for one in errands)]
         try:
             try:
                 work(errands)
             except sqlite3.Error as error:
                 if not self._can_try_again(error):
                     raise
-                self._parked = parked
+                self._parking.restore(parked)
                 work(errands)
         except sqlite3.Error as error:
             self._note_failed("ledger.failed")
@@ -189,7 +180,7 @@ class Clerk:
     def _write(self, errands: Sequence[Errand | Parked]) -> None:
         self._has_failed = True
         self._run_due()
-        if errands or self._parked:
+        if errands or self._parking:
             self._do_batch(errands)
         self._has_failed = False
         self._let_know()
@@ -222,13 +213,12 @@ class Clerk:
             return taken
 
     def _wait_s(self) -> float:
-        dues = [parked.until_s for parked in self._parked]
+        dues = [self._parking.next_due_s, self._unpublished.next_due_s]
         if (due_s := self._next_due_s()) is not None:
             dues.append(due_s)
-        dues += self._unpublished.values()
         if (ready_s := self._ledger.next_ready_s()) is not None:
             dues.append(ready_s)
-        dues.append(self._house.next_due_s(has_parked=bool(self._parked)))
+        dues.append(self._house.next_due_s(has_parked=bool(self._parking)))
         least_s = AGAIN_S if self._has_failed else 0.0
         return min(IDLE_S, max(least_s, min(dues) - self._clock.boot_s()))
 
@@ -259,10 +249,10 @@ class Clerk:
         with self._ledger.store.transaction():
             for errand in errands:
                 if isinstance(errand, Parked):
-                    self._parked.append(errand)
+                    self._parking.add(errand)
                 else:
                     self._do(errand)
-            self._serve_parked()
+            self._settled += self._parking.serve()
 
     def _do(self, errand: Errand) -> None:
         promise = errand.promise
@@ -283,45 +273,16 @@ class Clerk:
         if promise is not None and outcome is not None:
             self._settled.append((promise, outcome))
 
-    def _serve_parked(self) -> None:
-        now_s = self._clock.boot_s()
-        waiting = []
-        for parked in self._parked:
-            lease = self._workers.lease(parked.request) if parked.promise.until_s > now_s else Lease()
-            if lease.job is not None:
-                void = partial(
-                    self._workers.end_lease, lease.job.id, lease.job.fence, JobEvent.VOID, "its worker was gone"
-                )
-                parked.promise.on_undelivered = partial(self.put, void)
-            if lease.job is not None or now_s >= parked.until_s:
-                self._settled.append((parked.promise, lease))
-            else:
-                waiting.append(parked)
-        self._parked = waiting
-
     def _publish(self) -> None:
-        """Put files in place, outside of the transaction that promised to; each job is told when it is done."""
-        now_s = self._clock.boot_s()
-        self._unpublished |= dict.fromkeys(self._ledger.to_publish, now_s)
-        self._ledger.to_publish = []
-        for job_id in [job_id for job_id, try_s in self._unpublished.items() if try_s <= now_s]:
-            try:
-                outcome = self._publisher.publish(job_id)
-            except Exception as error:  # a disk's fault, or ours, in one job: the others still get their names
-                self._note_failed("ledger.unpublished")
-                has_traceback = not isinstance(error, sqlite3.Error)
-                if isinstance(error, sqlite3.Error):
-                    self._can_try_again(error)
-                text = "job %s is done, but could not be published: %s; trying again in %.0f s"
-                log.error(text, job_id, error, AGAIN_S, exc_info=has_traceback)
-                self._unpublished[job_id] = self._clock.boot_s() + AGAIN_S
-                self._ledger.undo()
-                continue
-            del self._unpublished[job_id]
-            promise = self._prepared.pop(job_id, None)
+        for promise, outcome in self._unpublished.step():
             if promise is not None:
                 self._settled.append((promise, outcome))
-            self._let_know()
+            self._let_know()  # of each when it is done
+
+    def _note_unpublished(self, fault: sqlite3.Error | None) -> None:
+        self._note_failed("ledger.unpublished")
+        if fault is not None:
+            self._can_try_again(fault)
 
     def _let_know(self) -> None:
         moves = self._ledger.take_moves()
@@ -345,7 +306,7 @@ class Clerk:
         """Nothing of a batch was done: undo what is in memory, and let everybody ask again, parked workers too."""
         self._ledger.undo()
         self._settled.clear()
-        self._parked.clear()
+        self._parking.restore([])
         for promise in asking:
             if promise is not None:
                 self._hand_back(partial(settle, promise, error))

@@ -1,4 +1,4 @@
-"""What waits for the ledger's thread: errands, and workers that are parked until there is work."""
+"""What waits for the ledger's thread."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from framebus.door import Promise
 from framebus.errors import RefusedError
 from framebus.messages import Message
-from framebus.requests import LeaseJob
 
 Outcome = Message | RefusedError
 Work = Callable[[], Outcome | None]
@@ -23,15 +22,6 @@ class Errand:
     promise: Promise | None = None
     is_read: bool = False
     """it writes nothing: done outside of the batch's transaction, so that a full disk does not refuse it"""
-
-
-@dataclass(frozen=True)
-class Parked:
-    """A worker that waits for work."""
-
-    request: LeaseJob
-    promise: Promise
-    until_s: float
 
 
 def settle(promise: Promise, outcome: Outcome) -> None:
