@@ -13,14 +13,26 @@ from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
-from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
+from framebus.settings import (
+    EnrichSettings,
+    ExportSettings,
+    IngestSettings,
+    Plugin,
+    RunnerSettings,
+    Settings,
+    find_problems,
+)
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import BUILT_IN, RESERVED, job_plugins
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
-SECTIONS: dict[str, type[msgspec.Struct]] = {"enrich": EnrichSettings, "export": ExportSettings}
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "enrich": EnrichSettings,
+    "export": ExportSettings,
+    "ingest": IngestSettings,
+}
 
 
 def load_settings(path: Path | None, *, data: Path | None = None, run: Path | None = None) -> Settings:

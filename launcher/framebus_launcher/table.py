@@ -19,6 +19,8 @@ from framebus.settings import (
     EnrichProcessSettings,
     EnrichSettings,
     ExportSettings,
+    IngestProcessSettings,
+    IngestSettings,
     Plugin,
     Settings,
     seconds,
@@ -29,9 +31,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 READY_S = 15.0
 EXPORT_NICE = 10
 DISPATCHER = "dispatcher"
-BUILT_IN = ("export", "enrich")
+BUILT_IN = ("export", "ingest", "enrich")
 """services that the configuration may set or switch off"""
-RESERVED = frozenset({DISPATCHER, "launcher", "capture", "ingest", "analysis", "gateway", *BUILT_IN})
+RESERVED = frozenset({DISPATCHER, "launcher", "capture", "analysis", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
 IS_NAME = re.compile(NAME_PATTERN)
 
@@ -69,6 +71,10 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     if export is not None:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
         rows.append(_job_runner("export", msgspec.json.encode(export), nice=EXPORT_NICE))
+    ingest = built_in_settings(settings, "ingest", IngestSettings)
+    if ingest is not None:
+        taken_in = IngestProcessSettings(cameras=list(settings.cameras), **msgspec.structs.asdict(ingest))
+        rows.append(_built_in("ingest", "ingest", 1, taken_in))
     enrich = built_in_settings(settings, "enrich", EnrichSettings)
     if enrich is not None:
         looked_at = {

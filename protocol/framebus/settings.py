@@ -134,6 +134,32 @@ class ExportSettings(RunnerSettings, frozen=True, kw_only=True):
     """tried before software"""
 
 
+class IngestSettings(Section, frozen=True, kw_only=True):
+    """Files that cameras upload into `<data>/uploads/<camera>/`."""
+
+    polling: bool = False
+    """look instead of being told: for network shares"""
+    polling_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 1.0
+    rescan_s: Annotated[float, Meta(ge=1.0, le=86_400.0)] = 300.0
+    """how often the whole folder is looked through"""
+    auto_create: bool = True
+    """a new folder makes a camera"""
+    max_cameras: Annotated[int, Meta(ge=1, le=1_000)] = 64
+    """that new folders may make"""
+    min_image_bytes: Annotated[int, Meta(ge=0)] = 1_024
+    min_video_bytes: Annotated[int, Meta(ge=0)] = 1_024
+    max_bytes: Annotated[int, Meta(ge=1_024)] = 4 * 1024**3
+    keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "30d"
+    """for how long uploads stay in their folder, and what was rejected in the quarantine"""
+
+
+class IngestProcessSettings(IngestSettings, frozen=True, kw_only=True):
+    """What the ingest process is told."""
+
+    cameras: list[Name] = []
+    """of the configuration: a folder of such a name delivers for it"""
+
+
 class Plugin(Section, frozen=True, kw_only=True):
     """A service of the user's own: any program."""
 
@@ -149,6 +175,7 @@ class Services(Section, frozen=True, kw_only=True):
 
     enrich: EnrichSettings | None = EnrichSettings()
     export: ExportSettings | None = ExportSettings()
+    ingest: IngestSettings | None = IngestSettings()
 
 
 class QueuePolicy(Section, frozen=True, kw_only=True):
