@@ -18,6 +18,8 @@ from framebus_services.ingest.journal import Journal, Upload
 log = logging.getLogger(__name__)
 
 AT_ONCE = 10
+ENOUGH = 50
+"""claims that wait; while there are so many, no more files are looked into"""
 RATE_PER_S = 200.0
 RETRY_S, RETRY_LIMIT_S = 0.5, 30.0
 NOT_NOW = frozenset(
@@ -48,7 +50,7 @@ class Handover:
         self.trouble = ""
         """why nothing is handed over, as a sentence"""
         self.waiting = 0
-        """claims that were there at the last look, at most `AT_ONCE` of them"""
+        """claims that were there at the last look, counted up to `ENOUGH`"""
 
     @property
     def next_due_s(self) -> float:
@@ -59,7 +61,7 @@ class Handover:
         now_s = self._clock.boot_s()
         if now_s < self._not_before_s:
             return
-        claims = self._journal.claims(AT_ONCE)
+        claims = self._journal.claims(ENOUGH)
         self.waiting = len(claims)
         batch = [claim for claim in claims[: self._at_once] if self._is_there(claim)]
         if not batch:

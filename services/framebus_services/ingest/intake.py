@@ -210,18 +210,24 @@ class Intake:
         self._wait(path, self._clock.boot_s() + HELD_S)
 
     def _take_outcomes(self) -> None:
-        for outcome in self._worker.results():
-            path = str(outcome.key)
-            self._in_hand.discard(path)
-            sighting = self._seen.get(path)
-            if sighting is None:
-                continue
-            if outcome.is_done:
-                self._decide(path, sighting, outcome.result)
-            elif outcome.end in (TaskEnd.NOT_STARTED, TaskEnd.NOT_DONE, TaskEnd.CANCELLED):
-                self._wait(path, self._clock.boot_s() + HELD_S)
-            else:
-                self._reject(path, sighting.stamp, "undecodable", _fault_of(outcome))
+        outcomes = list(self._worker.results())
+        self._in_hand.difference_update(str(outcome.key) for outcome in outcomes)
+        if outcomes:
+            with self._journal.transaction():  # one for all: each costs the disk a sync
+                for outcome in outcomes:
+                    self._take(outcome)
+
+    def _take(self, outcome: TaskOutcome) -> None:
+        path = str(outcome.key)
+        sighting = self._seen.get(path)
+        if sighting is None:
+            return
+        if outcome.is_done:
+            self._decide(path, sighting, outcome.result)
+        elif outcome.end in (TaskEnd.NOT_STARTED, TaskEnd.NOT_DONE, TaskEnd.CANCELLED):
+            self._wait(path, self._clock.boot_s() + HELD_S)
+        else:
+            self._reject(path, sighting.stamp, "undecodable", _fault_of(outcome))
 
     def _decide(self, path: str, sighting: Sighting, looked: Looked) -> None:
         if looked.reason == "gone":

@@ -91,7 +91,7 @@ def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
             begin_s = (container.start_time or 0) / av.time_base
             end_s = _last_picture_s(container, begin_s + length_s, until_s)
             if end_s is None:
-                raise _BrokenError("its last picture does not decode")
+                raise _BrokenError("it is cut off: its last pictures are missing")
             missing_s = begin_s + length_s - end_s
             if length_s and missing_s > max(MISSING_S, 0.02 * length_s):
                 raise _BrokenError(f"it is cut off: it should last {length_s:.1f} s, and {missing_s:.1f} s are missing")

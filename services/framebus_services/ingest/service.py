@@ -10,7 +10,7 @@ from framebus.requests import BatchAccepted, ListUploads, SubmitBatch, UploadRow
 from framebus.settings import IngestProcessSettings, seconds
 from framebus.worker import WorkerProcess
 from framebus_services.ingest.claims import Claims
-from framebus_services.ingest.handover import AT_ONCE, Handover
+from framebus_services.ingest.handover import ENOUGH, Handover
 from framebus_services.ingest.intake import Intake
 from framebus_services.ingest.journal import Journal
 from framebus_services.ingest.look import Looked
@@ -25,9 +25,11 @@ STATUS_S = 1.0
 BURST = 500
 """after so many events at once the system's own queue may have overflown: a scan makes up for it"""
 BURST_SCAN_S = 2.0
-BUSY_S = 0.02
+BUSY_S = 0.005
 """how soon it is looked again while files are looked into"""
 IDLE_S = 5.0
+LOOKS = 32
+"""files that wait to be looked into"""
 ASK_S = 3.0
 STOP_S = 4.0
 STUCK_S = 60.0
@@ -54,7 +56,7 @@ class Ingest:
             raise ConfigError([str(error)]) from None
         self._worker = WorkerProcess(
             "framebus_services.ingest.looking:look",
-            max_waiting=AT_ONCE,
+            max_waiting=LOOKS,
             task_limit_s=LOOK_LIMIT_S,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,
@@ -127,7 +129,7 @@ class Ingest:
         if now_s >= self._scan_due_s or (self._intake.has_more and not len(self._intake)):
             self._scan_due_s = now_s + self._rescan_s
             self._intake.scan()
-        self._intake.look(may_claim=self._handover.waiting < AT_ONCE)
+        self._intake.look(may_claim=self._handover.waiting < ENOUGH)
         self._handover.step()
         self._retention.step()
 
@@ -135,7 +137,7 @@ class Ingest:
         if self._intake.is_busy:
             return BUSY_S
         dues_s = [self._scan_due_s, self._handover.next_due_s, self._retention.next_due_s]
-        if self._handover.waiting < AT_ONCE:
+        if self._handover.waiting < ENOUGH:
             dues_s.append(self._intake.next_due_s)
         return min(IDLE_S, max(0.0, min(dues_s) - self._bus.clock.boot_s()))
 
