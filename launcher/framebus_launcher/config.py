@@ -14,6 +14,7 @@ from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
 from framebus.settings import (
+    AnalysisSettings,
     EnrichSettings,
     ExportSettings,
     IngestSettings,
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "enrich": EnrichSettings,
     "export": ExportSettings,
     "ingest": IngestSettings,
+    "analysis": AnalysisSettings,
 }
 
 

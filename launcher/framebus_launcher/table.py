@@ -13,6 +13,7 @@ from framebus.messages import NAME_PATTERN
 from framebus.place import Place
 from framebus.plugins import find_job_runners
 from framebus.settings import (
+    AnalysisSettings,
     CaptureSettings,
     DispatcherSettings,
     EnrichedCamera,
@@ -29,11 +30,11 @@ from framebus.settings import (
 S = TypeVar("S", bound=msgspec.Struct)
 
 READY_S = 15.0
-EXPORT_NICE = 10
+GENTLE_NICE = 10
 DISPATCHER = "dispatcher"
-BUILT_IN = ("export", "ingest", "enrich")
+BUILT_IN = ("export", "ingest", "analysis", "enrich")
 """services that the configuration may set or switch off"""
-RESERVED = frozenset({DISPATCHER, "launcher", "capture", "analysis", "gateway", *BUILT_IN})
+RESERVED = frozenset({DISPATCHER, "launcher", "capture", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
 IS_NAME = re.compile(NAME_PATTERN)
 
@@ -70,11 +71,14 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     export = built_in_settings(settings, "export", ExportSettings)
     if export is not None:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
-        rows.append(_job_runner("export", msgspec.json.encode(export), nice=EXPORT_NICE))
+        rows.append(_job_runner("export", msgspec.json.encode(export), nice=GENTLE_NICE))
     ingest = built_in_settings(settings, "ingest", IngestSettings)
     if ingest is not None:
         taken_in = IngestProcessSettings(cameras=list(settings.cameras), **msgspec.structs.asdict(ingest))
         rows.append(_built_in("ingest", "ingest", 1, taken_in))
+    analysis = built_in_settings(settings, "analysis", AnalysisSettings)
+    if analysis is not None:
+        rows.append(_job_runner("analysis", msgspec.json.encode(analysis), nice=GENTLE_NICE))
     enrich = built_in_settings(settings, "enrich", EnrichSettings)
     if enrich is not None:
         looked_at = {

@@ -2,8 +2,12 @@
 
 import difflib
 import traceback
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
+from framebus.analyser import Analyser
+from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.errors import ConfigError
 from framebus.jobs import AnyJobType, JobType
 from framebus.processor import AnyProcessor, BaseProcessor
@@ -13,6 +17,7 @@ from framebus.runner import AnyJobRunner, JobRunner
 JOB_TYPES = "framebus.job_types"
 JOBS = "framebus.jobs"
 PROCESSORS = "framebus.processors"
+ANALYSERS = "framebus.analysers"
 
 
 def load_job_types() -> tuple[dict[str, AnyJobType], list[str]]:
@@ -78,6 +83,27 @@ def load_processor(name: str) -> type[AnyProcessor]:
     if not isinstance(loaded, type) or not issubclass(loaded, BaseProcessor):
         raise ConfigError([f"{whence} is no processor; derive it from framebus.Processor or DeferredProcessor"])
     return loaded  # type: ignore[return-value]  # the two kinds are all that there are
+
+
+def load_analyser(name: str, settings: Mapping[str, Any]) -> Analyser:
+    """The analyser that an installed package brings, with these settings; raises ConfigError with the reason."""
+    points = list(entry_points(group=ANALYSERS, name=name))
+    if not points:
+        known = ", ".join(sorted({point.name for point in entry_points(group=ANALYSERS)})) or "none"
+        raise ConfigError([f"unknown analyser {redact(name)[:40]!r}; known are {known}"])
+    whence = f"the analyser {points[0].value} of {_package(points[0])}"
+    try:
+        kind = points[0].load()
+    except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its job says so
+        raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+    if not isinstance(kind, type) or not issubclass(kind, Analyser):
+        raise ConfigError([f"{whence} is no analyser; derive it from framebus.analyser.Analyser"])
+    if problems := find_argument_problems(kind, settings, f"analysers.{name}"):
+        raise ConfigError(problems)
+    try:
+        return kind(**convert_arguments(kind, settings))
+    except (ValueError, TypeError, OSError) as error:
+        raise ConfigError([f"analysers.{name}: {error}"]) from None
 
 
 def _package(point: EntryPoint) -> str:

@@ -160,6 +160,15 @@ class IngestProcessSettings(IngestSettings, frozen=True, kw_only=True):
     """of the configuration: a folder of such a name delivers for it"""
 
 
+class AnalysisSettings(RunnerSettings, frozen=True, kw_only=True):
+    """Slow looks at uploaded files; how gently is a matter of `jobs: {analysis: ...}`."""
+
+    analyser: Name = "objects"
+    """of jobs that name none"""
+    analysers: dict[Name, dict[str, Any]] = {}
+    """settings of the analysers, by name"""
+
+
 class Plugin(Section, frozen=True, kw_only=True):
     """A service of the user's own: any program."""
 
@@ -176,6 +185,7 @@ class Services(Section, frozen=True, kw_only=True):
     enrich: EnrichSettings | None = EnrichSettings()
     export: ExportSettings | None = ExportSettings()
     ingest: IngestSettings | None = IngestSettings()
+    analysis: AnalysisSettings | None = AnalysisSettings()
 
 
 class QueuePolicy(Section, frozen=True, kw_only=True):

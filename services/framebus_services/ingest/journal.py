@@ -87,7 +87,7 @@ class Journal:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what happens inside, or nothing of it when it raises; one within another is part of it."""
-        if self._database.in_transaction:
+        if self._is_in_transaction():
             yield
             return
         self._database.execute("BEGIN IMMEDIATE")
@@ -95,9 +95,12 @@ class Journal:
             yield
             self._database.execute("COMMIT")
         except BaseException:
-            if self._database.in_transaction:
+            if self._is_in_transaction():
                 self._database.execute("ROLLBACK")
             raise
+
+    def _is_in_transaction(self) -> bool:
+        return self._database.in_transaction
 
     def get(self, path: str) -> Upload | None:
         """What became of the file of this name that was not rejected."""
