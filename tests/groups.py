@@ -28,6 +28,7 @@ from framebus_launcher.observer import Observer
 
 T = TypeVar("T")
 FRAMEBUS = str(Path(sys.executable).with_name("framebus"))
+SELDOM = ("ingest", "analysis")
 SYNTHETIC: dict[str, Any] = {
     "source": "synthetic://?width=320&height=240&fps=10",
     "detect": {"fps": 10},
@@ -141,7 +142,11 @@ class RunningGroup:
 
 @contextmanager
 def running_group(config: dict[str, Any]) -> Iterator[RunningGroup]:
-    """A group with this configuration; at the end it is stopped, and nothing may be left of it."""
+    """A group with this configuration; at the end it is stopped, and nothing may be left of it.
+
+    What a test does not name of the services that wait for uploads is off: it would cost each test its start.
+    """
+    config = {**config, "services": {**dict.fromkeys(SELDOM, False), **config.get("services", {})}}
     folder = Path(tempfile.mkdtemp(prefix="fb-"))
     group = RunningGroup(folder, config)
     try:

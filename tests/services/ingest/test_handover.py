@@ -52,7 +52,9 @@ def test_a_queue_with_one_place_is_filled_one_by_one(uploads: Uploads) -> None:
     assert len(uploads.jobs) == 3
 
 
-@pytest.mark.parametrize("code", [ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.NO_SPACE, ErrorCode.UNKNOWN_TYPE])
+@pytest.mark.parametrize(
+    "code", [ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.NO_SPACE, ErrorCode.UNKNOWN_TYPE]
+)
 def test_who_cannot_take_now_is_asked_again(uploads: Uploads, code: ErrorCode) -> None:
     taken(uploads, 1)
     uploads.refusal = RefusedError(code, "not now")
