@@ -102,3 +102,23 @@ def test_files_that_came_while_the_service_was_away_are_found(group: RunningGrou
         return [row.state for row in rows] == ["done"]
 
     wait_until(is_done, "the upload of meanwhile")
+
+
+def test_500_files_at_once_become_500_jobs(group: RunningGroup) -> None:
+    for number in range(500):
+        put(group, f"many/{number % 7}/{number % 31}/{number}.jpg", jpeg(number) + number.to_bytes(2, "big"))
+
+    def are_done() -> bool:
+        rows = listed(group, "many")
+        return len(rows) == 500 and {row.state for row in rows} == {"done"}
+
+    wait_until(are_done, "500 uploads", 60.0)
+
+
+def test_on_a_share_that_tells_nothing_files_are_found_by_polling() -> None:
+    services = {**CONFIG["services"], "ingest": {"polling": True, "polling_s": 0.2, "rescan_s": 3_600.0}}
+    with running_group({**CONFIG, "services": services}) as group:
+        group.await_ready()
+        put(group, "front/a.jpg", jpeg(1))
+
+        wait_until(lambda: [row.state for row in listed(group, "front")] == ["done"], "the upload")

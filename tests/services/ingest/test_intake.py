@@ -10,6 +10,7 @@ import pytest
 from uploading import Uploads, jpeg
 
 from framebus.worker import WorkerProcess
+from framebus_services.ingest.retention import Retention
 from framebus_services.ingest.sighting import IDLE_S
 from media import make_video
 
@@ -307,3 +308,19 @@ def test_what_the_process_cannot_survive_is_set_aside(tmp_path: Path, monkeypatc
 
         assert uploads.quarantined() == ["undecodable/front__a.jpg"]
         uploads.close()
+
+
+def test_uploads_whose_time_is_over_are_deleted_and_newer_ones_are_not(uploads: Uploads) -> None:
+    retention = Retention(uploads.root, uploads.journal, uploads.quarantine, 86_400.0, uploads.clock)
+    uploads.put("front/old.jpg", jpeg(1))
+    uploads.settle()
+    uploads.hand_over()
+    uploads.clock.advance(86_500.0)
+    uploads.put("front/new.jpg", jpeg(2))
+    uploads.put("front/waits.jpg", jpeg(3))
+    uploads.settle()
+
+    retention.step()
+
+    assert sorted(path.name for path in (uploads.root / "front").iterdir()) == ["new.jpg", "waits.jpg"]
+    assert set(uploads.states()) == {"front/new.jpg", "front/waits.jpg"}
