@@ -15,10 +15,10 @@ from framebus.frame import Frame
 from framebus.messages import ConfigChanged, Finding, ObjectEvent, Phase
 from framebus.processor import Processor
 from framebus.testing import FakeBus
-from framebus_services.enrich.host import BUILT_IN
 from framebus_services.enrich.service import Enrich
 from groups import wait_until
 from services.enrich.drawn import HEIGHT, WIDTH, Camera, scene, with_square
+from services.enrich.loading import loader
 
 LEFT = {"points": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]}
 RIGHT = {"points": [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]}
@@ -51,7 +51,7 @@ class Yard:
         settings = {"processors": ["expired"], "cameras": {"front": camera_settings}}
         self.bus = FakeBus("enrich", settings=json.dumps(settings).encode(), data=folder / "data")
         self.camera = Camera(folder, epoch=epoch, width=WIDTH, height=HEIGHT)
-        self.enrich = Enrich(self.bus, {**BUILT_IN, "expired": Expired})
+        self.enrich = Enrich(self.bus, loader({"expired": Expired}))
 
     def show(self, *lefts: int | None, step_s: float = 0.2, y: int = 120) -> None:
         """Pictures with the square at these places; None: without it."""
