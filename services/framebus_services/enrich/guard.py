@@ -83,7 +83,7 @@ def gather(processor: BaseProcessor, method: Callable[..., object], arguments: t
     try:
         _collect(method(*arguments), getattr(method, "__name__", "it"), scene, told)
     except BaseException as error:  # noqa: BLE001  a processor that calls sys.exit() must not end the others
-        return Result(told, failure_of(processor, error))
+        return Result(told, failure_of(processor, error, method))
     return Result(told)
 
 
@@ -92,7 +92,7 @@ def call(processor: BaseProcessor, method: Callable[..., object], arguments: tup
     try:
         method(*arguments)
     except BaseException as error:  # noqa: BLE001  as above
-        return Result(failure=failure_of(processor, error))
+        return Result(failure=failure_of(processor, error, method))
     return Result()
 
 
@@ -104,20 +104,20 @@ def question(processor: BaseProcessor, topic: str, data: Raw) -> Result:
     except RefusedError as error:
         return Result(reply=Reply(code=error.code, text=sound(error.message), retry_after_s=error.retry_after_s))
     except BaseException as error:  # noqa: BLE001  as above
-        failure = failure_of(processor, error)
+        failure = failure_of(processor, error, processor.handle_request)
         text = f"it failed: {failure.kind}: {failure.text}"
         return Result(failure=failure, reply=Reply(code=ErrorCode.INTERNAL, text=text))
 
 
-def failure_of(processor: BaseProcessor, error: BaseException) -> Failure:
-    """What is told of an error: kind, place and text."""
+def failure_of(processor: BaseProcessor, error: BaseException, method: Callable[..., object]) -> Failure:
+    """What is told of an error that this method raised, or that what it returned is: kind, place and text."""
     try:
         text = str(error)
     except Exception as second:  # noqa: BLE001  an error with a broken text is still one
         text = f"its text can't be told: {type(second).__name__}"
     return Failure(
         kind=type(error).__name__,
-        where=_where(processor, error),
+        where=_where(processor, error, method),
         text=sound(text[:MAX_TEXT]),
         trace=sound("".join(traceback.format_exception(error))[-MAX_TRACE:]),
     )
@@ -218,9 +218,11 @@ def find_unsendable(value: object, path: str = "", depth: int = 0) -> str:
     return path or "the answer"
 
 
-def _where(processor: BaseProcessor, error: BaseException) -> str:
-    """File and line of the processor's own code, or where else it happened."""
-    steps = traceback.extract_tb(error.__traceback__)
+def _where(processor: BaseProcessor, error: BaseException, method: Callable[..., object]) -> str:
+    """File and line of the processor's own code."""
     own = getattr(sys.modules.get(type(processor).__module__), "__file__", None)
-    step = next((step for step in reversed(steps) if step.filename == own), steps[-1])
-    return f"{step.filename}:{step.lineno}"
+    for step in reversed(traceback.extract_tb(error.__traceback__)):
+        if step.filename == own:
+            return f"{step.filename}:{step.lineno}"
+    code = getattr(method, "__code__", None)  # what it returned is wrong, and it has ended
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else f"{type(processor).__name__}"

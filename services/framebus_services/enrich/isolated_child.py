@@ -99,7 +99,7 @@ class Child:
         try:
             task = processor.defer_frame(frame) if event is None else processor.defer_object(event, frame)
         except BaseException as error:  # noqa: BLE001  the wall around a processor
-            return Answer(Result(failure=failure_of(processor, error)))
+            return Answer(Result(failure=failure_of(processor, error, type(processor).defer_frame)))
         if not frame.still_valid():
             return Answer(is_stale=True)
         return Answer() if task is None else Answer(gather(processor, processor.process_task, (task,), scene))

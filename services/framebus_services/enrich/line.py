@@ -69,6 +69,8 @@ class Line:
         self._changed = threading.Condition()
         self._owner: object | None = None
         self._in_hand: InHand | None = None
+        self._offered: Ended | None = None
+        """what waits for room on the stage"""
         self._stage: deque[Ended] = deque()
         self._staged_bytes = 0
 
@@ -116,6 +118,7 @@ class Line:
         """Make this worker the owner; returns what the one before it had in hand."""
         with self._changed:
             left, self._in_hand = self._in_hand, InHand(item=None, begun_s=self._clock.boot_s())
+            self._offered = None
             self._owner = owner
             self._changed.notify_all()
             return left
@@ -129,7 +132,7 @@ class Line:
         """Take no more work or questions. Returns how many pieces of work are not done, how many are done whose
         results were not drained yet, and these."""
         with self._changed:
-            at_work = self._in_hand is not None and isinstance(self._in_hand.item, Work)
+            at_work = sum(isinstance(one.item, Work) for one in (self._in_hand, self._offered) if one is not None)
             pending = sum(isinstance(ended.item, Work) for ended in self._stage)
             self._lane.stop()
             return len(self._lane) + at_work, pending, self.drain()
@@ -162,11 +165,12 @@ class Line:
         size_bytes = sum(len(told.jpeg or b"") for told in ended.result.told)
         with self._changed:
             if self._owner is owner:
-                self._in_hand = None  # waiting for room is not hanging
+                self._in_hand, self._offered = None, ended  # waiting for room is not hanging
             while self._owner is owner and self._is_full(size_bytes):
                 self._changed.wait(LOOK_S)
             if self._owner is not owner:
                 return
+            self._offered = None
             is_first = not self._stage
             self._stage.append(ended)
             self._staged_bytes += size_bytes

@@ -38,7 +38,7 @@ class ThreadSeat(DeferredSeat):
                 if (task := processor.defer_object(event, frame)) is not None:
                     works.append(work_of(sight, event.id, task))
         except BaseException as error:  # noqa: BLE001  the wall around a processor
-            floor.settle(self.name, Result(failure=failure_of(processor, error)))
+            floor.settle(self.name, Result(failure=failure_of(processor, error, type(processor).defer_frame)))
         floor.blame.leave()
         floor.bus.stats.observe(self._stat, floor.bus.clock.boot_s() - start_s)
         return works
