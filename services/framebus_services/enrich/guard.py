@@ -5,7 +5,7 @@ import logging
 import sys
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from framebus import codec
 from framebus.clock import Clock
 from framebus.errors import ErrorCode, RefusedError, sound
-from framebus.messages import Finding
+from framebus.messages import NIL, Finding
 from framebus.processor import BaseProcessor, Pictured
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ class Failure(Struct, frozen=True):
     kind: str
     where: str
     """file and line of the processor's own code"""
+    raised: str
+    """file and line where it was raised, in whosever code"""
     text: str
     trace: str
 
@@ -55,7 +57,8 @@ class Failure(Struct, frozen=True):
 class Reply(Struct, frozen=True):
     """What a processor answers to a question: data, a refusal, or neither: it is not for this one."""
 
-    data: Raw | None = None
+    is_data: bool = False
+    data: Raw = NIL
     code: ErrorCode | None = None
     text: str = ""
     retry_after_s: float | None = None
@@ -100,7 +103,7 @@ def question(processor: BaseProcessor, topic: str, data: Raw) -> Result:
     """Ask a processor; its answer as MessagePack."""
     try:
         answer = processor.handle_request(topic, msgspec.msgpack.decode(data) if bytes(data) else None)
-        return Result(reply=Reply() if answer is None else Reply(data=Raw(_encoded(answer))))
+        return Result(reply=Reply() if answer is None else Reply(is_data=True, data=Raw(_encoded(answer))))
     except RefusedError as error:
         return Result(reply=Reply(code=error.code, text=sound(error.message), retry_after_s=error.retry_after_s))
     except BaseException as error:  # noqa: BLE001  as above
@@ -118,8 +121,9 @@ def failure_of(processor: BaseProcessor, error: BaseException, method: Callable[
     return Failure(
         kind=type(error).__name__,
         where=_where(processor, error, method),
+        raised=_place(traceback.extract_tb(error.__traceback__)[-1:]),
         text=sound(text[:MAX_TEXT]),
-        trace=sound("".join(traceback.format_exception(error))[-MAX_TRACE:]),
+        trace=sound("".join(traceback.format_exception(error)).rstrip()[-MAX_TRACE:]),
     )
 
 
@@ -131,7 +135,7 @@ class FailureLog:
         self._logged_s: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
     def note(self, name: str, failure: Failure) -> None:
-        kind = (name, failure.kind, failure.where)
+        kind = (name, failure.kind, failure.raised)
         now_s = self._clock.boot_s()
         if now_s - self._logged_s.get(kind, float("-inf")) < LOG_AGAIN_S:
             return
@@ -139,7 +143,7 @@ class FailureLog:
         self._logged_s.move_to_end(kind)
         if len(self._logged_s) > MAX_KINDS:
             self._logged_s.popitem(last=False)
-        log.error("processor %s: %s at %s: %s\n%s", *kind, failure.text, failure.trace.rstrip())
+        log.error("processor %s: %s at %s: %s\n%s", name, failure.kind, failure.where, failure.text, failure.trace)
 
 
 def _collect(findings: object, name: str, scene: Scene, told: list[Told]) -> None:
@@ -221,8 +225,10 @@ def find_unsendable(value: object, path: str = "", depth: int = 0) -> str:
 def _where(processor: BaseProcessor, error: BaseException, method: Callable[..., object]) -> str:
     """File and line of the processor's own code."""
     own = getattr(sys.modules.get(type(processor).__module__), "__file__", None)
-    for step in reversed(traceback.extract_tb(error.__traceback__)):
-        if step.filename == own:
-            return f"{step.filename}:{step.lineno}"
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == own]
     code = getattr(method, "__code__", None)  # what it returned is wrong, and it has ended
-    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else f"{type(processor).__name__}"
+    return _place(steps[-1:]) or (f"{code.co_filename}:{code.co_firstlineno}" if code else type(processor).__name__)
+
+
+def _place(steps: Sequence[traceback.FrameSummary]) -> str:
+    return f"{steps[0].filename}:{steps[0].lineno}" if steps else ""

@@ -52,7 +52,7 @@ class Inquiries:
         inquiry = self._open.get(number)
         if inquiry is None:  # it ended meanwhile
             return
-        if reply.data is not None:
+        if reply.is_data:
             del self._open[number]
             inquiry.promise.resolve(ProcessorAnswer(processor=name, data=reply.data))
         elif reply.code is not None:

@@ -48,6 +48,11 @@ class RemotePerformer:
         return self._worker.starts
 
     @property
+    def start_error(self) -> str:
+        """Why there is no process; empty when there is one."""
+        return self._worker.start_error
+
+    @property
     def pid(self) -> int | None:
         return self._worker.pid
 

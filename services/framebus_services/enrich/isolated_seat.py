@@ -41,7 +41,11 @@ class IsolatedSeat(DeferredSeat):
     def step(self) -> None:
         super().step()
         performer = self._life.performer if self._life is not None else None
-        if isinstance(performer, RemotePerformer) and performer.starts > self._starts:
+        if not isinstance(performer, RemotePerformer):
+            return
+        error = performer.start_error
+        self.complaint = f"processor {self.name} does not start: {error}" if error else ""
+        if performer.starts > self._starts:
             self._floor.bus.stats.count(f"{self._stat}.restarts", performer.starts - self._starts)
             self._starts = performer.starts
 
