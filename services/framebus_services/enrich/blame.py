@@ -44,6 +44,8 @@ class Deaths(Struct):
 
 class _Names(Struct):
     processors: list[str]
+    settings: list[str]
+    """a digest of the entry of each"""
     deaths: Deaths
 
 
@@ -65,7 +67,8 @@ class Blame:
         """Begin to write; the processors in the order of their numbers."""
         if not self._path.parent.is_dir():
             return
-        names = msgspec.json.encode(_Names(processors=list(processors), deaths=self._deaths))
+        settings = [self._entries.get(name, "") for name in processors]
+        names = msgspec.json.encode(_Names(processors=list(processors), settings=settings, deaths=self._deaths))
         if len(names) > SIZE_BYTES - _RECORD.size:
             log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)
             return
@@ -100,7 +103,8 @@ class Blame:
         self._map = None
         try:
             if self._accused:
-                names = msgspec.json.encode(_Names(processors=[], deaths=self._more(self._accused, now_s)))
+                deaths = self._more(self._accused, self._entries.get(self._accused, ""), now_s)
+                names = msgspec.json.encode(_Names(processors=[], settings=[], deaths=deaths))
                 self._path.write_bytes(bytes(_RECORD.size) + names)
             else:
                 self._path.unlink(missing_ok=True)
@@ -117,13 +121,13 @@ class Blame:
         except (OSError, struct.error, msgspec.MsgspecError):  # nothing, or of another version
             return
         self._deaths = names.deaths
-        if 0 < called <= len(names.processors):
+        if 0 < called <= min(len(names.processors), len(names.settings)):
             name = names.processors[called - 1]
             where = (
                 f"frame {frame} of camera {camera.rstrip(bytes(1)).decode(errors='replace')}" if frame else "no frame"
             )
             log.error("enrich died while processor %s looked at %s", name, where)
-            self._deaths = self._more(name, now_s)
+            self._deaths = self._more(name, names.settings[called - 1], now_s)
         deaths = self._deaths
         if self._entries.get(deaths.processor) != deaths.settings:
             self._deaths = Deaths()
@@ -134,11 +138,11 @@ class Blame:
                 f"mend it or change its settings, then `framebus restart enrich`"
             )
 
-    def _more(self, name: str, now_s: float) -> Deaths:
+    def _more(self, name: str, settings: str, now_s: float) -> Deaths:
         before = self._deaths
-        earlier = before.at_s if before.processor == name else []
+        earlier = before.at_s if (before.processor, before.settings) == (name, settings) else []
         recent = [at_s for at_s in earlier if 0.0 <= now_s - at_s < WITHIN_S]
-        return Deaths(processor=name, settings=self._entries.get(name, ""), at_s=[*recent, now_s][-DEADLY:])
+        return Deaths(processor=name, settings=settings, at_s=[*recent, now_s][-DEADLY:])
 
 
 def _name_of(entry: str | dict[str, Any]) -> str:
