@@ -36,7 +36,7 @@ OPEN_S = 5.0
 """how often it is written down which objects are there; after a crash they are known up to then"""
 STOP_S = 4.5
 """for all of a stop; after 5 s the launcher kills"""
-SWITCH_S = 0.001
+SWITCH_S = 0.0005
 HEARD_S = 1.0
 """after so long at the latest the news of a process that starts is heard; what is said before may be lost"""
 

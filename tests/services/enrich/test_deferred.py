@@ -197,7 +197,7 @@ def test_whatever_a_task_raises_is_counted_and_the_worker_goes_on(
     with floor(["stubborn"], CLASSES) as it:
         for number in (1, 2, 3):
             it.show(number)
-            it.wait(lambda number=number: it.count("processor.stubborn.errors") == number, "it raised")  # type: ignore[misc]
+            it.wait(lambda number=number: it.count("processor.stubborn.errors") == number, "it raised")
 
         assert it.labels == ["before"] * 3
         assert it.count("processor.stubborn.restarts") == 0
@@ -252,7 +252,7 @@ def test_an_object_that_costs_three_workers_gets_no_fourth(gate: threading.Event
         for number in (1, 2, 3):
             gate.clear()
             it.show(number, "bad")
-            it.wait(lambda number=number: ("bad", number) in Works.heard, "in hand")  # type: ignore[misc]
+            it.wait(lambda number=number: ("bad", number) in Works.heard, "in hand")
             it.bus.advance(6.0)
             it.host.step()
             gate.set()

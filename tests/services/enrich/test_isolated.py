@@ -87,7 +87,7 @@ def test_a_process_that_is_lost_is_replaced_and_its_object_gets_three(
         first = pid(it)
         for number in (1, 2, 3):
             look(it, camera, how)
-            it.wait(lambda number=number: it.count("processor.toy.dropped.lost.front") == number, "it is lost")  # type: ignore[misc]
+            it.wait(lambda number=number: it.count("processor.toy.dropped.lost.front") == number, "it is lost")
         look(it, camera, how, "good")
         it.wait(lambda: "good" in it.labels, "the next one works")
         answer = it.answer(it.ask("who", deadline_s=30.0))
