@@ -397,6 +397,40 @@ def test_questions_that_wait_at_the_end_are_refused_at_once(gate: threading.Even
     assert caught.value.code is ErrorCode.UNAVAILABLE
 
 
+def test_all_that_a_worker_does_is_done_on_one_thread() -> None:
+    class Places(Works):
+        threads: ClassVar[set[int]] = set()
+
+        def note(self) -> list[Finding]:
+            Places.threads.add(threading.get_ident())
+            return []
+
+        def process_task(self, task: object) -> list[Finding]:
+            return self.note()
+
+        def expire_object(self, id: str, camera: str) -> list[Finding]:
+            return self.note()
+
+        def update_config(self, topic: str, payload: object) -> None:
+            self.note()
+
+        def handle_request(self, topic: str, data: Any) -> Any:
+            return self.note()
+
+        def shutdown(self) -> list[Finding]:
+            return self.note()
+
+    with floor(["places"], {"places": Places}) as it:
+        it.show(1, "o1")
+        it.host.expire("o1", "front")
+        it.configure("config/cameras/", 1)
+        it.answer(it.ask("where"))
+        it.shutdown(5.0)
+
+    assert len(Places.threads) == 1
+    assert threading.get_ident() not in Places.threads
+
+
 def test_the_end_of_an_object_may_have_findings_on_the_loop_too() -> None:
     with floor(["knows"], CLASSES) as it:
         it.host.expire("o1", "front")
