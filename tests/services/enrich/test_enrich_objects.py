@@ -265,10 +265,7 @@ def test_a_frame_that_is_overwritten_while_it_is_looked_at_moves_no_object(folde
         yard.show(None, *range(0, 200, 40))
         before, looked = len(yard.told), len(Expired.frames)
 
-        yard.clock.readings_left, yard.clock.meanwhile = (
-            reading,
-            lambda yard=yard: [yard.camera.show(1) for _ in "8 times!"],
-        )
+        yard.clock.readings_left, yard.clock.meanwhile = reading, partial(overwrite, yard.camera)
         yard.bus.deliver(yard.camera.show(with_square(EMPTY, 240, 120), boot_s=yard.bus.fake_clock.boot_s()))
         yard.bus.advance(1.0)
 
