@@ -45,7 +45,6 @@ class DeferredSeat(Seat):
         self._line = Line(lane, floor.bus.clock, partial(floor.bus.call_soon, self.drain))
         self._task_limit_s = options.task_limit_s
         self._configures: dict[str, Configure] = {}
-        self._strikes = Strikes()
         self._topic_strikes = Strikes()
         self._life: Life | None = None
         self._failed_makes = 0
@@ -61,13 +60,9 @@ class DeferredSeat(Seat):
         for work in looked:
             if isinstance(work, Work):
                 self._floor.bus.stats.count(f"{self._stat}.tasks")
-                if work.object_id is not None and self._strikes.is_out(work.object_id):
-                    self._count_drop(Reason.QUARANTINED, work.camera)
-                else:
-                    self._line.put(work)
+                self._line.put(work)
 
     def expire(self, expire: Expire) -> None:
-        self._strikes.forget(expire.id)
         if not self._line.expire(expire):
             self._line.forget()
             self._replace("lets too many objects wait for their end")
@@ -160,7 +155,8 @@ class DeferredSeat(Seat):
         log.error("processor %s: its worker %s; %s", self.name, why, said)
         self._floor.bus.stats.count(f"{self._stat}.restarts")
         if item is not None:
-            self._settle(Ended(item=item, dropped=Reason.LOST, cost_worker=True, result=_unanswered(item, why)))
+            ended = Ended(item=item, dropped=Reason.LOST, cost_worker=True, result=_unanswered(item, why))
+            self._settle(self._line.strike(ended))
         if not self._is_stopping:
             self._begin_life()
 
@@ -182,11 +178,14 @@ class DeferredSeat(Seat):
             self._count_drop(ended.dropped, item.camera)
         elif isinstance(item, Work):
             self._count_done(ended)
-        if ended.cost_worker:
-            self._strike(item)
         if ended.why:
             log.error("processor %s: %s in %s", self.name, ended.why, _named(item))
             stats.count(f"{self._stat}.errors")
+        if ended.is_third:
+            log.error("processor %s: %s: this object has cost three workers, and is left out", self.name, _named(item))
+        if ended.cost_worker and isinstance(item, Configure) and self._topic_strikes.note(item.topic):
+            self._configures.pop(item.topic, None)
+            log.error("processor %s: %s has cost three workers, and is not told any more", self.name, item.topic)
 
     def _count_done(self, ended: Ended) -> None:
         stats = self._floor.bus.stats
@@ -200,14 +199,6 @@ class DeferredSeat(Seat):
 
     def _count_drop(self, reason: Reason, camera: str, count: int = 1) -> None:
         self._floor.bus.stats.count(f"{self._stat}.dropped.{reason.value}.{camera}", count)
-
-    def _strike(self, item: Item) -> None:
-        if isinstance(item, Work) and item.object_id is not None and self._strikes.note(item.object_id):
-            text = "processor %s: object %s of camera %s has cost three workers, and is left out from now on"
-            log.error(text, self.name, item.object_id, item.camera)
-        elif isinstance(item, Configure) and self._topic_strikes.note(item.topic):
-            self._configures.pop(item.topic, None)
-            log.error("processor %s: %s has cost three workers, and is not told any more", self.name, item.topic)
 
 
 def _unanswered(item: Item, why: str) -> Result:

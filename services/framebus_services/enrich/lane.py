@@ -18,6 +18,8 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
+from framebus_services.enrich.strikes import Strikes
+
 MAX_ASKS = 16
 MAX_EXPIRES = 10_000
 """who lets so many objects wait for their end has stopped to work"""
@@ -106,6 +108,7 @@ class Lane:
         self._configures: OrderedDict[str, Configure] = OrderedDict()
         self._asks: deque[Ask] = deque()
         self._asked_in_a_row = 0
+        self._strikes = Strikes()
         self._is_stopping = False
         self.drops: Counter[tuple[Reason, str]] = Counter()
         """by reason and camera; who reads them empties it"""
@@ -125,6 +128,9 @@ class Lane:
         if self._is_stopping:
             self._drop(work, Reason.SHUTDOWN)
             return
+        if work.object_id is not None and self._strikes.is_out(work.object_id):
+            self._drop(work, Reason.QUARANTINED)
+            return
         key = (work.camera, work.object_id)
         if self._policy is Policy.LATEST and key in self._newest:
             ticket = self._newest[key]  # it keeps its turn, or an object that is seen often would never have one
@@ -140,7 +146,18 @@ class Lane:
         self._works[ticket] = work
         self._newest[key] = ticket
 
+    def strike(self, work: Work) -> bool:
+        """This work has cost a worker. True: its object has cost three, and gets no other."""
+        if work.object_id is None or not self._strikes.note(work.object_id):
+            return False
+        for ticket in [ticket for ticket, one in self._works.items() if one.object_id == work.object_id]:
+            one = self._works.pop(ticket)
+            self._newest.pop((one.camera, one.object_id), None)
+            self._drop(one, Reason.QUARANTINED)
+        return True
+
     def expire(self, expire: Expire) -> None:
+        self._strikes.forget(expire.id)
         self._expires.append((next(self._tickets), expire))
 
     def configure(self, configure: Configure) -> None:

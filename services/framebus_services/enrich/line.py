@@ -12,7 +12,7 @@ A worker that was replaced is no longer the owner of the line: it gets nothing m
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from framebus.clock import Clock
 from framebus_services.enrich.guard import Result
@@ -33,6 +33,8 @@ class Ended:
     dropped: Reason | None = None
     cost_worker: bool = False
     """its process died or hung"""
+    is_third: bool = False
+    """its object has cost three workers by that"""
     why: str = ""
     age_s: float = 0.0
     """of its frame when the work began"""
@@ -114,6 +116,16 @@ class Line:
         with self._changed:
             return self._in_hand
 
+    def strike(self, ended: Ended) -> Ended:
+        """What was in hand has cost its worker: note it before the next one takes something."""
+        with self._changed:
+            return self._struck(ended)
+
+    def _struck(self, ended: Ended) -> Ended:
+        if ended.cost_worker and isinstance(ended.item, Work) and self._lane.strike(ended.item):
+            return replace(ended, is_third=True)
+        return ended
+
     def hand_over(self, owner: object) -> InHand | None:
         """Make this worker the owner; returns what the one before it had in hand."""
         with self._changed:
@@ -170,6 +182,7 @@ class Line:
                 self._changed.wait(LOOK_S)
             if self._owner is not owner:
                 return
+            ended = self._struck(ended)
             self._offered = None
             is_first = not self._stage
             self._stage.append(ended)

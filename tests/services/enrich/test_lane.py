@@ -142,6 +142,23 @@ def test_a_question_whose_deadline_has_passed_is_not_asked() -> None:
     assert waiting.late == [ask(1, until_s=5.0)]
 
 
+def test_an_object_that_has_cost_three_workers_is_left_out_also_where_it_waits_until_it_ends() -> None:
+    waiting = lane()
+    waiting.put(work(4, "bad"))
+    waiting.put(work(4, "good"))
+
+    struck = [waiting.strike(work(number, "bad")) for number in (1, 2, 3)]
+    waiting.put(work(5, "bad"))
+    left = take_all(waiting)
+    waiting.expire(Expire("bad", "front"))
+    waiting.put(work(6, "bad"))
+
+    assert struck == [False, False, True]
+    assert left == [work(4, "good")]
+    assert waiting.drops == {(Reason.QUARANTINED, "front"): 2}
+    assert work(6, "bad") in take_all(waiting)
+
+
 def test_a_stop_comes_last_and_nothing_is_taken_after_it() -> None:
     waiting = lane()
     waiting.put(work(1))
