@@ -1,5 +1,6 @@
 """Deferred processors on their threads: nothing they do stalls the loop, and nothing that must reach them is lost."""
 
+import ctypes
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.frame import Frame
 from framebus.messages import Finding, ObjectEvent
 from framebus.processor import AnyProcessor, DeferredProcessor, Pictured, Processor
+from framebus_services.enrich.deferred_thread import AbandonedError
 from framebus_services.enrich.guard import Scene, check
 from services.enrich.floors import Floor, floor
 from services.enrich.loading import loader
@@ -231,6 +233,21 @@ def test_a_worker_that_hangs_is_replaced_and_the_new_one_gets_the_newest_configu
         assert it.count("processor.works.restarts") == 1
         assert it.count("processor.works.dropped.lost.front") == 1
     assert "processor works: its worker hangs in frame 1 of camera front for 5.1 s; a new one starts" in caplog.messages
+
+
+def test_a_thread_that_has_died_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    before = set(threading.enumerate())
+    with floor(["works"], CLASSES) as it:
+        (worker,) = set(threading.enumerate()) - before
+        assert worker.ident is not None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(AbandonedError))
+        worker.join(5.0)
+
+        it.show(1)
+        it.wait(lambda: it.values == [1.0], "the new one works")
+
+        assert it.count("processor.works.restarts") == 1
+    assert "processor works: its worker died; a new one starts" in caplog.messages
 
 
 def test_what_an_abandoned_worker_finds_later_is_ignored(gate: threading.Event) -> None:
