@@ -87,6 +87,8 @@ class DeferredSeat(Seat):
                 self._begin_life()
         elif life.error is not None:
             self._note_not_made(life, now_s)
+        elif life.performer is not None and self._failed_makes:
+            self._failed_makes, self.complaint = 0, ""
         elif not life.is_alive and not life.has_stopped:
             self._replace("died")
         elif (in_hand := self._line.in_hand) is not None and now_s - in_hand.begun_s > self._limit_s(in_hand):

@@ -250,6 +250,31 @@ def test_a_thread_that_has_died_is_replaced(caplog: pytest.LogCaptureFixture) ->
     assert "processor works: its worker died; a new one starts" in caplog.messages
 
 
+def test_a_processor_that_cannot_be_made_again_is_tried_again_and_said_to_be_so_until_then(
+    gate: threading.Event,
+) -> None:
+    class Fussy(Works):
+        def __init__(self) -> None:
+            super().__init__()
+            if len(Works.made) == 2:
+                raise OSError("the model is just being copied")
+
+    with floor(["fussy"], {"fussy": Fussy}) as it:
+        gate.clear()
+        it.show(1)
+        it.wait(lambda: Works.heard, "in hand")
+        it.bus.advance(6.0)
+        it.wait(lambda: it.host.complaints, "it complains")
+        complaints = it.host.complaints
+        gate.set()
+        it.bus.advance(1.0)
+        it.wait(lambda: len(Works.made) == 3 and not it.host.complaints, "it is made, and all is well")
+        it.show(2)
+        it.wait(lambda: it.values == [2.0], "it works")
+
+    assert complaints == ["processor fussy can't be made again: OSError: the model is just being copied"]
+
+
 def test_what_an_abandoned_worker_finds_later_is_ignored(gate: threading.Event) -> None:
     with floor(["works"], CLASSES) as it:
         gate.clear()
