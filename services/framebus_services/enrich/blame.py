@@ -23,6 +23,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from framebus_services.enrich.orders import shown_name
+
 log = logging.getLogger(__name__)
 
 DEADLY = 3
@@ -146,7 +148,7 @@ class Blame:
 
 
 def _name_of(entry: str | dict[str, Any]) -> str:
-    return entry if isinstance(entry, str) else str(next(iter(entry), ""))
+    return shown_name(entry if isinstance(entry, str) else str(next(iter(entry), "")))
 
 
 def _digest(entry: str | dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ class RemotePerformer:
         self._worker = WorkerProcess(
             f"{MODULE}:work",
             initialize=f"{MODULE}:begin",
-            setup=Made(name_importable(load, "load"), order.name, order.settings),
+            setup=Made(name_importable(load, "load"), order.entry, order.settings),
             max_waiting=1,
             on_crash=OnCrash.FAIL,
             task_limit_s=options.task_limit_s,

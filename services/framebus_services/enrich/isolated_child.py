@@ -24,10 +24,10 @@ NO_MEMORY = "MemoryError"
 
 
 class Made(Struct, frozen=True):
-    """What to make: `load` names the function that finds the class by its name."""
+    """What to make: `load` names the function that finds the class by its entry."""
 
     load: str
-    name: str
+    entry: str
     settings: dict[str, Any]
 
 
@@ -123,7 +123,7 @@ class Child:
 def begin(side: Side) -> Child:
     """Make the processor; what it raises is told by the parent."""
     made: Made = side.setup(Made)
-    kind = load_importable(made.load)(made.name)
+    kind = load_importable(made.load)(made.entry)
     return Child(make(kind, made.settings))
 
 

@@ -6,6 +6,7 @@ arguments of the constructor. Nothing is made here, so that a check may run wher
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -52,7 +53,10 @@ class Order:
     """What an entry asks for."""
 
     path: str
+    entry: str
+    """what the class is found by: a name, or a file"""
     name: str
+    """what it is called in counters, logs and answers"""
     kind: type[AnyProcessor]
     options: Options
     settings: dict[str, Any]
@@ -87,7 +91,7 @@ def read_orders(
     for number, entry in enumerate(entries):
         try:
             name, settings = _split(f"processors[{number}]", entry)
-            if name in left_out:
+            if shown_name(name) in left_out:
                 continue
             if (kind := _load(f"processors[{number}]", name, load, broken)) is not None:
                 orders.append(_read(f"processors[{number}].{name}", name, kind, settings))
@@ -112,6 +116,18 @@ def find_entry_problems(entries: Sequence[str | dict[str, Any]], load: Load = lo
             problems += error.problems
         problems += [f"{path}: {reason}" for reason in broken.values()]
     return problems
+
+
+def shown_name(entry: str) -> str:
+    """A name for what an entry names, which may be a file.
+
+    >>> shown_name("brightness"), shown_name("./My Own.py:Reader")
+    ('brightness', 'my_own')
+    """
+    file = entry.partition(".py")[0].rpartition("/")[2]
+    if ".py" not in entry and "/" not in entry:
+        return entry
+    return re.sub(r"[^a-z0-9_-]", "_", file.lower()).lstrip("_-")[:32] or "processor"
 
 
 def _split(path: str, entry: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -147,7 +163,8 @@ def _read(path: str, name: str, kind: type[AnyProcessor], settings: dict[str, An
         raise ConfigError(problems)
     return Order(
         path=path,
-        name=name,
+        entry=name,
+        name=shown_name(name),
         kind=kind,
         options=msgspec.convert(options, Options),
         settings=own,
