@@ -15,6 +15,8 @@ NOT_BUILT = {"P21"}
 """rows that say so instead of naming a test"""
 NUMBERS = [
     *(f"P{number}" for number in range(1, 25)),
+    *(f"S0.{number}" for number in range(1, 19)),
+    *(f"F0.{number}" for number in range(1, 14)),
     *(f"S1.{number}" for number in range(1, 24)),
     *(f"F1.{number}" for number in range(1, 21)),
     *(f"S2.{number}" for number in range(1, 10)),
