@@ -17,6 +17,7 @@ from framebus.processor import Processor
 from framebus.ring import RingFormatError, RingReader
 from framebus.settings import EnrichedCamera, EnrichProcessSettings
 from framebus_services.enrich.archive import Archive
+from framebus_services.enrich.attention import Attention
 from framebus_services.enrich.configured import cameras_of
 from framebus_services.enrich.expiry import Expiry
 from framebus_services.enrich.host import BUILT_IN, Host
@@ -73,6 +74,7 @@ class Enrich:
         self._settings = bus.settings(EnrichProcessSettings)
         self._host = Host(self._settings.processors, bus.stats, bus.clock, known)
         self._eyes: dict[str, Eye] = {}
+        self._attention = Attention(bus, self._settings.detector)
         data = bus.place.data
         self._cameras = self._settings.cameras
         keep_s = {name: camera.keep_s for name, camera in self._cameras.items()}
@@ -90,6 +92,7 @@ class Enrich:
 
     def stop(self) -> None:
         """Let the objects end and the processors finish, and go of the rings."""
+        self._attention.stop()
         for eye in self._eyes.values():
             eye.objects.end_all(Ending.STOPPED)
         self._host.shutdown()
@@ -118,7 +121,7 @@ class Enrich:
         for finding in findings:
             self._bus.publish(finding)
         start_s = self._bus.clock.boot_s()
-        eye.objects.see(frame, motion)
+        self._attention.see(eye, frame, motion)
         stats.observe("objects", self._bus.clock.boot_s() - start_s)
 
     def _make_eye(self, camera: str) -> Eye:

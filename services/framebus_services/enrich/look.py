@@ -1,0 +1,179 @@
+"""The detector's own process: reads a frame from its ring, and tells what the model sees in parts of it.
+
+It runs in a WorkerProcess, so that a model that crashes, hangs or leaks costs no camera a frame.
+"""
+
+import math
+import os
+import resource
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from framebus.frame import U8
+from framebus.ring import RingFormatError, RingReader
+from framebus.settings import DetectorSettings
+from framebus.worker_child import Side
+from framebus_services.detect.model import Model
+from framebus_services.detect.onnx_file import ModelError
+from framebus_services.detect.overlaps import best_boxes
+from framebus_services.detect.picture import part_of
+
+NICE = 5
+"""the loops of the cameras come first"""
+EDGE_PIXELS = 2
+WEAK = 0.5
+"""times the least sure score: so much a sight needs to keep an object alive"""
+CUT = 0.99
+"""times the least sure score: so much a thing has at most that the edge of a part cuts off"""
+
+
+class Describe(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Asks what model it is."""
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Asks what is in a frame."""
+
+    camera: str
+    ring: str
+    number: int
+    views: list[tuple[int, int, int, int]]
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What model it is, or why there is none."""
+
+    problem: str = ""
+    setting: str = "model"
+    """that has to change"""
+    layout: str = ""
+    engine: str = ""
+    labels: list[str] = []
+    size: tuple[int, int] = (0, 0)
+    run_s: float = 0.0
+    """for one picture"""
+    memory_bytes: int = 0
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    box: tuple[float, float, float, float]
+    """left, top, width, height in pixels of the frame"""
+    score: float
+    label: str
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What is in a frame."""
+
+    dropped: str = ""
+    """why nobody looked: no_ring, stale_frame or torn_frame"""
+    sights: list[Sight] = []
+    run_s: float = 0.0
+    memory_bytes: int = 0
+
+
+class Looker:
+    """A model and the rings that it reads."""
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.model: Model | None = None
+        self.problem = Described()
+        self._settings = settings
+        self._rings: dict[str, RingReader] = {}
+        try:
+            self.model = Model(settings)
+        except ModelError as error:
+            self.problem = Described(problem=str(error), setting=error.setting)
+
+    def describe(self) -> Described:
+        if self.model is None:
+            return self.problem
+        try:
+            run_s = self.model.measure_s()
+        except ModelError as error:
+            return Described(problem=str(error), setting=error.setting)
+        return Described(
+            layout=self.model.layout.value,
+            engine=self.model.engine,
+            labels=self.model.known_labels(),
+            size=self.model.size,
+            run_s=run_s,
+            memory_bytes=_memory_bytes(),
+        )
+
+    def look(self, task: Look) -> Looked:
+        """What is in the frame; raises ModelError."""
+        if self.model is None:
+            raise ModelError(self.problem.problem, self.problem.setting)
+        parts = self._read(task)
+        if isinstance(parts, str):
+            return Looked(dropped=parts)
+        start_s = time.perf_counter()
+        sights = []
+        for view, part in zip(task.views, parts, strict=True):
+            sights += self._sights(self.model, part, view, self._rings[task.camera])
+        return Looked(
+            sights=_chosen(sights) if len(parts) > 1 else sights,
+            run_s=time.perf_counter() - start_s,
+            memory_bytes=_memory_bytes(),
+        )
+
+    def _read(self, task: Look) -> list[U8] | str:
+        """The parts of the frame in colour, or why there are none."""
+        ring = self._rings.get(task.camera)
+        if ring is None or ring.path != Path(task.ring):
+            try:
+                ring = self._rings[task.camera] = RingReader.open(Path(task.ring))
+            except (OSError, RingFormatError):
+                self._rings.pop(task.camera, None)
+                return "no_ring"
+        frame = ring.read(task.number, camera=task.camera)
+        if frame is None:
+            return "stale_frame"
+        parts = [part_of(frame, view) for view in task.views]
+        return parts if frame.still_valid() else "torn_frame"
+
+    def _sights(self, model: Model, part: U8, view: tuple[int, int, int, int], ring: RingReader) -> list[Sight]:
+        sure = self._settings.min_score
+        # Only within the picture does the edge of a part cut something off.
+        low = [EDGE_PIXELS if side > 0 else -1.0 for side in view[:2]]
+        high = [
+            side - EDGE_PIXELS if start + side < whole - EDGE_PIXELS else math.inf
+            for start, side, whole in zip(view[:2], view[2:], (ring.width, ring.height), strict=True)
+        ]
+        found = []
+        for seen in model.find(part, WEAK * sure):
+            left, top, width, height = seen.box
+            is_cut = left < low[0] or top < low[1] or left + width > high[0] or top + height > high[1]
+            score = min(seen.score, CUT * sure) if is_cut else seen.score
+            found.append(Sight(box=(left + view[0], top + view[1], width, height), score=score, label=seen.label))
+        return found
+
+
+def open_looker(side: Side) -> Looker:
+    os.nice(NICE)
+    return Looker(side.setup(DetectorSettings))
+
+
+def look(looker: Looker, task: Describe | Look) -> Described | Looked:
+    return looker.describe() if isinstance(task, Describe) else looker.look(task)
+
+
+def _chosen(sights: list[Sight]) -> list[Sight]:
+    """The best of the sights of one thing in several parts."""
+    if len(sights) < 2:
+        return sights
+    names = sorted({sight.label for sight in sights})
+    corners = np.array([sight.box for sight in sights], np.float32)
+    corners[:, 2:] += corners[:, :2]
+    scores = np.array([sight.score for sight in sights], np.float32)
+    labels = np.array([names.index(sight.label) for sight in sights], np.int64)
+    return [sights[index] for index in best_boxes(corners, scores, labels).tolist()]
+
+
+def _memory_bytes() -> int:
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
