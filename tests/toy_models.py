@@ -1,7 +1,7 @@
 """Small ONNX models whose answers are known: each finds the one thing of a colour in a picture, in a layout of choice.
 
-The box is exact: the first and last column and row that have the colour. What is wider than high is a `car`, the rest is
-a `person`; the score is 0.9.
+The box is exact: the first and last column and row that have the colour. What is wider than high is a `car`, the rest
+is a `person`; the score is 0.9.
 """
 
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ def make_model(
     )
     for key, value in (notes or {}).items():
         made.metadata_props.add(key=key, value=value)
-    path.write_bytes(made.SerializeToString())
+    path.write_bytes(onnx.shape_inference.infer_shapes(made).SerializeToString())
     return path
 
 

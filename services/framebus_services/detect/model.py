@@ -58,9 +58,7 @@ class Model:
             Output(name=name, shape=array.shape, is_whole=bool(np.issubdtype(array.dtype, np.integer)))
             for name, array in outputs
         ]
-        has_names = settings.labels is not None  # names in the model's own notes may be of something else
-        number = len(self.labels) if self.labels is not None and has_names else None
-        self._plan: Plan = tell_layout(shapes, self._entry.size, number, settings.layout)
+        self._plan = self._tell(shapes)
         usual = _USUAL[self._plan.layout]
         self._colours, self._values = settings.colours or usual[0], settings.values or usual[1]
         self._check_choice()
@@ -106,6 +104,17 @@ class Model:
                 box = (left, top, right - left, bottom - top)
                 seen.append(Seen(box=box, score=float(found.scores[index]), label=label))
         return seen
+
+    def _tell(self, shapes: list[Output]) -> Plan:
+        size, layout = self._entry.size, self._settings.layout
+        number = None if self.labels is None else len(self.labels)
+        try:
+            return tell_layout(shapes, size, number, layout)
+        except ModelError as error:
+            if error.setting != "labels" or self._settings.labels is not None:
+                raise
+        self.labels = None  # the model's own notes are about something else
+        return tell_layout(shapes, size, None, layout)
 
     def _run(self, picture: U8) -> list[tuple[str, Array]]:
         return self._runner.run(self._entry.blob(picture, self._colours, self._values))

@@ -64,8 +64,8 @@ def read_onnx(path: Path) -> OnnxFile:
         with path.open("rb") as file:
             if path.stat().st_size == 0:
                 raise ModelError(f"{path} is empty; it must be an ONNX model")
-            with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data, memoryview(data) as view:
-                return _read_model(view)
+            # Not closed by hand: an error's traceback may still hold parts of it.
+            return _read_model(memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)))
     except FileNotFoundError:
         raise ModelError(f"there is no file {path}; give the path of an ONNX model") from None
     except OSError as error:

@@ -9,7 +9,7 @@ from framebus.frame import Frame
 from framebus.messages import ObjectEvent
 from framebus.ring import RingReader
 from framebus.settings import DetectorSettings
-from framebus_services.enrich.look import Described, Look, Looked
+from framebus_services.enrich.looked import Described, Look, Looked
 from framebus_services.enrich.lookout import Asked, Calls, Lookout
 from framebus_services.enrich.motion import Motion
 from framebus_services.enrich.objects import CameraObjects, Moment

@@ -9,7 +9,6 @@ import resource
 import time
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from framebus.frame import U8
@@ -20,6 +19,7 @@ from framebus_services.detect.model import Model
 from framebus_services.detect.onnx_file import ModelError
 from framebus_services.detect.overlaps import best_boxes
 from framebus_services.detect.picture import part_of
+from framebus_services.enrich.looked import Describe, Described, Look, Looked, Sight
 
 NICE = 5
 """the loops of the cameras come first"""
@@ -28,51 +28,6 @@ WEAK = 0.5
 """times the least sure score: so much a sight needs to keep an object alive"""
 CUT = 0.99
 """times the least sure score: so much a thing has at most that the edge of a part cuts off"""
-
-
-class Describe(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Asks what model it is."""
-
-
-class Look(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Asks what is in a frame."""
-
-    camera: str
-    ring: str
-    number: int
-    views: list[tuple[int, int, int, int]]
-
-
-class Described(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What model it is, or why there is none."""
-
-    problem: str = ""
-    setting: str = "model"
-    """that has to change"""
-    layout: str = ""
-    engine: str = ""
-    labels: list[str] = []
-    size: tuple[int, int] = (0, 0)
-    run_s: float = 0.0
-    """for one picture"""
-    memory_bytes: int = 0
-
-
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    box: tuple[float, float, float, float]
-    """left, top, width, height in pixels of the frame"""
-    score: float
-    label: str
-
-
-class Looked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What is in a frame."""
-
-    dropped: str = ""
-    """why nobody looked: no_ring, stale_frame or torn_frame"""
-    sights: list[Sight] = []
-    run_s: float = 0.0
-    memory_bytes: int = 0
 
 
 class Looker:
@@ -149,7 +104,7 @@ class Looker:
             left, top, width, height = seen.box
             is_cut = left < low[0] or top < low[1] or left + width > high[0] or top + height > high[1]
             score = min(seen.score, CUT * sure) if is_cut else seen.score
-            found.append(Sight(box=(left + view[0], top + view[1], width, height), score=score, label=seen.label))
+            found.append(Sight(box=(left + view[0], top + view[1], width, height), score=round(score, 4), label=seen.label))
         return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from framebus.clock import Clock
 from framebus.settings import DetectorSettings
 from framebus.worker import OnCrash, WorkerProcess
-from framebus_services.enrich.look import Describe, Described, Look, Looked, look, open_looker
+from framebus_services.enrich.looked import LOOK, OPEN_LOOKER, Describe, Described, Look, Looked
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,6 @@ START_LIMIT_S = 200.0
 LOOK_S = 0.5
 GROWTH_BYTES = 1024**3
 """by so much a process may grow; then a new one takes its place"""
-SHOWN_LABELS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +118,7 @@ class Lookout:
             self._worker = worker
             described, problem = self._ask(worker, Describe(), START_LIMIT_S)
             if not isinstance(described, Described) or described.problem:
-                return problem or f"{described.setting}: {described.problem}"
+                return problem or described.problem
             self._note_working(described)
             failures = 0
             while not self._stop.is_set() and failures < FAILURES:
@@ -139,8 +138,9 @@ class Lookout:
 
     def _new_worker(self) -> WorkerProcess:
         return WorkerProcess(
-            look,
-            initialize=open_looker,
+            LOOK,
+            initialize=OPEN_LOOKER,
+            result_type=Described | Looked,
             setup=self._settings,
             max_waiting=1,
             on_crash=OnCrash.FAIL,
@@ -179,7 +179,7 @@ class Lookout:
     def _note_working(self, described: Described) -> None:
         self._memory_bytes = described.memory_bytes
         self._told = ""
-        log.info("detector: %s", summary(described))
+        log.info("detector: %s", described.summary())
         self._calls.working(described)
 
     def _note_leak(self, memory_bytes: int) -> str:
@@ -206,14 +206,6 @@ class Lookout:
         """What tells whether the files have changed."""
         paths = [self._settings.model, *([self._settings.labels] if isinstance(self._settings.labels, str) else [])]
         return [_state_of(Path(path)) for path in paths]
-
-
-def summary(described: Described) -> str:
-    """What model it is, in one line."""
-    labels = ", ".join(described.labels[:SHOWN_LABELS]) + (", ..." if len(described.labels) > SHOWN_LABELS else "")
-    named = f"{len(described.labels)} labels ({labels})" if labels else "labels are told by their numbers"
-    size = f"{described.size[0]}x{described.size[1]}"
-    return f"{described.layout}, {size}, {named}, {described.run_s * 1e3:.0f} ms a picture on {described.engine}"
 
 
 def _state_of(path: Path) -> tuple[int, int]:
