@@ -3,8 +3,8 @@
 | layout | outputs, for an input of W x H pixels and C labels |
 | --- | --- |
 | yolo5 | one, 1 x 3K x (5+C) |
-| yolo8 | one, 1 x (4+C) x K; also turned |
-| yolox | one, 1 x K x (5+C); also turned |
+| yolo8 | one, 1 x (4+C) x K; named, also turned |
+| yolox | one, 1 x K x (5+C); named, also turned |
 | rows | one, 1 x N x 6 or N x 6; N x 7 |
 | ssd | boxes 1 x N x 4, scores 1 x N, numbers of labels 1 x N, perhaps a count; or scores 1 x N x C without numbers |
 | centernet | middles 1 x C x H/s x W/s, sizes 1 x 2 x H/s x W/s, perhaps offsets of the same shape |
@@ -61,16 +61,18 @@ def tell_layout(
     """
     plans = [
         plan
-        for plan in (_as_maps(outputs, size), _as_lists(outputs), *_as_table(outputs, size, labels))
+        for plan in (_as_maps(outputs, size), _as_lists(outputs), *_as_table(outputs, size))
         if plan is not None and named in (None, plan.layout)
     ]
     if not plans:
         raise ModelError(_why_unknown(outputs, size, named), "model" if named is None else "layout")
     plan = plans[0]
     if labels is not None and plan.labels is not None and labels != plan.labels:
+        # One label more or less is as likely a mistake in the labels as another layout: nobody guesses.
+        other = next((f"; or is it `layout: {one.layout}`?" for one in plans if one.labels == labels), "")
         raise ModelError(
             f"there are {labels} labels, but the model tells {plan.labels} apart ({_shown(outputs)}, read as "
-            f"{plan.layout}); give one name for each, in the order in which it was trained",
+            f"{plan.layout}); give one name for each, in the order in which it was trained{other}",
             "labels",
         )
     return plan
@@ -81,7 +83,7 @@ def cells(size: tuple[int, int], strides: Sequence[int]) -> int:
     return sum((size[0] // stride) * (size[1] // stride) for stride in strides)
 
 
-def _as_table(outputs: Sequence[Output], size: tuple[int, int], labels: int | None) -> list[Plan]:
+def _as_table(outputs: Sequence[Output], size: tuple[int, int]) -> list[Plan]:
     """What one output with a row for each box may be, the likeliest first."""
     tables = [index for index, output in enumerate(outputs) if len(_inner(output)) == 2]
     if len(tables) != 1:
@@ -93,7 +95,7 @@ def _as_table(outputs: Sequence[Output], size: tuple[int, int], labels: int | No
         rows, fields = shape[::-1] if is_turned else shape
         for strides in STRIDES:
             number = cells(size, strides)
-            # In rows YOLOX is the likelier one, in columns YOLO 8 and later; the number of labels may know better.
+            # In rows YOLOX is the likelier one, in columns YOLO 8 and later.
             grids = (Layout.YOLO8, Layout.YOLOX) if is_turned else (Layout.YOLOX, Layout.YOLO8)
             found = grids if rows == number else (Layout.YOLO5,) if rows == ANCHORS * number else ()
             plans += [
@@ -103,7 +105,7 @@ def _as_table(outputs: Sequence[Output], size: tuple[int, int], labels: int | No
             ]
     if shape[1] == 6 or (shape[1] == 7 and len(outputs[tables[0]].shape) == 2):
         plans.append(Plan(layout=Layout.ROWS, labels=None, parts=parts))
-    return sorted(plans, key=lambda plan: labels is not None and plan.labels not in (None, labels))
+    return plans
 
 
 def _as_lists(outputs: Sequence[Output]) -> Plan | None:

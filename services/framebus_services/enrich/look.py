@@ -104,7 +104,9 @@ class Looker:
             left, top, width, height = seen.box
             is_cut = left < low[0] or top < low[1] or left + width > high[0] or top + height > high[1]
             score = min(seen.score, CUT * sure) if is_cut else seen.score
-            found.append(Sight(box=(left + view[0], top + view[1], width, height), score=round(score, 4), label=seen.label))
+            found.append(
+                Sight(box=(left + view[0], top + view[1], width, height), score=round(score, 4), label=seen.label)
+            )
         return found
 
 
