@@ -17,6 +17,8 @@ from framebus.settings import Layout
 LABELS = ["car", "person"]
 SCORE = 0.9
 TOLERANCE = 30.0
+SIDE = 1_000
+"""of the matrices that take time"""
 STRIDES = (8, 16, 32)
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet's pictures, red, green, blue
 
@@ -91,8 +93,12 @@ def make_model(
     is_channels_last: bool = False,
     broken: str = "",
     loops: int = 0,
+    hangs_from: int | None = None,
 ) -> Path:
-    """Write a model; `colour` is red, green, blue. `broken` may be `nan` or `shape`; each of `loops` takes time."""
+    """Write a model; `colour` is red, green, blue. `broken` may be `nan` or `shape`; each of `loops` takes time.
+
+    It hangs when it sees the thing to the right of `hangs_from`.
+    """
     graph = Graph()
     picture = "images"
     if element != TensorProto.FLOAT:
@@ -100,10 +106,17 @@ def make_model(
     if is_channels_last:
         picture = graph.add("Transpose", picture, perm=[0, 3, 1, 2])
     if loops:
-        picture = _slow(graph, picture, loops)
+        times = graph.constant(loops, np.int64)
+        picture = graph.add("Add", picture, _long_work(graph, times, picture))
     picture, ordered = _as_bytes(graph, picture, layout, colour, is_byte=element == TensorProto.UINT8)
     thing = Thing(graph, picture, size, ordered)
     outputs = _LAYOUTS[layout](graph, thing, size, is_turned)
+    if hangs_from is not None:
+        is_right = graph.clipped(graph.scaled(thing.left, 1.0, -float(hangs_from)))
+        is_right = graph.add("Mul", is_right, thing.there)
+        times = graph.add("Cast", graph.shaped(graph.scaled(is_right, 1e6)), to=TensorProto.INT64)
+        nothing = _long_work(graph, times, outputs[0])
+        outputs[0] = graph.add("Add", outputs[0], nothing, name="output_late")
     if broken == "nan":
         zero = graph.scaled(outputs[0], 0.0)
         outputs[0] = graph.add("Div", zero, graph.scaled(zero, 0.0), name="output_nan")
@@ -129,14 +142,29 @@ def make_model(
     return path
 
 
-def _slow(graph: Graph, picture: str, loops: int) -> str:
-    """The picture, after long work: the same number of large products."""
-    side = graph.constant(np.full((1500, 1500), 1e-4))
-    product = side
-    for _ in range(loops):
-        product = graph.add("MatMul", product, side)
-    nothing = graph.scaled(graph.add("ReduceMax", product, axes=[0, 1], keepdims=0), 0.0)
-    return graph.add("Add", picture, nothing)
+def _long_work(graph: Graph, times: str, before: str) -> str:
+    """Zero, after so many products of large matrices that nobody can reckon before there is a picture."""
+    zero = graph.scaled(graph.add("ReduceMax", graph.clipped(before), keepdims=0), 0.0)
+    side = graph.constant(np.full((SIDE, SIDE), 1.0 / SIDE))
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state", side], ["next"]),
+            helper.make_node("Identity", ["go"], ["go_on"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, [SIDE, SIDE]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, [SIDE, SIDE]),
+        ],
+    )
+    start = graph.add("Add", side, zero)
+    end = graph.add("Loop", times, graph.constant(True, np.bool_), start, body=body)
+    return graph.scaled(graph.add("ReduceMax", end, keepdims=0), 0.0)
 
 
 def _as_bytes(

@@ -16,7 +16,7 @@ from typing import Any
 
 from framebus.clock import Clock
 from framebus.settings import DetectorSettings
-from framebus.worker import OnCrash, WorkerProcess
+from framebus.worker import Closed, OnCrash, WorkerProcess
 from framebus_services.enrich.looked import LOOK, OPEN_LOOKER, Describe, Described, Look, Looked
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 FAILURES = 3
 """in a row, and the cameras do without"""
 RETRY_S, RETRY_LIMIT_S = 5.0, 300.0
-START_LIMIT_S = 200.0
-"""three starts of a process, which may take a minute each"""
+START_LIMIT_S = 60.0
+"""for a model to be loaded"""
 LOOK_S = 0.5
 GROWTH_BYTES = 1024**3
 """by so much a process may grow; then a new one takes its place"""
@@ -104,18 +104,21 @@ class Lookout:
             files = self._files()
             try:
                 problem = self._serve()
+            except Closed:  # by `stop`
+                return
             except Exception as error:
                 log.exception("detector: its line failed")
                 problem = f"its line failed: {error}"
-            if self._stop.is_set():
-                return
-            self._complain(problem)
-            self._wait_for_retry(files)
+            if problem and not self._stop.is_set():
+                self._complain(problem)
+                self._wait_for_retry(files)
 
     def _serve(self) -> str:
-        """Start a process and let it look, until it can't; returns why."""
+        """Start a process and let it look, until it can't; returns why, or nothing when a new one shall start."""
         with self._new_worker() as worker:
             self._worker = worker
+            if self._stop.is_set():  # `stop` may not have seen this one
+                return ""
             described, problem = self._ask(worker, Describe(), START_LIMIT_S)
             if not isinstance(described, Described) or described.problem:
                 return problem or described.problem
@@ -129,8 +132,10 @@ class Lookout:
                 if isinstance(looked, Looked):
                     failures = 0
                     self._take(asked, looked)
-                    if looked.memory_bytes > self._memory_bytes + GROWTH_BYTES:
-                        return self._note_leak(looked.memory_bytes)
+                    grown_bytes = looked.memory_bytes - self._memory_bytes
+                    if grown_bytes > GROWTH_BYTES:
+                        log.warning("detector: its process has grown by %d MB; a new one starts", grown_bytes >> 20)
+                        return ""
                 elif not self._stop.is_set():
                     failures += 1
                     self._calls.dropped("failed", asked.look.camera)
@@ -181,10 +186,6 @@ class Lookout:
         self._told = ""
         log.info("detector: %s", described.summary())
         self._calls.working(described)
-
-    def _note_leak(self, memory_bytes: int) -> str:
-        grown = (memory_bytes - self._memory_bytes) // 2**20
-        return f"the model leaks: its process has grown by {grown} MB, and a new one takes its place"
 
     def _complain(self, problem: str) -> None:
         with self._changed:

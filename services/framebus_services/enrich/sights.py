@@ -97,6 +97,7 @@ class Sights:
             rest = self._rests.setdefault(track.number, _Rest())
             rest.seen = rest.seen + 1 if track.number in gaze.quiet else 0
             rest.asked_s = at_s
+        self._tracker.settle({number for number, rest in self._rests.items() if rest.seen >= STANDS})
         for track in changes.ended:
             self._rests.pop(track.number, None)
         return changes

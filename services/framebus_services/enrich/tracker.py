@@ -149,6 +149,10 @@ class Tracker:
                 self._begin(detection)
         return changes
 
+    def settle(self, numbers: Container[int]) -> None:
+        """These tracks stand: they are expected where they are, however much later they are seen again."""
+        self._speeds[np.array([track.number in numbers for track in self.tracks], bool)] = 0.0
+
     def drop(self, numbers: set[int]) -> list[Track]:
         """Forget tracks; returns those that were objects."""
         dropped = [track for track in self.tracks if track.number in numbers]
@@ -205,13 +209,12 @@ class Tracker:
             self.tracks[track].vote(detections[number].label, detections[number].score)
 
     def _note(self, track: Track, index: int, is_hit: bool, changes: Changes) -> None:
+        track.misses = 0 if is_hit else track.misses + 1
         if not is_hit:
-            track.misses += 1
             return
         x, y, width, height = self._places[index].tolist()
         track.box = (x - width / 2.0, y - height / 2.0, width, height)
         track.hits += 1
-        track.misses = 0
         track.seen_s = self._at_s
         if track.is_object:
             changes.seen.append(track)
