@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from framebus.settings import Layout
+from framebus.detector_settings import Layout
 
 LABELS = ["car", "person"]
 SCORE = 0.9

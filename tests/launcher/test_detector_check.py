@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from framebus.detector_settings import DetectorSettings, Layout
 from framebus.errors import ConfigError
-from framebus.settings import DetectorSettings, EnrichSettings, Layout
+from framebus.settings import EnrichSettings
 from framebus_launcher.config import load_settings
 from framebus_launcher.table import built_in_settings
 from groups import FRAMEBUS

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framebus.settings import Layout
+from framebus.detector_settings import Layout
 from framebus_services.detect.layouts import Plan
 from framebus_services.detect.onnx_file import ModelError
 from framebus_services.detect.overlaps import Floats, Ints

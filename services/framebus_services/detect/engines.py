@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from framebus.settings import Engine
+from framebus.detector_settings import Engine
 from framebus_services.detect.onnx_file import FLOAT, ModelError, Tensor
 
 Array = npt.NDArray[Any]

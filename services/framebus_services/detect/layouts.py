@@ -16,7 +16,7 @@ has three boxes in each cell. `decoding` says where each layout is defined.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from framebus.settings import Layout
+from framebus.detector_settings import Layout
 from framebus_services.detect.onnx_file import ModelError
 
 STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from framebus.detector_settings import Colours, DetectorSettings, Layout, Values
 from framebus.frame import U8
-from framebus.settings import Colours, DetectorSettings, Layout, Values
 from framebus_services.detect.decoding import Array, decode
 from framebus_services.detect.engines import open_model
 from framebus_services.detect.labels import name_of, read_labels

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from framebus.detector_settings import Colours, Values
 from framebus.frame import U8, Box, Frame, PixelFormat, planes
-from framebus.settings import Colours, Values
 from framebus_services.detect.onnx_file import FLOAT, FLOAT16, UINT8, ModelError, Tensor
 
 GREY = 114

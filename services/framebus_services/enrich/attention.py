@@ -5,10 +5,10 @@ from functools import partial
 from typing import Protocol
 
 from framebus.bus import Bus
+from framebus.detector_settings import DetectorSettings
 from framebus.frame import Frame
 from framebus.messages import ObjectEvent
 from framebus.ring import RingReader
-from framebus.settings import DetectorSettings
 from framebus_services.enrich.looked import Described, Look, Looked
 from framebus_services.enrich.lookout import Asked, Calls, Lookout
 from framebus_services.enrich.motion import Motion

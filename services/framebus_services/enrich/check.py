@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from framebus.detector_settings import DetectorSettings
 from framebus.errors import ExitCode
 from framebus.processor import Processor
-from framebus.settings import DetectorSettings, EnrichSettings, find_problems
+from framebus.settings import EnrichSettings, find_problems
 from framebus.worker import OnCrash, TaskEnd, WorkerProcess
 from framebus_services.enrich.host import BUILT_IN, find_entry_problems
 from framebus_services.enrich.looked import LOOK, OPEN_LOOKER, Describe, Described, Looked

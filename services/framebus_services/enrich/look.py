@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from framebus.detector_settings import DetectorSettings
 from framebus.frame import U8
 from framebus.ring import RingFormatError, RingReader
-from framebus.settings import DetectorSettings
 from framebus.worker_child import Side
 from framebus_services.detect.model import Model
 from framebus_services.detect.onnx_file import ModelError

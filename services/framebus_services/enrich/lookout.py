@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from framebus.clock import Clock
-from framebus.settings import DetectorSettings
+from framebus.detector_settings import DetectorSettings
 from framebus.worker import Closed, OnCrash, WorkerProcess
 from framebus_services.enrich.looked import LOOK, OPEN_LOOKER, Describe, Described, Look, Looked
 

@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 
 from framebus.clock import Clock
+from framebus.detector_settings import DetectorSettings
 from framebus.events import EndedObject, Ending, make_id
 from framebus.frame import Frame
 from framebus.messages import Box, ObjectEvent, Phase
-from framebus.settings import DetectorSettings, EnrichedCamera
+from framebus.settings import EnrichedCamera
 from framebus.throttle import Throttle
 from framebus_services.enrich.archive import Archive
 from framebus_services.enrich.areas import zones_of

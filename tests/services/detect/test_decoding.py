@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from framebus.settings import Layout
+from framebus.detector_settings import Layout
 from framebus_services.detect.decoding import Boxes, decode
 from framebus_services.detect.layouts import Plan
 from framebus_services.detect.onnx_file import ModelError

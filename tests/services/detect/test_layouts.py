@@ -2,7 +2,7 @@
 
 import pytest
 
-from framebus.settings import Layout
+from framebus.detector_settings import Layout
 from framebus_services.detect.layouts import Output, Plan, tell_layout
 from framebus_services.detect.onnx_file import ModelError
 

@@ -8,8 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from framebus.detector_settings import Colours, DetectorSettings, Engine, Layout, Values
 from framebus.frame import U8
-from framebus.settings import Colours, DetectorSettings, Engine, Layout, Values
 from framebus_services.detect.model import Model
 from framebus_services.detect.onnx_file import ModelError
 from toy_models import LABELS, make_model

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framebus.settings import Layout
+from framebus.detector_settings import Layout
 from framebus_services.detect.labels import read_labels
 from framebus_services.detect.onnx_file import FLOAT, ModelError, OnnxFile, read_onnx
 from toy_models import make_model

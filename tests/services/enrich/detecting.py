@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from framebus.detector_settings import Layout
 from framebus.events import EndedObject, list_events
 from framebus.messages import ObjectEvent, Phase
-from framebus.settings import Layout
 from framebus.testing import FakeBus
 from framebus_services.enrich.service import Enrich
 from groups import wait_until

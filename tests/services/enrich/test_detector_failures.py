@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from framebus.detector_settings import Layout
 from framebus.messages import Phase
-from framebus.settings import Layout
 from framebus_services.enrich import lookout
 from services.enrich.detecting import Post, toy
 from toy_models import make_model

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from framebus.detector_settings import Layout
 from framebus.events import Ending
 from framebus.messages import Phase
-from framebus.settings import Layout
 from services.enrich.detecting import Post, toy
 
 ROAD = {"points": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from framebus.detector_settings import Layout
 from framebus.messages import ObjectEvent, Phase, ServiceStats
-from framebus.settings import Layout
 from framebus.transport import Listener
 from framebus_services.capture.scene import CARS
 from groups import FRAMEBUS, RunningGroup, running_group, wait_until
