@@ -59,28 +59,38 @@ class Attention:
             self._lookout = Lookout(settings, bus.clock, calls)
             self._lookout.start()
 
+    @property
+    def complaints(self) -> list[str]:
+        """What is not well, in sentences."""
+        return [self._complaint] if self._complaint else []
+
     def stop(self) -> None:
         """End the detector's process."""
         if self._lookout is not None:
             self._lookout.stop()
 
     def see(self, watched: Watched, frame: Frame, motion: Motion) -> list[ObjectEvent]:
-        """Take up a frame; returns the objects that are seen in it, where that is known at once."""
+        """Take up a frame; returns the objects that are seen in it.
+
+        A detector needs longer than the frame is new: of what it has seen since the frame before, the boxes are where
+        the objects should be by now.
+        """
         if self._settings is None or self._lookout is None or self._complaint:
             return watched.objects.see(frame, motion)
         if self._model is None:
             is_late = self._bus.clock.boot_s() > self._patience_until_s
             return watched.objects.see(frame, motion) if is_late else []
         gaze = watched.objects.gaze(frame, motion, self._settings)
+        objects = watched.objects.recent(frame)
         if gaze is None or watched.ring is None:
-            return []
+            return objects
         views = views_of(gaze.boxes, frame.width, frame.height, self._model.size)
         look = Look(camera=frame.camera, ring=str(watched.ring.path), number=frame.number, views=views)
         context = _Context(watched, gaze, Moment.of(frame))
         boot_s = frame.captured_boot_ns / 1e9
         if not self._lookout.offer(Asked(look=look, captured_boot_s=boot_s, context=context)):
             self._drop("replaced", frame.camera)
-        return []
+        return objects
 
     def _take(self, asked: Asked, looked: Looked) -> None:
         context: _Context = asked.context
@@ -102,12 +112,10 @@ class Attention:
 
     def _note_working(self, described: Described) -> None:
         self._model = described
-        if self._bus.complaint == self._complaint:
-            self._bus.complaint = ""
         self._complaint = ""
         self._bus.stats.gauge("detector.working", 1.0)
 
     def _note_failure(self, problem: str) -> None:
-        self._complaint = self._bus.complaint = problem
+        self._complaint = problem
         self._bus.stats.count("detector.failures")
         self._bus.stats.gauge("detector.working", 0.0)

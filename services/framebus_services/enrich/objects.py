@@ -91,6 +91,8 @@ class CameraObjects:
         self._size = (0, 0)
         self._seen_s = 0.0
         self._live: dict[int, _Live] = {}
+        self._recent: set[int] = set()
+        """numbers of the tracks that a detector saw since the last frame"""
         self._look_from = 0
 
     @property
@@ -120,16 +122,30 @@ class CameraObjects:
         self.tell_due()
         return self._sights.gaze(motion.boxes, moment.captured_boot_s)
 
-    def see_detected(
-        self, detections: Sequence[Detection], gaze: Gaze, moment: Moment, frame: Frame | None
-    ) -> list[ObjectEvent]:
-        """Take up what a detector saw where it looked; returns the objects that it saw.
-
-        `frame` is None when the ring does not hold it any more.
-        """
+    def see_detected(self, detections: Sequence[Detection], gaze: Gaze, moment: Moment, frame: Frame | None) -> None:
+        """Take up what a detector saw where it looked; `frame` is None when the ring does not hold it any more."""
         if self._sights is None or gaze.sights is not self._sights:  # the camera was changed meanwhile
+            return
+        changes = self._sights.see(detections, gaze, moment.captured_boot_s)
+        self._take(changes, moment, frame)
+        self._recent.update(track.number for track in (*changes.started, *changes.seen))
+
+    def recent(self, frame: Frame) -> list[ObjectEvent]:
+        """The objects that a detector saw since this was asked last, where they should be in this frame."""
+        numbers, self._recent = self._recent & self._live.keys(), set()
+        if not numbers or self._sights is None:
             return []
-        return self._take(self._sights.see(detections, gaze, moment.captured_boot_s), moment, frame)
+        moment = Moment.of(frame)
+        places = self._sights.places(moment.captured_boot_s)
+        return [
+            msgspec.structs.replace(
+                self._live[number].event,
+                box=_clipped(places[number], frame.width, frame.height),
+                captured_at_s=frame.captured_at_s,
+                number=frame.number,
+            )
+            for number in sorted(numbers)
+        ]
 
     def tell_due(self) -> None:
         """Tell the newest of the objects whose last update is long enough ago; end those of a camera that is silent."""
@@ -147,6 +163,7 @@ class CameraObjects:
         for number in list(self._live):
             self._end(number, ending)
         self._regions = self._sights = None
+        self._recent.clear()
         if not was_empty:
             self.note_open()
 

@@ -165,6 +165,7 @@ class Enrich:
             self._host.expire(event.id, event.camera)
 
     def _tell_due(self) -> None:
+        self._bus.complaint = "; ".join(self._attention.complaints)
         for eye in self._eyes.values():
             eye.objects.tell_due()
 

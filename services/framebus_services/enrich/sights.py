@@ -35,6 +35,8 @@ class Gaze:
 
     boxes: Boxes
     """rows of left, top, width, height in pixels: what moves, and the objects that may have"""
+    asked: frozenset[int]
+    """numbers of the tracks whose places are among the boxes"""
     quiet: frozenset[int]
     """numbers of the tracks where nothing moves"""
     sights: "Sights"
@@ -66,7 +68,7 @@ class Sights:
         moving = np.array([(box.x, box.y, box.width, box.height) for box in motion], float).reshape(-1, 4)
         expected = self._tracker.expected(at_s)
         is_quiet = (shared_areas(larger(expected, NEAR), moving) == 0.0).all(axis=1).tolist()
-        places = []
+        places, asked = [], []
         for track, place, quiet in zip(self._tracker.tracks, expected, is_quiet, strict=True):
             if not track.is_object:
                 continue
@@ -77,11 +79,20 @@ class Sights:
                 rest.seen = 0
                 track.seen_s = max(track.seen_s, at_s)
             places.append(place)
+            asked.append(track.number)
         if not len(moving) and not places:
             return None
         numbers = [track.number for track, quiet in zip(self._tracker.tracks, is_quiet, strict=True) if quiet]
         boxes = np.vstack((moving, np.array(places).reshape(-1, 4)))
-        return Gaze(boxes=boxes, quiet=frozenset(numbers), sights=self)
+        return Gaze(boxes=boxes, asked=frozenset(asked), quiet=frozenset(numbers), sights=self)
+
+    def places(self, at_s: float) -> dict[int, tuple[float, float, float, float]]:
+        """Where each track should be at a time: left, top, width, height by its number."""
+        expected = self._tracker.expected(at_s).tolist()
+        return {
+            track.number: (left, top, width, height)
+            for track, (left, top, width, height) in zip(self._tracker.tracks, expected, strict=True)
+        }
 
     def see(self, detections: Sequence[Detection], gaze: Gaze, at_s: float) -> Changes:
         """Take up what was seen in a picture of this time."""
@@ -90,7 +101,7 @@ class Sights:
         elsewhere = {
             track.number
             for track, area, place in zip(self._tracker.tracks, overlap.tolist(), expected, strict=True)
-            if track.is_object and area < COVERED * place[2] * place[3]
+            if track.is_object and track.number not in gaze.asked and area < COVERED * place[2] * place[3]
         }
         changes = self._tracker.update([self._weighed(one) for one in detections], at_s, elsewhere)
         for track in (*changes.started, *changes.seen):

@@ -69,8 +69,7 @@ class Track:
     """how often in a row it was not seen"""
     is_object: bool = False
     """it was seen often enough, and has moved enough"""
-    votes: dict[str, float] = field(default_factory=dict)
-    """of each label, the sum of the scores"""
+    votes: dict[str, float] = field(default_factory=dict)  # of each label, the sum of the scores
 
     def vote(self, label: str, score: float) -> None:
         """Take up what one detection calls it."""
@@ -150,7 +149,7 @@ class Tracker:
         return changes
 
     def settle(self, numbers: Container[int]) -> None:
-        """These tracks stand: they are expected where they are, however much later they are seen again."""
+        """These tracks stand: they are expected where they are, however late they are seen again."""
         self._speeds[np.array([track.number in numbers for track in self.tracks], bool)] = 0.0
 
     def drop(self, numbers: set[int]) -> list[Track]:
@@ -191,8 +190,7 @@ class Tracker:
         seen = np.array([detection.box for detection in detections])
         buffer = np.where([track.hits > 1 for track in self.tracks], BUFFER, FIRST_BUFFER)[:, np.newaxis]
         overlap = _iou(larger(_corners(expected), buffer), larger(seen, BUFFER))
-        labels = np.array([track.label for track in self.tracks])[:, np.newaxis]
-        is_same = labels == np.array([detection.label for detection in detections])
+        is_same = [[track.label == detection.label for detection in detections] for track in self.tracks]
         return np.asarray(np.where(is_same, overlap, OTHER_LABEL * overlap))
 
     def _follow(self, pairs: list[tuple[int, int]], detections: Sequence[Detection], passed_s: float) -> None:
@@ -209,12 +207,12 @@ class Tracker:
             self.tracks[track].vote(detections[number].label, detections[number].score)
 
     def _note(self, track: Track, index: int, is_hit: bool, changes: Changes) -> None:
-        track.misses = 0 if is_hit else track.misses + 1
         if not is_hit:
+            track.misses += 1
             return
         x, y, width, height = self._places[index].tolist()
         track.box = (x - width / 2.0, y - height / 2.0, width, height)
-        track.hits += 1
+        track.hits, track.misses = track.hits + 1, 0
         track.seen_s = self._at_s
         if track.is_object:
             changes.seen.append(track)
@@ -276,8 +274,8 @@ def larger(boxes: Boxes, share: Boxes | float) -> Boxes:
 def _iou(tracks: Boxes, seen: Boxes) -> Boxes:
     """Intersection over union of each track with each detection."""
     shared = shared_areas(tracks, seen)
-    areas = (tracks[:, 2] * tracks[:, 3])[:, np.newaxis] + seen[:, 2] * seen[:, 3]
-    return shared / np.maximum(areas - shared, 1e-9)
+    areas = np.add.outer(tracks[:, 2] * tracks[:, 3], seen[:, 2] * seen[:, 3])
+    return np.asarray(shared / np.maximum(areas - shared, 1e-9))
 
 
 def shared_areas(some: Boxes, others: Boxes) -> Boxes:

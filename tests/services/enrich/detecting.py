@@ -58,13 +58,15 @@ class Post:
             self.bus.settle()
             return find()
 
-        wait_until(settled, f"{what}; {self.bus.complaint}; {self.bus.stats.counters}", LIMIT_S)
+        wait_until(settled, f"{what}; {self.enrich._attention.complaints}", LIMIT_S)
 
     def await_working(self) -> None:
         self.wait(lambda: self.bus.stats.gauges.get("detector.working") == 1.0, "the detector works")
+        self.bus.advance(0.2)
 
     def await_complaint(self, said: str) -> None:
-        self.wait(lambda: said in self.bus.complaint, f"a complaint of {said!r}")
+        self.wait(lambda: said in "".join(self.enrich._attention.complaints), f"a complaint of {said!r}")
+        self.bus.advance(0.2)
 
     def pid(self) -> int:
         lookout = self.enrich._attention._lookout

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from msgspec import Raw
 
+from framebus import codec
 from framebus.detector_settings import Layout
 from framebus.events import Ending
-from framebus.messages import Phase
-from services.enrich.detecting import Post, toy
+from framebus.messages import ConfigChanged, Phase
+from services.enrich.detecting import EMPTY, Post, toy
 
 ROAD = {"points": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]}
 LEFT = {"points": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]}
@@ -161,11 +163,6 @@ def test_a_frame_that_waited_too_long_is_not_looked_at(folder: Path) -> None:
 
 
 def test_a_camera_whose_masks_change_gets_no_objects_from_before(post: Post) -> None:
-    from msgspec import Raw
-
-    from framebus import codec
-    from framebus.messages import ConfigChanged
-
     post.drive(0, 40)
     post.show(80)  # this look is under way
 
@@ -174,3 +171,20 @@ def test_a_camera_whose_masks_change_gets_no_objects_from_before(post: Post) -> 
     post.wait(lambda: post.looks() == 3, "the look")
 
     assert post.told == []
+
+
+def test_processors_get_objects_where_they_should_be_in_the_frame_at_hand(post: Post) -> None:
+    eye, camera = post.enrich._eyes["front"], post.cameras["front"]
+    post.drive(*range(0, 320, 40))
+    post.bus.advance(0.2)
+    camera.show(EMPTY, boot_s=post.bus.clock.boot_s())
+    assert eye.ring is not None
+    frame = eye.ring.latest(camera="front")
+    assert frame is not None
+
+    objects = [eye.objects.recent(frame), eye.objects.recent(frame)]
+
+    assert [len(some) for some in objects] == [1, 0]
+    assert objects[0][0].label == "car"
+    assert objects[0][0].number == frame.number
+    assert objects[0][0].box.x == pytest.approx(280 + 2 * 40, abs=12)

@@ -167,3 +167,18 @@ def test_what_stands_behind_a_mask_begins_no_object_but_one_may_pass_it() -> Non
         street.show(float(x))
 
     assert (began, street.started, street.ended) == ([], ["car"], [])
+
+
+def test_what_drives_off_ends_though_news_of_a_look_is_late() -> None:
+    street = Street()
+    street.drive(until=400)
+    gazes = []
+    for _ in range(14):
+        street.at_s += 0.2
+        gazes.append((street.sights.gaze([], street.at_s), street.at_s))
+
+    for gaze, at_s in (gazes[4], gazes[-1]):
+        assert gaze is not None
+        street._take(street.sights.see([], gaze, at_s))
+
+    assert street.ended == ["car"]
