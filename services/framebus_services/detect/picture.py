@@ -57,15 +57,18 @@ class Entry:
 
     def blob(self, picture: U8, colours: Colours, values: Values) -> npt.NDArray[Any]:
         """The picture of this size, in the order blue, green, red, as the model wants it."""
-        ordered: npt.NDArray[Any] = picture[:, :, ::-1] if colours is Colours.RGB else picture
-        if self.dtype is not np.uint8 and values is not Values.BYTE:
-            less, by = (np.array(row, np.float32) for row in _RANGES[values])
-            if colours is Colours.BGR:
-                less, by = less[::-1], by[::-1]
-            ordered = (ordered - less) / by
+        ordered = picture[:, :, ::-1] if colours is Colours.RGB else picture
         if not self.is_channels_last:
             ordered = ordered.transpose(2, 0, 1)
-        return np.ascontiguousarray(ordered[np.newaxis], self.dtype)
+        if self.dtype is np.uint8:
+            return np.ascontiguousarray(ordered[np.newaxis])
+        blob = np.ascontiguousarray(ordered[np.newaxis], np.float32)
+        if values is not Values.BYTE:
+            shape = (1, 1, 1, 3) if self.is_channels_last else (1, 3, 1, 1)
+            less, by = (row if colours is Colours.RGB else row[::-1] for row in _RANGES[values])
+            blob -= np.array(less, np.float32).reshape(shape)
+            blob /= np.array(by, np.float32).reshape(shape)
+        return blob.astype(self.dtype, copy=False)
 
 
 def fitted(picture: U8, size: tuple[int, int]) -> tuple[U8, float]:
@@ -83,7 +86,7 @@ def part_of(frame: Frame, box: Box) -> U8:
     """A part of a frame in colour; `box` lies within the frame, its corners and sides are even."""
     if frame.pixel_format is not PixelFormat.I420:
         return frame.bgr(box)
-    # OpenCV converts six times as fast as `Frame.bgr`, which needs no OpenCV.
+    # OpenCV converts ten times as fast as `Frame.bgr`, which does without it.
     x, y, width, height = box
     luma, u, v = planes(frame.payload, frame.width, frame.height)
     half = np.s_[y // 2 : (y + height) // 2, x // 2 : (x + width) // 2]
