@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
+from framebus.detector_settings import COCO_NAME
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
@@ -238,7 +239,8 @@ def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _resolve_detector(section: Any, folder: Path) -> Any:
     detector = _map(_map(section).get("detector"))
-    files = {key: str(folder / detector[key]) for key in ("model", "labels") if isinstance(detector.get(key), str)}
+    words = {key: detector.get(key) for key in ("model", "labels")}
+    files = {key: str(folder / word) for key, word in words.items() if isinstance(word, str) and word != COCO_NAME}
     return {**section, "detector": {**detector, **files}} if files else section
 
 

@@ -49,6 +49,9 @@ class Engine(StrEnum):
     OPENCV = "opencv"
 
 
+COCO_NAME = "coco"
+"""stands for the 80 names of COCO, in the usual order"""
+
 DetectorLabel = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -58,7 +61,7 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model: Annotated[str, Meta(min_length=1)]
     """an ONNX file"""
     labels: Annotated[str, Meta(min_length=1)] | list[DetectorLabel] | None = None
-    """a file with a name in each line, or the names; default: those in the model, else numbers"""
+    """a file with a name in each line, or the names, or COCO_NAME; default: those in the model, else numbers"""
     layout: Layout | None = None
     """default: as the shapes of what the model gives tell"""
     colours: Colours | None = None

@@ -40,11 +40,12 @@ def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path) -> None:
     )
 
 
-def test_names_of_labels_are_no_path(tmp_path: Path) -> None:
-    enrich = built_in_settings(load_settings(write(tmp_path, model="/m", labels=["a"])), "enrich", EnrichSettings)
+@pytest.mark.parametrize("labels", [["a"], "coco"])
+def test_names_of_labels_are_no_path(tmp_path: Path, labels: Any) -> None:
+    enrich = built_in_settings(load_settings(write(tmp_path, model="/m", labels=labels)), "enrich", EnrichSettings)
 
     assert enrich is not None
-    assert enrich.detector == DetectorSettings(model="/m", labels=["a"])
+    assert enrich.detector == DetectorSettings(model="/m", labels=labels)
 
 
 @pytest.mark.parametrize(

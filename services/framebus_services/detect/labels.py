@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from framebus.detector_settings import COCO_NAME
+from framebus_services.detect.coco import COCO_LABELS
 from framebus_services.detect.onnx_file import ModelError, OnnxFile
 
 MAX_FILE_BYTES = 1_000_000
@@ -15,6 +17,8 @@ def read_labels(given: str | list[str] | None, model: OnnxFile) -> list[str] | N
     """The names in their order; None: nobody says. Raises ModelError for a file that holds none."""
     if isinstance(given, list):
         return given
+    if given == COCO_NAME:
+        return COCO_LABELS
     if given is not None:
         return _read_file(Path(given))
     found = (_read_note(model.notes[name]) for name in NOTES if name in model.notes)

@@ -120,6 +120,14 @@ def test_names_are_read_from_a_file_line_by_line(tmp_path: Path) -> None:
     assert read_labels(str(file), OnnxFile(inputs=[], outputs=[], notes={"names": "x"})) == ["person", "1", "car"]
 
 
+def test_the_80_names_of_coco_have_a_short_one() -> None:
+    names = read_labels("coco", OnnxFile(inputs=[], outputs=[], notes={}))
+
+    assert names is not None
+    assert len(set(names)) == 80
+    assert [names[number] for number in (0, 2, 7, 16, 79)] == ["person", "car", "truck", "dog", "toothbrush"]
+
+
 @pytest.mark.parametrize(("content", "said"), [(b"\xff\xfe", "is no text"), (b"\n\n", "a name in each line")])
 def test_a_file_without_names_is_told(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "labels.txt"
