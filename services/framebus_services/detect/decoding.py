@@ -30,6 +30,8 @@ from framebus_services.detect.overlaps import Floats, Ints
 Array = npt.NDArray[Any]
 
 MOST_PEAKS = 1_000
+MOST_LABELS = 10_000
+"""a greater number is none of a label"""
 LONGEST = 12.0
 """the greatest logarithm of a side that is computed; what is longer is no box of a picture"""
 NORMALISED = 2.0
@@ -57,7 +59,9 @@ def decode(plan: Plan, outputs: Sequence[Array], size: tuple[int, int], least: f
     is_number = np.isfinite(scores) & np.isfinite(corners).all(axis=1)
     if len(scores) and not is_number.any():
         raise ModelError("the model gives no numbers (NaN) for what it sees: it is broken, or not for such pictures")
-    keep = is_number & (scores >= least) & (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+    is_known = (labels >= 0) & (labels < MOST_LABELS)
+    has_area = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+    keep = is_number & is_known & has_area & (scores >= least)
     return Boxes(
         corners=np.asarray(corners[keep], np.float32),
         scores=np.clip(scores[keep], 0.0, 1.0).astype(np.float32),

@@ -15,6 +15,8 @@ from framebus_services.detect.onnx_file import FLOAT, ModelError, Tensor
 Array = npt.NDArray[Any]
 
 SHOWN_CHARACTERS = 300
+UNWANTED = ("AzureExecutionProvider", "TensorrtExecutionProvider")
+"""the one asks a service far away, the other takes minutes to start"""
 
 
 class Runner(Protocol):
@@ -31,13 +33,11 @@ def open_model(path: Path, entry: Tensor, engine: Engine, threads: int) -> Runne
     """The model in a file, whose picture goes into `entry`; raises ModelError when it can't be used."""
     has_onnxruntime = importlib.util.find_spec("onnxruntime") is not None
     if engine is Engine.ONNXRUNTIME and not has_onnxruntime:
-        raise ModelError("onnxruntime is not installed: pip install 'framebus[onnx]', or engine: opencv", "engine")
+        raise ModelError("onnxruntime is not installed: pip install onnxruntime, or engine: opencv", "engine")
     if has_onnxruntime and engine is not Engine.OPENCV:
         return _OnnxRuntime(path, entry, threads)
     if entry.element != FLOAT:
-        raise ModelError(
-            "its input is not of 32-bit floats, which OpenCV can't run: pip install 'framebus[onnx]'", "engine"
-        )
+        raise ModelError("its input is not of 32-bit floats, which OpenCV can't run: pip install onnxruntime", "engine")
     return _OpenCv(path, threads)
 
 
@@ -52,7 +52,7 @@ class _OnnxRuntime:
         options.log_severity_level = 3
         # Threads that wait for work shall sleep: the cores belong to the cameras.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers = [name for name in library.get_available_providers() if name != "AzureExecutionProvider"]
+        providers = [name for name in library.get_available_providers() if name not in UNWANTED]
         try:
             self._session = library.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # noqa: BLE001  the library has a class for each of its reasons
@@ -76,7 +76,7 @@ class _OpenCv:
             self._outputs = list(self._net.getUnconnectedOutLayersNames())
         except cv2.error as error:
             raise ModelError(
-                f"OpenCV can't load {path}: {_short(error)}; onnxruntime may: pip install 'framebus[onnx]'"
+                f"OpenCV can't load {path}: {_short(error)}; onnxruntime may: pip install onnxruntime"
             ) from None
 
     def run(self, blob: Array) -> list[tuple[str, Array]]:
@@ -85,7 +85,7 @@ class _OpenCv:
             values = self._net.forward(self._outputs)
         except cv2.error as error:
             raise ModelError(
-                f"OpenCV can't run the model: {_short(error)}; onnxruntime may: pip install 'framebus[onnx]'"
+                f"OpenCV can't run the model: {_short(error)}; onnxruntime may: pip install onnxruntime"
             ) from None
         return [(name, np.asarray(value)) for name, value in zip(self._outputs, values, strict=True)]
 

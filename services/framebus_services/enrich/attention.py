@@ -85,7 +85,13 @@ class Attention:
         if gaze is None or watched.ring is None:
             return objects
         views = views_of(gaze.boxes, frame.width, frame.height, self._model.size)
-        look = Look(camera=frame.camera, ring=str(watched.ring.path), number=frame.number, views=views)
+        look = Look(
+            camera=frame.camera,
+            ring=str(watched.ring.path),
+            number=frame.number,
+            size=(frame.width, frame.height),
+            views=views,
+        )
         context = _Context(watched, gaze, Moment.of(frame))
         boot_s = frame.captured_boot_ns / 1e9
         if not self._lookout.offer(Asked(look=look, captured_boot_s=boot_s, context=context)):

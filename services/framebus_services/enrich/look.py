@@ -6,6 +6,7 @@ It runs in a WorkerProcess, so that a model that crashes, hangs or leaks costs n
 import math
 import os
 import resource
+import threading
 import time
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from framebus_services.detect.onnx_file import ModelError
 from framebus_services.detect.overlaps import best_boxes
 from framebus_services.detect.picture import part_of
 from framebus_services.enrich.looked import Describe, Described, Look, Looked, Sight
+from framebus_services.enrich.views import View
 
+IDLE_S = 10.0
+"""a ring that was not asked for so long is closed"""
 NICE = 5
 """the loops of the cameras come first"""
 EDGE_PIXELS = 2
@@ -30,6 +34,12 @@ CUT = 0.99
 """times the least sure score: so much a thing has at most that the edge of a part cuts off"""
 
 
+class _Ring:
+    def __init__(self, reader: RingReader) -> None:
+        self.reader = reader
+        self.used_s = 0.0
+
+
 class Looker:
     """A model and the rings that it reads."""
 
@@ -37,7 +47,9 @@ class Looker:
         self.model: Model | None = None
         self.problem = Described()
         self._settings = settings
-        self._rings: dict[str, RingReader] = {}
+        self._rings: dict[str, _Ring] = {}
+        self._lock = threading.Lock()
+        self._closing: threading.Timer | None = None
         try:
             self.model = Model(settings)
         except ModelError as error:
@@ -63,13 +75,15 @@ class Looker:
         """What is in the frame; raises ModelError."""
         if self.model is None:
             raise ModelError(self.problem.problem, self.problem.setting)
-        parts = self._read(task)
+        with self._lock:
+            parts = self._read(task)
+        self._close_later()
         if isinstance(parts, str):
             return Looked(dropped=parts)
         start_s = time.perf_counter()
         sights = []
         for view, part in zip(task.views, parts, strict=True):
-            sights += self._sights(self.model, part, view, self._rings[task.camera])
+            sights += self._sights(self.model, part, view, task.size)
         return Looked(
             sights=_chosen(sights) if len(parts) > 1 else sights,
             run_s=time.perf_counter() - start_s,
@@ -79,25 +93,40 @@ class Looker:
     def _read(self, task: Look) -> list[U8] | str:
         """The parts of the frame in colour, or why there are none."""
         ring = self._rings.get(task.camera)
-        if ring is None or ring.path != Path(task.ring):
+        if ring is None or ring.reader.path != Path(task.ring):
+            self._rings.pop(task.camera, None)
             try:
-                ring = self._rings[task.camera] = RingReader.open(Path(task.ring))
+                ring = self._rings[task.camera] = _Ring(RingReader.open(Path(task.ring)))
             except (OSError, RingFormatError):
-                self._rings.pop(task.camera, None)
                 return "no_ring"
-        frame = ring.read(task.number, camera=task.camera)
+        ring.used_s = time.monotonic()
+        frame = ring.reader.read(task.number, camera=task.camera)
         if frame is None:
             return "stale_frame"
         parts = [part_of(frame, view) for view in task.views]
         return parts if frame.still_valid() else "torn_frame"
 
-    def _sights(self, model: Model, part: U8, view: tuple[int, int, int, int], ring: RingReader) -> list[Sight]:
+    def _close_later(self) -> None:
+        """Let go of the rings that nobody asks for any more: those of a camera that is gone take memory."""
+        if self._closing is not None:
+            self._closing.cancel()
+        self._closing = threading.Timer(IDLE_S, self._close_idle)
+        self._closing.daemon = True
+        self._closing.start()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        idle_since_s = time.monotonic() - IDLE_S
+        with self._lock:
+            self._rings = {camera: ring for camera, ring in self._rings.items() if ring.used_s > idle_since_s}
+
+    def _sights(self, model: Model, part: U8, view: View, size: tuple[int, int]) -> list[Sight]:
         sure = self._settings.min_score
         # Only within the picture does the edge of a part cut something off.
         low = [EDGE_PIXELS if side > 0 else -1.0 for side in view[:2]]
         high = [
             side - EDGE_PIXELS if start + side < whole - EDGE_PIXELS else math.inf
-            for start, side, whole in zip(view[:2], view[2:], (ring.width, ring.height), strict=True)
+            for start, side, whole in zip(view[:2], view[2:], size, strict=True)
         ]
         found = []
         for seen in model.find(part, WEAK * sure):

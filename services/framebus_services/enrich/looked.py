@@ -17,6 +17,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     camera: str
     ring: str
     number: int
+    size: tuple[int, int]
+    """width and height of the frame"""
     views: list[tuple[int, int, int, int]]
 
 
