@@ -40,8 +40,8 @@ def bad(folder: Path, kind: str) -> dict[str, Any]:
     elif kind == "missing":
         path.unlink()
     else:
-        make_model(path, Layout.YOLOX, size=(640, 384), loops=30)
-        settings["limit_s"] = 0.2
+        make_model(path, Layout.YOLOX, size=(640, 384), loops=12)
+        settings["limit_s"] = 0.1
     return settings
 
 
@@ -54,7 +54,7 @@ def bad(folder: Path, kind: str) -> dict[str, Any]:
         ("shape", "no layout that is known. Known are yolo5 1x15120x(5+labels)"),
         ("nan", "gives no numbers (NaN)"),
         ("labels", "there are 1 labels, but the model tells 2 apart"),
-        ("slow", "it took longer than 0.2 s"),
+        ("slow", "it took longer than 0.1 s"),
     ],
 )
 def test_with_a_bad_model_the_camera_runs_on_motion_and_status_says_why(
@@ -130,7 +130,7 @@ def test_a_process_that_grows_without_end_is_replaced_and_nobody_notices(
 
 
 def test_objects_of_a_detector_that_keeps_failing_end_and_motion_takes_over(folder: Path) -> None:
-    post = Post(folder, {**toy(folder, hangs_from=200), "limit_s": 0.3})
+    post = Post(folder, {**toy(folder, hangs_from=200), "limit_s": 0.6})
     try:
         post.await_working()
         post.show(None)
@@ -142,7 +142,7 @@ def test_objects_of_a_detector_that_keeps_failing_end_and_motion_takes_over(fold
                 lambda failed=failed: post.bus.stats.counters.get("detector.dropped.failed.front") == failed,  # type: ignore[misc]
                 "a failed look",
             )
-        post.await_complaint("the model fails: it took longer than 0.3 s and was killed")
+        post.await_complaint("the model fails: it took longer than 0.6 s and was killed")
         for left in range(240, 540, 40):
             post.show(left)
     finally:
