@@ -12,16 +12,15 @@ from typing import Any
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.place import Place
 from framebus.settings import Settings
-from framebus_launcher.checks import check_detector, find_processor_problems
+from framebus_launcher.checks import find_processor_problems
 from framebus_launcher.config import find_file, find_warnings, in_order, place_of, settings_in
+from framebus_launcher.detector_check import check_detector
 from framebus_launcher.document import Document, parse_document, read_text
 from framebus_launcher.folders import check_names
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
 FIRST_CHECK_S = 10.0
 CHECK_S = 3.0
-DETECTOR_CHECK_S = 70.0
-"""a large model takes long to load"""
 """of processors while the group runs: its launcher waits for it"""
 REVISION_BITS = 52
 """what JavaScript counts without rounding"""
@@ -96,10 +95,9 @@ class ConfigFile:
             self._checked = section
 
     def check_detector(self) -> tuple[str, list[str]]:
-        """Let the detector's model run once: what it is, and what is wrong with it, each with its line."""
-        note, problems = check_detector(self.first.settings, DETECTOR_CHECK_S)
-        without = [f"{problem}; until that is mended the cameras run on motion alone" for problem in problems]
-        return note, in_order(parse_document(self.path, self.first.text), without)
+        """Let the detector's model look once: what it is, and what is wrong with it, each with its line."""
+        told, problems = check_detector(self.first.settings)
+        return told, in_order(parse_document(self.path, self.first.text), problems)
 
     def write(self, text: str, revision: int) -> None:
         """Replace the content, at once and for good; raises RefusedError when it is not of this revision any more."""

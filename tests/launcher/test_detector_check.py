@@ -13,6 +13,7 @@ from framebus.detector_settings import DetectorSettings, Layout
 from framebus.errors import ConfigError
 from framebus.settings import EnrichSettings
 from framebus_launcher.config import load_settings
+from framebus_launcher.detector_check import check_detector
 from framebus_launcher.table import built_in_settings
 from groups import FRAMEBUS
 from toy_models import LABELS, make_model
@@ -95,15 +96,16 @@ def test_a_model_that_does_not_work_is_a_warning_with_its_line(
     assert "until that is mended the cameras run on motion alone" in said
 
 
-def test_the_service_itself_tells_problems_of_both_as_json_lines(tmp_path: Path) -> None:
-    file = tmp_path / "settings.json"
-    file.write_text(json.dumps({"processors": ["nobody"], "detector": {"model": "/nowhere.onnx"}}))
-    command = [sys.executable, "-m", "framebus_services.enrich", "--check", str(file)]
+def test_where_the_check_cannot_be_made_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cv2.py").write_text("raise ModuleNotFoundError('no module named cv2')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    settings = load_settings(write(tmp_path, model="/nowhere.onnx"))
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30.0)
+    assert check_detector(settings) == ("", [])
 
-    assert done.returncode == 78
-    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == ["processors[0]", "detector.model"]
+    assert "the detector was not checked: " in caplog.text
 
 
 def test_without_camera_libraries_the_model_is_not_judged(tmp_path: Path) -> None:
@@ -111,10 +113,10 @@ def test_without_camera_libraries_the_model_is_not_judged(tmp_path: Path) -> Non
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no module named {name}')\n")
     make_model(tmp_path / "toy.onnx", Layout.YOLO8)
     file = tmp_path / "settings.json"
-    file.write_text(json.dumps({"detector": {"model": str(tmp_path / "toy.onnx")}}))
-    command = [sys.executable, "-m", "framebus_services.enrich", "--check", str(file)]
+    file.write_text(json.dumps({"model": str(tmp_path / "toy.onnx")}))
+    command = [sys.executable, "-m", "framebus_services.enrich", "--check-detector", str(file)]
 
     done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=30.0)
 
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "the detector was not checked" in done.stderr
+    assert (done.returncode, done.stdout) == (69, "")
+    assert "no module named cv2" in done.stderr

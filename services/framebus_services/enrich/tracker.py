@@ -190,7 +190,7 @@ class Tracker:
         seen = np.array([detection.box for detection in detections])
         buffer = np.where([track.hits > 1 for track in self.tracks], BUFFER, FIRST_BUFFER)[:, np.newaxis]
         overlap = _iou(larger(_corners(expected), buffer), larger(seen, BUFFER))
-        is_same = [[track.label == detection.label for detection in detections] for track in self.tracks]
+        is_same = [[track.label == seen.label for seen in detections] for track in self.tracks]
         return np.asarray(np.where(is_same, overlap, OTHER_LABEL * overlap))
 
     def _follow(self, pairs: list[tuple[int, int]], detections: Sequence[Detection], passed_s: float) -> None:
