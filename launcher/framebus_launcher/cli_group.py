@@ -220,13 +220,17 @@ def check(
     if schema:
         console.print(json.dumps(make_schema(), indent=2))
         return
-    first = ConfigFile(config, data=data, run=run).first
-    for warning in first.warnings:
+    file = ConfigFile(config, data=data, run=run)
+    first = file.first
+    detector, warnings = file.check_detector()
+    for warning in (*first.warnings, *warnings):
         console.print(f"warning: {warning}", style="yellow")
     cameras = counted(len(first.settings.cameras), "camera")
     console.print(f"the configuration is fine: {cameras}, {counted(len(first.rows), 'process', 'processes')}")
     for row in first.rows:
         console.print(f"  {row.name}")
+    if detector:
+        console.print(f"detector: {detector}")
     place = first.place
     console.print(f"data {place.data}   run {place.run}   shm {place.shm}", style="dim")
 

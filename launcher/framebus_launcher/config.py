@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
+from framebus.detector_settings import COCO_NAME
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
@@ -206,7 +207,9 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
             detect = msgspec.structs.replace(detect, source=_resolve_source(detect.source, folder))
         cameras[name] = msgspec.structs.replace(camera, source=_resolve_source(camera.source, folder), detect=detect)
     services = {
-        name: section if name in BUILT_IN or name in job_plugins() else _resolve_command(section, folder)
+        name: _resolve_detector(section, folder)
+        if name in BUILT_IN or name in job_plugins()
+        else _resolve_command(section, folder)
         for name, section in settings.services.items()
     }
     return msgspec.structs.replace(
@@ -232,6 +235,13 @@ def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A word of a command that names a file beside the configuration becomes its full path (`[node, counter.js]`)."""
     command = [str(folder / word) if _is_file(folder / word) else word for word in section["command"]]
     return {**section, "command": command}
+
+
+def _resolve_detector(section: Any, folder: Path) -> Any:
+    detector = _map(_map(section).get("detector"))
+    words = {key: detector.get(key) for key in ("model", "labels")}
+    files = {key: str(folder / word) for key, word in words.items() if isinstance(word, str) and word != COCO_NAME}
+    return {**section, "detector": {**detector, **files}} if files else section
 
 
 def _is_file(path: Path) -> bool:

@@ -14,6 +14,7 @@ from framebus.place import Place
 from framebus.settings import Settings
 from framebus_launcher.checks import find_processor_problems
 from framebus_launcher.config import find_file, find_warnings, in_order, place_of, settings_in
+from framebus_launcher.detector_check import check_detector
 from framebus_launcher.document import Document, parse_document, read_text
 from framebus_launcher.folders import check_names
 from framebus_launcher.table import Row, make_table, rows_of_kinds
@@ -92,6 +93,11 @@ class ConfigFile:
             if problems := find_processor_problems(settings, limit_s):
                 raise ConfigError(in_order(document, problems))
             self._checked = section
+
+    def check_detector(self) -> tuple[str, list[str]]:
+        """Let the detector's model look once: what it is, and what is wrong with it, each with its line."""
+        told, problems = check_detector(self.first.settings)
+        return told, in_order(parse_document(self.path, self.first.text), problems)
 
     def write(self, text: str, revision: int) -> None:
         """Replace the content, at once and for good; raises RefusedError when it is not of this revision any more."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from framebus.detector_settings import DetectorSettings
 from framebus.messages import END, Name
 
 Fps = Annotated[float, Meta(gt=0.0, le=1_000.0)]
@@ -83,6 +84,8 @@ class EnrichSettings(Section, frozen=True, kw_only=True):
     """names, or one-key maps of a name to its settings"""
     gone_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 2.0
     """an object that was not seen for so long has ended"""
+    detector: DetectorSettings | None = None
+    """default: what moves has the label `motion`"""
 
 
 class EnrichedCamera(Section, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from framebus import asking, group_requests, job_requests, messages, requests, settings
+from framebus import asking, detector_settings, group_requests, job_requests, messages, requests, settings
 from framebus.messages import Message, NewsEnum
 from framebus.requests import Request
 
@@ -30,7 +30,7 @@ def name_of(path: object) -> str:
 def struct_classes() -> list[tuple[ast.ClassDef, type]]:
     """The Structs of messages, requests and settings as they are written, and as they are."""
     found = []
-    for module in (messages, asking, job_requests, group_requests, requests, settings):
+    for module in (messages, asking, job_requests, group_requests, requests, settings, detector_settings):
         for node in ast.parse(inspect.getsource(module)).body:
             kind = getattr(module, node.name) if isinstance(node, ast.ClassDef) else None
             if isinstance(node, ast.ClassDef) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):

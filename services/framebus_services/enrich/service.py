@@ -18,6 +18,7 @@ from framebus.requests import AskProcessor
 from framebus.ring import RingFormatError, RingReader
 from framebus.settings import EnrichedCamera, EnrichProcessSettings
 from framebus_services.enrich.archive import Archive
+from framebus_services.enrich.attention import Attention
 from framebus_services.enrich.configured import cameras_of
 from framebus_services.enrich.expiry import Expiry
 from framebus_services.enrich.host import STEP_S, Host
@@ -81,6 +82,7 @@ class Enrich:
         sys.setswitchinterval(SWITCH_S)
         self._host = Host(bus, self._settings.processors, load)
         self._eyes: dict[str, Eye] = {}
+        self._attention = Attention(bus, self._settings.detector)
         data = bus.place.data
         self._cameras = self._settings.cameras
         keep_s = {name: camera.keep_s for name, camera in self._cameras.items()}
@@ -103,6 +105,7 @@ class Enrich:
     def stop(self) -> None:
         """Let the objects end and the processors finish, and go of the rings."""
         end_s = time.monotonic() + STOP_S
+        self._attention.stop()
         for eye in self._eyes.values():
             eye.objects.end_all(Ending.STOPPED)
         self._host.shutdown()
@@ -128,7 +131,7 @@ class Enrich:
         if motion.boxes:
             self._bus.publish(_boxes_of(motion, frame))
         start_s = self._bus.clock.boot_s()
-        objects = eye.objects.see(frame, motion)
+        objects = self._attention.see(eye, frame, motion)
         stats.observe("objects", self._bus.clock.boot_s() - start_s)
         if not self._host.process(Sight(frame=frame, ring=notice.ring, objects=objects)):
             self._drop("torn_frame", notice.camera)
@@ -167,7 +170,7 @@ class Enrich:
 
     def _look_after(self) -> None:
         self._host.step()
-        self._bus.complaint = "; ".join(self._host.complaints)
+        self._bus.complaint = "; ".join([*self._attention.complaints, *self._host.complaints])
 
     def _find_motion(self, eye: Eye, frame: Frame) -> Motion:
         start_s = self._bus.clock.boot_s()
