@@ -74,7 +74,8 @@ class Meter:
         dropped = sum(count for what, count in self.newest.counters.items() if what.startswith(f"{prefix}dropped."))
         ended = dropped + self.count(f"{prefix}done")
         queued = self.newest.gauges[f"{prefix}queued"]
-        assert self.count(f"{prefix}tasks") - ended - queued in (0, 1, 2), "in hand, or just counted"
+        # What happened since the loop last looked at the worker is not counted yet: less than a second's frames.
+        assert 0 <= self.count(f"{prefix}tasks") - ended - queued < FPS
 
 
 def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fresh_ones(plugged: Path) -> None:
