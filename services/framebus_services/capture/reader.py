@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import av
 
@@ -17,8 +17,7 @@ from framebus.messages import Cause
 from framebus.throttle import backoff_s
 from framebus_services.capture.source import Source, Wait
 from framebus_services.capture.timestamps import Arrival
-from framebus_services.capture.trouble import EndedError, NoVideoError, Trouble, trouble_of
-from framebus_services.video.packets import AnyPacket
+from framebus_services.capture.trouble import EndedError, SourceError, Trouble, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +33,23 @@ QUIET_S = 5.0
 UNDECODABLE = Trouble(Cause.CODEC, "packets come, but no frame comes of them")
 
 
-class Sink(Protocol):
-    """Something that takes the packets of one connection after the other, on the reader's thread."""
+S = TypeVar("S", bound=Source[Any])
+T = TypeVar("T")
+S_contra = TypeVar("S_contra", contravariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Sink(Protocol[S_contra, T_contra]):
+    """Something that takes the packets or pictures of one connection after the other, on the reader's thread."""
 
     def open(self, beat: Callable[[], None]) -> None:
         """Before the first connection; any work that may take long calls `beat` as it gets on."""
 
-    def begin(self, source: Source) -> None:
+    def begin(self, source: S_contra) -> None:
         """A connection was made."""
 
-    def take(self, packet: AnyPacket, arrival: Arrival) -> bool:
-        """Take a packet, which is now the sink's to change; tells whether a frame came of it."""
+    def take(self, item: T_contra, arrival: Arrival, /) -> bool:
+        """Take a packet, which is now the sink's to change, or a picture; tells whether a frame came of it."""
 
     def end(self) -> None:
         """The connection is gone."""
@@ -73,14 +78,14 @@ class Link:
     height: int = 0
 
 
-class Reader:
+class Reader(Generic[S, T]):
     """Reads one address for ever. The first sink says whether frames come; it may need the packet unchanged."""
 
     def __init__(
         self,
         address: Address,
-        connect: Callable[[Address, Wait], Source],
-        sinks: Sequence[Sink],
+        connect: Callable[[Address, Wait], S],
+        sinks: Sequence[Sink[S, T]],
         clock: Clock,
         on_change: Callable[[], None],
         awake_s: Callable[[], float] = time.monotonic,
@@ -153,14 +158,14 @@ class Reader:
         try:
             self._beat(LOOK_UP_S + STUCK_S)
             source = self._connect(self.address, self._wait)
-        except (OSError, ValueError, av.FFmpegError, NoVideoError) as error:
+        except (OSError, ValueError, av.FFmpegError, SourceError) as error:
             return error
         try:
             with self._busy:
                 for sink in self._sinks:
                     sink.begin(source)
             self._take_all(source)
-        except (OSError, ValueError, av.FFmpegError, NoVideoError, EndedError) as error:
+        except (OSError, ValueError, av.FFmpegError, SourceError) as error:
             return error
         finally:
             with self._busy:
@@ -169,16 +174,16 @@ class Reader:
                 source.close()
         return EndedError("the process ends")
 
-    def _take_all(self, source: Source) -> None:
+    def _take_all(self, source: S) -> None:
         begun_at_s = self._clock.boot_s()
-        for packet in source.packets():
+        for item in source.items():
             arrival = Arrival(self._clock.wall_s(), self._clock.boot_s())
             self._beat(STUCK_S)
-            is_video = packet.stream_index == source.video.index
+            is_video = source.is_video(item)
             with self._busy:
                 if self._is_stopping.is_set():
                     return
-                has_frame, *_ = [sink.take(packet, arrival) for sink in self._sinks]
+                has_frame, *_ = [sink.take(item, arrival) for sink in self._sinks]
             self._has_read = True
             self.packets += is_video
             self.idle_packets = 0 if has_frame else self.idle_packets + is_video
@@ -197,10 +202,9 @@ class Reader:
     def _beat(self, limit_s: float) -> None:
         self._limit_at_s = self._awake_s() + limit_s
 
-    def _set_up(self, source: Source) -> None:
-        context = source.video.codec_context
-        name = context.codec.canonical_name
-        self._set_link(Link(phase=Phase.UP, codec=name, width=context.width, height=context.height))
+    def _set_up(self, source: S) -> None:
+        kind = source.kind
+        self._set_link(Link(phase=Phase.UP, codec=kind.codec, width=kind.width, height=kind.height))
 
     def _set_down(self, error: Exception, retry_at_s: float | None) -> None:
         trouble = trouble_of(error, was_connected=self._has_read)

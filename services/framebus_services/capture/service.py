@@ -16,14 +16,17 @@ from framebus.requests import Snapshot, TakeSnapshot
 from framebus.retention import Retention, write_keep
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
 from framebus.settings import CaptureSettings, seconds
+from framebus_services.capture.device import DeviceSource
 from framebus_services.capture.disk import Disk
-from framebus_services.capture.pictures import Pictures, space_detail
+from framebus_services.capture.feed import space_detail
+from framebus_services.capture.pictures import Pictures
 from framebus_services.capture.reader import Reader, Sink
 from framebus_services.capture.recorder import Recorder
 from framebus_services.capture.sampling import picture_size
-from framebus_services.capture.source import FileSource, NetworkSource, Source, Wait, resolve
+from framebus_services.capture.source import FileSource, NetworkSource, PacketSource, Wait, resolve
 from framebus_services.capture.status import LinkReport, Rate, Verdict, judge
 from framebus_services.capture.synthetic import SyntheticSource
+from framebus_services.capture.web import WebSource
 from framebus_services.video.jpeg import encode_jpeg
 
 log = logging.getLogger(__name__)
@@ -104,12 +107,16 @@ class Capture:
         on_change = partial(self._bus.call_soon, self._tell)
         return Reader(address, self._connect, sinks, self._bus.clock, on_change)
 
-    def _connect(self, address: Address, wait: Wait) -> Source:
+    def _connect(self, address: Address, wait: Wait) -> PacketSource:
         if address.kind is Kind.SYNTHETIC:
             return SyntheticSource(self._camera, address.screen, self._bus.clock, wait)
         if address.kind is Kind.FILE:
             return FileSource(address, self._bus.clock, wait)
+        if address.kind is Kind.DEVICE:
+            return DeviceSource(address)
         resolve(address)
+        if address.kind is Kind.WEB:
+            return WebSource(address, self._bus.clock, wait)
         return NetworkSource(address)
 
     def _make_ring_if_size_is_known(self) -> None:

@@ -1,7 +1,6 @@
 """Which processors run, on which cameras, and the wall between them: what one raises stops none of the others."""
 
 import difflib
-import inspect
 import logging
 import sys
 import traceback
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 
 from framebus import codec
+from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.clock import Clock
 from framebus.errors import ConfigError
 from framebus.frame import Frame
@@ -178,11 +178,13 @@ def _read(
         return None
     cameras = settings.get(_CAMERAS)
     own = {key: value for key, value in settings.items() if key != _CAMERAS}
-    wrong = find_problems(cameras, list[Name] | None, f"{path}.{_CAMERAS}") + _argument_problems(known[name], own, path)
+    wrong = find_problems(cameras, list[Name] | None, f"{path}.{_CAMERAS}") + find_argument_problems(
+        known[name], own, path, [_CAMERAS]
+    )
     if wrong:
         problems += wrong
         return None
-    return _Order(path=path, name=name, cameras=cameras, arguments=_converted(known[name], own))
+    return _Order(path=path, name=name, cameras=cameras, arguments=convert_arguments(known[name], own))
 
 
 def _make(
@@ -199,32 +201,3 @@ def _make(
         return None
     cameras = None if order.cameras is None else frozenset(order.cameras)
     return _Seat(name=order.name, processor=processor, cameras=cameras)
-
-
-def _parameters(kind: type[Processor]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(kind, eval_str=True).parameters
-
-
-def _kind_of(parameter: inspect.Parameter) -> Any:
-    return Any if parameter.annotation is parameter.empty else parameter.annotation
-
-
-def _argument_problems(kind: type[Processor], settings: dict[str, Any], path: str) -> list[str]:
-    parameters = _parameters(kind)
-    problems = []
-    for key, value in settings.items():
-        if key in parameters:
-            problems += find_problems(value, _kind_of(parameters[key]), f"{path}.{key}")
-            continue
-        close = difflib.get_close_matches(str(key), parameters, 1)
-        right = f"did you mean {close[0]}?" if close else f"known are {', '.join([*parameters, _CAMERAS])}"
-        problems.append(f"{path}.{key}: unknown setting; {right}")
-    for name, parameter in parameters.items():
-        if parameter.default is parameter.empty and name not in settings:
-            problems.append(f"{path}.{name}: is missing")
-    return problems
-
-
-def _converted(kind: type[Processor], settings: dict[str, Any]) -> dict[str, Any]:
-    parameters = _parameters(kind)
-    return {key: msgspec.convert(value, _kind_of(parameters[key])) for key, value in settings.items()}

@@ -137,7 +137,7 @@ def test_a_file_with_a_title_in_latin_1_is_played(tmp_path: Path) -> None:
 
     source = FileSource(parse_address(f"file://{garbled}"), FakeClock(), lambda _: False)
 
-    assert next(source.packets()).is_keyframe
+    assert next(source.items()).is_keyframe
     source.close()
 
 
