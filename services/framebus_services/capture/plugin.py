@@ -3,6 +3,7 @@
 import inspect
 import logging
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import GeneratorType
@@ -79,7 +80,8 @@ class PluginCamera:
         now_s = self._clock.boot_s()
         if now_s - self._told_s.get(kind, float("-inf")) >= LOG_AGAIN_S:
             self._told_s[kind] = now_s
-            log.error("source %s: %s at %s: %s", self._address.shown, *kind, error, exc_info=error)
+            own = error.with_traceback(error.__traceback__.tb_next if error.__traceback__ is not None else None)
+            log.error("source %s: %s at %s: %s", self._address.shown, *kind, error, exc_info=own)
         name = f"{os.path.basename(where.rpartition(':')[0])}:{where.rpartition(':')[2]}"
         return PluginError((text or f"{name}: {kind[0]}: {error}")[:TEXT_LENGTH])
 
@@ -127,6 +129,10 @@ class PluginSource:
 
     def is_video(self, item: Shot) -> bool:
         return True
+
+    def interrupt(self) -> None:
+        """Close it beside its waiting thread, in one that may hang as well."""
+        threading.Thread(target=self.close, name="closing", daemon=True).start()
 
     def close(self) -> None:
         try:

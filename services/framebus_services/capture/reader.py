@@ -1,8 +1,10 @@
 """The thread that keeps one connection of a camera: connects, reads, hands packets on, and tries again."""
 
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -108,6 +110,8 @@ class Reader(Generic[S, T]):
         self._busy = threading.Lock()  # held while sinks work; a read that hangs does not hold it
         self._awake_s = awake_s  # not boot time: a machine that slept is no thread that hangs
         self._limit_at_s = awake_s() + STUCK_S
+        self._source: S | None = None
+        self._has_told_stuck = False
         self._thread = threading.Thread(target=self._run, name=f"reader {address.kind.value}", daemon=True)
 
     def start(self) -> None:
@@ -115,13 +119,22 @@ class Reader(Generic[S, T]):
         self._thread.start()
 
     def is_healthy(self) -> bool:
-        """Whether the thread lives and is not stuck."""
-        return self._is_done or (self._thread.is_alive() and self._awake_s() < self._limit_at_s)
+        """Whether the thread lives and is not stuck; where it is stuck is told once."""
+        if self._is_done or not self._thread.is_alive():
+            return self._is_done
+        is_stuck = self._awake_s() >= self._limit_at_s
+        if is_stuck and not self._has_told_stuck:
+            log.error("%s: stuck at %s; the process is to be started again", self.address.shown, self._place())
+        self._has_told_stuck = is_stuck
+        return not is_stuck
 
     def stop(self, limit_s: float) -> None:
         """End the thread and close the sinks, within about `limit_s`, also when the thread hangs in a read."""
         self._is_stopping.set()
-        self._thread.join(limit_s / 2)
+        self._thread.join(limit_s / 4)
+        if self._thread.is_alive() and (source := self._source) is not None:
+            source.interrupt()
+            self._thread.join(limit_s / 4)
         if not self._busy.acquire(timeout=limit_s / 2):
             log.warning("%s: stuck; the recording is repaired at the next start", self.address.shown)
             return
@@ -131,6 +144,12 @@ class Reader(Generic[S, T]):
                 sink.close()
         finally:
             self._busy.release()
+
+    def _place(self) -> str:
+        """File and line at which the thread stands: of a source of the user's own, if there is any."""
+        steps = traceback.extract_stack(sys._current_frames().get(self._thread.ident or 0))
+        own = [step for step in steps if step.filename == self.address.url] or steps[-1:]
+        return f"{own[-1].filename}:{own[-1].lineno}" if own else "an unknown place"
 
     def _run(self) -> None:
         with self._busy:
@@ -164,10 +183,12 @@ class Reader(Generic[S, T]):
             with self._busy:
                 for sink in self._sinks:
                     sink.begin(source)
+            self._source = source
             self._take_all(source)
         except (OSError, ValueError, av.FFmpegError, SourceError) as error:
             return error
         finally:
+            self._source = None
             with self._busy:
                 for sink in self._sinks:
                     sink.end()

@@ -56,6 +56,9 @@ class Source(Protocol[Item]):
     def is_video(self, item: Item) -> bool:
         """Whether it is of the pictures; sound may come between them."""
 
+    def interrupt(self) -> None:
+        """Wake who waits in `items`, as far as that can be done; from another thread, when the process is to end."""
+
     def close(self) -> None:
         """Give the connection back."""
 
@@ -77,6 +80,9 @@ class PacketSource(ABC):
 
     def is_video(self, item: AnyPacket) -> bool:
         return item.stream_index == self.video.index
+
+    def interrupt(self) -> None:  # noqa: B027  most can't
+        """Nothing can be done: FFmpeg ends by its own limits."""
 
     @abstractmethod
     def items(self) -> Iterator[AnyPacket]:
