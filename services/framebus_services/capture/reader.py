@@ -192,7 +192,7 @@ class Reader(Generic[S, T]):
             with self._busy:
                 for sink in self._sinks:
                     sink.end()
-                source.close()
+            source.close()  # one of the user's own may hang in it; sinks can be closed all the same
         return EndedError("the process ends")
 
     def _take_all(self, source: S) -> None:
