@@ -512,6 +512,43 @@ def test_a_full_shared_memory_is_an_error_with_both_sizes_and_leaves_no_file(tmp
         subprocess.run(["umount", folder], check=True)
 
 
+ASKING = """
+import sys
+from pathlib import Path
+from framebus.frame import PixelFormat
+from framebus.ring import RingSpaceError, RingWriter
+
+try:
+    RingWriter.create(Path(sys.argv[1]), width=4096, height=2048, pixel_format=PixelFormat.GRAY8, epoch=1)
+except RingSpaceError as error:
+    print(error.needed_bytes, error.free_bytes)
+    sys.exit(78)
+"""
+
+
+def test_a_ring_of_64_mb_in_shared_memory_of_32_mb_ends_with_an_exit_code_and_both_sizes_and_no_signal(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a tmpfs, which takes root: {mounted.stderr.strip()}")
+    try:
+        command = [sys.executable, "-c", ASKING, str(folder / "front.1.ring")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+        assert done.returncode == 78  # a signal would be negative
+        needed_bytes, free_bytes = map(int, done.stdout.split())
+        assert needed_bytes > 64 * 1024 * 1024
+        assert free_bytes == 32 * 1024 * 1024
+        assert list(folder.iterdir()) == []
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 def test_a_ring_greater_than_all_shared_memory_is_refused_at_once(shm: Path) -> None:
     state = os.statvfs(shm)
     total_bytes = state.f_blocks * state.f_frsize
