@@ -87,7 +87,7 @@ class ConfigFile:
         )
 
     def _check_processors(self, document: Document, settings: Settings, limit_s: float) -> None:
-        """Raises ConfigError for processors and sources that would not start; it takes a while, so only what is new is checked."""
+        """Raises ConfigError for processors and sources that would not start; it takes a while: only what is new."""
         section = settings.services.get("enrich")
         sources = {name: (camera.source, camera.detect, camera.settings) for name, camera in settings.cameras.items()}
         problems = find_processor_problems(settings, limit_s) if section != self._checked else []
