@@ -3,6 +3,7 @@
 What the encoders are told is a closed table; nobody hands them an option.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -31,7 +32,8 @@ WAITING = 4
 KEY_S = 1.0
 SLOW_S = 5.0
 """so long after a picture was left out it is told"""
-END_S = 8.0
+DRAIN_S, END_S = 0.7, 1.5
+"""until what waits is left out, and for the one in hand then; a process that ends has 5 s in all"""
 TICKS_PER_S = 90_000
 RATE_HZ = 30
 """only a hint to the encoder: each picture has its own time"""
@@ -98,6 +100,7 @@ class Encoding:
         self._encoder = encoder
         self._waiting: queue.Queue[tuple[VideoFrame, Arrival] | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
+        self._stuck: threading.Thread | None = None
         self._failure: Trouble | None = None
         self._left_out_s: float | None = None
         self._now_s = 0.0
@@ -113,6 +116,9 @@ class Encoding:
     def start(self) -> None:
         """Pictures of a new connection follow."""
         self._failure, self._left_out_s = None, None
+        if self._stuck is not None and self._stuck.is_alive():  # the recorder is still its
+            self._fail("the encoder is stuck")
+            return
         self._waiting = queue.Queue(WAITING)
         work = _Work(self._recorder, self._encoder, self._waiting, self._fail)
         self._thread = threading.Thread(target=work.run, name="encoder", daemon=True)
@@ -128,16 +134,29 @@ class Encoding:
         self._waiting.put_nowait((make(), arrival))  # this thread alone puts: there still is room
 
     def end(self) -> None:
-        """The connection is gone: what waits is encoded, the segment closed."""
+        """The connection is gone: what waits is encoded as far as there is time for it, the segment closed."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
         try:
-            self._waiting.put(None, timeout=END_S)
+            self._waiting.put(None, timeout=DRAIN_S)
         except queue.Full:
+            self._leave_out_waiting()
+            self._waiting.put_nowait(None)
+        thread.join(DRAIN_S)
+        if thread.is_alive():
+            self._leave_out_waiting()
+            with contextlib.suppress(queue.Full):
+                self._waiting.put_nowait(None)
+            thread.join(END_S)
+        if thread.is_alive():
             log.warning("the encoder is stuck; the recording is repaired at the next start")
-            return
-        thread.join(END_S)
+            self._stuck = thread
+
+    def _leave_out_waiting(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._recorder.tally["dropped.not_encoded"] += self._waiting.get_nowait() is not None
 
     def _fail(self, text: str) -> None:
         self._failure = Trouble(Cause.CODEC, f"not recorded: {text}")

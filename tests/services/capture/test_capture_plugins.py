@@ -385,6 +385,10 @@ def test_an_encoder_that_cannot_keep_up_leaves_out_pictures_of_the_recording_and
         assert status.drops["not_encoded"] > 0
         assert "no_ring" not in status.drops
         assert status.fps_out == pytest.approx(status.fps_in, rel=0.3)
+        begun_s = time.monotonic()
+        assert capture.kill(signal.SIGTERM) == 0
+        assert time.monotonic() - begun_s < 5.0
+        assert not any(name.endswith(".part") for name in capture.files())
 
 
 def test_too_little_shared_memory_is_told_with_both_numbers_and_kills_nobody(
