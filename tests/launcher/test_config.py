@@ -206,7 +206,7 @@ def test_a_file_that_is_not_there_is_one_problem(folder: Path) -> None:
     [
         "exec:///bin/sh",
         "concat://a|b",
-        "v4l2:///dev/video0",
+        "v4l2:///dev/sda",
         "rtsp://",
         "rtsp://user:p/ss@host/",
         "rtsp://host:99999/",
