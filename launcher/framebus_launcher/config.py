@@ -113,7 +113,8 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
     warnings = []
     for name, camera in settings.cameras.items():
         for where, source in (("source", camera.source), ("detect.source", camera.detect.source)):
-            if source is not None and "://" not in source and not Path(source).is_file():
+            file = _file_of(source) if source is not None else None
+            if file is not None and not file.is_file():
                 warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
     for name, section in settings.services.items():
         if name not in BUILT_IN and name not in job_plugins():
@@ -172,11 +173,16 @@ def _job_plugin_problems(name: str, section: Any, path: str) -> list[str]:
 def _camera_problems(path: str, camera: Any) -> list[str]:
     detect = _map(_map(camera).get("detect"))
     sources = {f"{path}.source": _map(camera).get("source"), f"{path}.detect.source": detect.get("source")}
-    return [
+    problems = [
         f"{where}: {problem}"
         for where, source in sources.items()
         if isinstance(source, str) and (problem := find_address_problem(source))
     ]
+    written = [source for source in sources.values() if isinstance(source, str)]
+    is_own = any(parse_address(source).kind is Kind.PLUGIN for source in written if not find_address_problem(source))
+    if not problems and _map(camera).get("settings") and not is_own:
+        problems.append(f"{path}.settings: only a source of your own has settings, as ./my_camera.py or plugin:NAME")
+    return problems
 
 
 def _place_problems(settings: Settings) -> list[str]:
@@ -224,11 +230,19 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
 
 def _resolve_source(source: str, folder: Path) -> str:
     address = parse_address(source)
+    if address.kind is Kind.PLUGIN and address.url:
+        return str(folder / source)  # the class behind the name stays there
     if address.kind is not Kind.FILE:
         return source
     if source.lower().startswith("file:"):
         return address.url + (ONCE if address.is_once else "")
     return str(folder / source)
+
+
+def _file_of(source: str) -> Path | None:
+    """The file that a resolved source names."""
+    address = parse_address(source)
+    return Path(address.url) if address.kind in (Kind.FILE, Kind.PLUGIN) and address.url else None
 
 
 def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.place import Place
 from framebus.settings import Settings
-from framebus_launcher.checks import find_processor_problems
+from framebus_launcher.checks import find_processor_problems, find_source_problems
 from framebus_launcher.config import find_file, find_warnings, in_order, place_of, settings_in
 from framebus_launcher.detector_check import check_detector
 from framebus_launcher.document import Document, parse_document, read_text
@@ -55,6 +55,7 @@ class ConfigFile:
         self._run = run
         self._kinds = kinds
         self._checked: Any = None
+        self._checked_sources: Any = None
         """the section of enrich that was found to be good last"""
         self.first = self.read()
         if kinds:
@@ -87,12 +88,14 @@ class ConfigFile:
         )
 
     def _check_processors(self, document: Document, settings: Settings, limit_s: float) -> None:
-        """Raises ConfigError for processors that would not start; it takes a while, so only what is new is checked."""
+        """Raises ConfigError for processors and sources that would not start; it takes a while: only what is new."""
         section = settings.services.get("enrich")
-        if section != self._checked:
-            if problems := find_processor_problems(settings, limit_s):
-                raise ConfigError(in_order(document, problems))
-            self._checked = section
+        sources = {name: (camera.source, camera.detect, camera.settings) for name, camera in settings.cameras.items()}
+        problems = find_processor_problems(settings, limit_s) if section != self._checked else []
+        problems += find_source_problems(settings, limit_s) if sources != self._checked_sources else []
+        if problems:
+            raise ConfigError(in_order(document, problems))
+        self._checked, self._checked_sources = section, sources
 
     def check_detector(self) -> tuple[str, list[str]]:
         """Let the detector's model look once: what it is, and what is wrong with it, each with its line."""

@@ -134,7 +134,7 @@ def _settings(source: str, folder: Path) -> Settings:
 
 
 def _absolute(source: str) -> str:
-    return source if "://" in source else str(Path(source).expanduser().absolute())
+    return source if "://" in source or source.startswith("plugin:") else str(Path(source).expanduser().absolute())
 
 
 def _camera_name(source: str) -> str:

@@ -19,16 +19,31 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the configuration: a field that is not known is an error."""
 
 
+DEFAULT_FPS = 5.0
+
+
 class Detect(Section, frozen=True, kw_only=True):
     """The picture that processors get."""
 
     source: str | None = None
     """the camera's small stream; default: the main one"""
     width: Side | None = None
-    """default: the source's, at most 1280"""
+    """default: the source's, at most 1280; of a source of your own: as it comes"""
     height: Side | None = None
-    """default: the source's, at most 720"""
-    fps: Fps = 5.0
+    """default: the source's, at most 720; of a source of your own: as it comes"""
+    fps: Fps | None = None
+    """default: 5; of a source of your own: all of them"""
+
+
+class Encoder(StrEnum):
+    """What records a source that gives pictures and no packets."""
+
+    NONE = "none"
+    """it is not recorded"""
+    SMALL = "small"
+    """H.264 as of a camera, for any player"""
+    LOSSLESS = "lossless"
+    """each pixel as it came: H.264, of GRAY16 PNG; large"""
 
 
 class Record(Section, frozen=True, kw_only=True):
@@ -38,6 +53,8 @@ class Record(Section, frozen=True, kw_only=True):
     keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "7d"
     """for how long: a number and s, m, h or d"""
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
+    encoder: Encoder = Encoder.SMALL
+    """only for sources that give pictures and no packets: your own, and some cameras at this machine"""
 
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -64,7 +81,10 @@ Masks = Annotated[list[Area], Meta(max_length=32)]
 
 class Camera(Section, frozen=True, kw_only=True):
     source: str
-    """rtsp://, rtsps://, synthetic://, or a path of a video file"""
+    """rtsp://, rtsps://, http://, https://, v4l2:///dev/videoN, synthetic://, a path of a video file, or of your own:
+    ./my_camera.py, plugin:NAME"""
+    settings: dict[str, Any] = {}
+    """of a source of your own: the keyword arguments of its constructor"""
     detect: Detect = Detect()
     record: Record = Record()
     zones: Zones = {}

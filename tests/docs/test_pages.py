@@ -14,6 +14,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/behaviours.md",
+    "docs/cameras.md",
     "docs/design-notes.md",
     "docs/glossary.md",
     "docs/objects.md",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from framebus.settings import Settings
-from framebus_launcher.checks import find_processor_problems
+from framebus.settings import Camera, Settings
+from framebus_launcher.checks import find_processor_problems, find_source_problems
 from groups import FRAMEBUS
 
 
@@ -118,3 +118,36 @@ def test_a_file_that_is_no_json_is_a_usage_error(tmp_path: Path) -> None:
 
     assert done.returncode == 64
     assert "cannot be read" in done.stderr
+
+
+SOURCE = """
+from framebus import CameraSource
+
+class Bench(CameraSource):
+    def __init__(self, exposure_us: int = 5) -> None: ...
+"""
+
+
+def test_settings_that_a_source_of_the_users_own_does_not_take_are_told_with_their_path(tmp_path: Path) -> None:
+    path = tmp_path / "bench.py"
+    path.write_text(SOURCE)
+    cameras = {
+        "right": Camera(source=str(path), settings={"exposure_us": 7}),
+        "wrong": Camera(source=str(path), settings={"exposure": 7}),
+    }
+
+    problems = find_source_problems(Settings(cameras=cameras), limit_s=20.0)
+
+    assert problems == ["cameras.wrong.settings.exposure: unknown setting; did you mean exposure_us?"]
+
+
+def test_a_source_that_cannot_be_loaded_is_told_and_keeps_nobody_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "bench.py"
+    path.write_text("import nonsense_sdk")
+
+    problems = find_source_problems(Settings(cameras={"bench": Camera(source=str(path))}), limit_s=20.0)
+
+    assert problems == []
+    assert f"cameras.bench.source: {path}:1: can't be loaded: ModuleNotFoundError" in caplog.text

@@ -4,7 +4,6 @@ An entry is a name, or a map of one name to its settings. Those of `Options` are
 arguments of the constructor. Nothing is made here, so that a check may run where no picture can be read.
 """
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.errors import ConfigError
 from framebus.messages import Name
 from framebus.plugins import find_processors, load_processor
@@ -183,34 +183,14 @@ def _pointless(is_deferred: bool, options: Mapping[str, Any], path: str) -> list
     return problems
 
 
-def _parameters(kind: type[AnyProcessor]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(kind, eval_str=True).parameters
-
-
-def _kind_of(parameter: inspect.Parameter) -> Any:
-    return Any if parameter.annotation is parameter.empty else parameter.annotation
-
-
 def _argument_problems(kind: type[AnyProcessor], settings: dict[str, Any], path: str) -> list[str]:
-    parameters = _parameters(kind)
-    taken = [name for name in parameters if name in _KNOWN]
+    taken = [name for name in inspect.signature(kind).parameters if name in _KNOWN]
     problems = [
         f"{path}: its argument {name} is called like a setting of enrich; give it another name" for name in taken
     ]
-    for key, value in settings.items():
-        if key in parameters:
-            problems += find_problems(value, _kind_of(parameters[key]), f"{path}.{key}")
-            continue
-        close = difflib.get_close_matches(str(key), [*parameters, *_KNOWN], 1)
-        right = f"did you mean {close[0]}?" if close else f"known are {', '.join([*parameters, *_KNOWN])}"
-        problems.append(f"{path}.{key}: unknown setting; {right}")
-    for name, parameter in parameters.items():
-        if parameter.default is parameter.empty and name not in settings:
-            problems.append(f"{path}.{name}: is missing")
-    return problems
+    return problems + find_argument_problems(kind, settings, path, _KNOWN)
 
 
 def make(kind: type[AnyProcessor], settings: dict[str, Any]) -> AnyProcessor:
     """A processor with these settings; raises whatever its constructor does."""
-    parameters = _parameters(kind)
-    return kind(**{key: msgspec.convert(value, _kind_of(parameters[key])) for key, value in settings.items()})
+    return kind(**convert_arguments(kind, settings))
