@@ -65,8 +65,7 @@ class Track:
     """left, top, width, height where it was last seen, noise taken out"""
     first_middle: tuple[float, float]
     hits: int = 1
-    misses: int = 0
-    """how often in a row it was not seen"""
+    misses: int = 0  # in a row
     is_object: bool = False
     """it was seen often enough, and has moved enough"""
     votes: dict[str, float] = field(default_factory=dict)  # of each label, the sum of the scores
@@ -149,7 +148,7 @@ class Tracker:
         return changes
 
     def settle(self, numbers: Container[int]) -> None:
-        """These tracks stand: they are expected where they are, however late they are seen again."""
+        """These tracks stand: they are expected where they are."""
         self._speeds[np.array([track.number in numbers for track in self.tracks], bool)] = 0.0
 
     def drop(self, numbers: set[int]) -> list[Track]:
