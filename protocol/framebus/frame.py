@@ -133,6 +133,31 @@ class Frame:
             cells = _bgr_of_planes(luma[y0:y1, x0:x1], u[half], v[half])
         return np.ascontiguousarray(cells[top - y0 : bottom - y0, left - x0 : right - x0])
 
+    def cut(self, box: Box, *, margin: float = 0.0) -> "Frame | None":
+        """The part of the picture within `box` as a frame with pixels of its own, valid for ever, in the same format.
+
+        It reaches `margin` times the longer side of the box further on each side, where there is picture, and at least
+        to whole 2x2 cells. None when the writer took the slot back meanwhile. A box that lies outside of the picture
+        raises ValueError.
+        """
+        x, y, width, height = box
+        more = round(margin * max(width, height))
+        left, top = max(0, x - more) // 2 * 2, max(0, y - more) // 2 * 2
+        right = min(self.width, (x + width + more + 1) // 2 * 2)
+        bottom = min(self.height, (y + height + more + 1) // 2 * 2)
+        if left >= right or top >= bottom:
+            raise ValueError(f"box {box} has nothing of a picture of {self.width}x{self.height}")
+        part = np.s_[top:bottom, left:right]
+        if self.pixel_format is PixelFormat.I420:
+            luma, u, v = planes(self.payload, self.width, self.height)
+            half = np.s_[top // 2 : bottom // 2, left // 2 : right // 2]
+            own = np.concatenate([plane.ravel() for plane in (luma[part], u[half], v[half])])
+        else:
+            own = self.pixels[part].copy().reshape(-1).view(np.uint8)
+        if not self.still_valid():
+            return None
+        return replace(self, width=right - left, height=bottom - top, payload=own, validity=None)
+
     def still_valid(self) -> bool:
         """Whether all that was read from the pixels so far belongs to this frame; always true for a copy."""
         return self.validity is None or self.validity(self.payload)

@@ -144,8 +144,8 @@ class MotionGate:
 def _shrink(luma: U8) -> U8:
     """The picture in half size, and again, until it is narrow enough.
 
-    Each pixel of the result is a mean, which takes out the noise of the sensor: of all columns, but of two rows only. To
-    fetch the other rows of a large picture would cost more than all that is done with the result.
+    Each pixel of the result is a mean, which takes out the noise of the sensor: of all columns, but of two rows only.
+    To fetch the other rows of a large picture would cost more than all that is done with the result.
     """
     factor = 1
     while luma.shape[1] // factor > WIDEST:
