@@ -12,7 +12,7 @@ from framebus_services.processors.tamper import Tamper
 WIDTH, HEIGHT = 320, 180
 STEP_S = 0.5
 CHANCE = np.random.default_rng(5)
-NOISE = CHANCE.normal(0.0, 1.0, (2 * 1_080, 2 * 1_920)).astype(np.float32)
+NOISE = CHANCE.normal(0.0, 1.0, (1_200, 2_050)).astype(np.float32)
 
 
 def yard(seed: int = 1, width: int = WIDTH, height: int = HEIGHT) -> U8:
@@ -42,7 +42,7 @@ class Watched:
         for step in range(round(seconds / STEP_S)):
             shown = picture(step) if callable(picture) else picture
             height, width = shown.shape
-            y, x = CHANCE.integers(0, (1_080, 1_920))
+            y, x = CHANCE.integers(0, (120, 130))
             noisy = np.clip(shown + noise * NOISE[y : y + height, x : x + width], 0, 255).astype(np.uint8)
             self._at_s += STEP_S
             frame = Frame(
