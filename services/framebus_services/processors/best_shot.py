@@ -24,6 +24,8 @@ SAMPLE_SIDE = 192
 """pixels about the middle of an object whose sharpness stands for the whole"""
 CUT_OFF = 0.5
 """what an object counts that the edge of the picture cuts off"""
+EDGE = 0.03
+"""share of the picture's width or height from its edge within which an object counts as cut off: boxes are not exact"""
 BETTER = 1.15
 """by so much a picture must be better than the one before: so few are copied"""
 FORGET = 0.99
@@ -110,8 +112,9 @@ def score_of(box: Box, frame: Frame) -> float:
     else:
         sample = frame.luma[y : y + height, x : x + width]
     _, sharpness = cv2.meanStdDev(cv2.Laplacian(np.ascontiguousarray(sample, np.uint8), cv2.CV_16S))
-    right, bottom = box.x + box.width, box.y + box.height
-    is_cut_off = min(box.x, box.y, frame.width - right, frame.height - bottom) < 2
+    across = min(box.x, frame.width - box.x - box.width) / frame.width
+    down = min(box.y, frame.height - box.y - box.height) / frame.height
+    is_cut_off = min(across, down) < EDGE
     size = (box.width * box.height) ** 0.5
     return float(size * (1.0 + sharpness[0, 0]) * (CUT_OFF if is_cut_off else 1.0))
 

@@ -112,9 +112,10 @@ def test_of_a_sharp_and_a_blurred_picture_the_sharp_one_is_told() -> None:
     assert shot.finding.number == 2
 
 
-def test_a_whole_object_is_better_than_one_that_the_edge_cuts_off() -> None:
+@pytest.mark.parametrize("gap", [0, 8])
+def test_a_whole_object_is_better_than_one_that_the_edge_cuts_off(gap: int) -> None:
     best = BestShot()
-    edge = Box(x=WIDTH - 100, y=120, width=100, height=96)
+    edge = Box(x=WIDTH - 100 - gap, y=120, width=100, height=96)  # the box of a tracker follows a little behind
     for number, box in enumerate((edge, LARGE, edge), start=1):
         offer(best, seen(box), frame(painted(box), number=number))
 
