@@ -129,7 +129,8 @@ class Tamper(Processor):
         """How alike the view is to the usual one, -1 to 1, and what that means; one that is as usual is remembered."""
         usual = watch.usual
         pictures, details = zip(*watch.looks, strict=True)
-        likeness, now = traits_of(np.mean(pictures, axis=0), np.mean(details, axis=0), usual.slopes)
+        count = np.float32(len(pictures))
+        likeness, now = traits_of(sum(pictures) / count, sum(details) / count, usual.slopes)
         if usual.richness < FAINTEST and at_s - watch.since_s >= LEARN_S:  # nothing to be seen: learn until there is
             watch.since_s, watch.learned = at_s, 0
         if at_s - watch.since_s >= LEARN_S:
@@ -167,16 +168,16 @@ def traits_of(picture: Floats, detail: Floats, usual: Floats) -> tuple[float, Tr
     """How alike a picture is to a view with these usual slopes, and its traits where those are strong."""
     slopes, edges = slopes_of(picture)
     weights = cv2.magnitude(usual[0], usual[1])
-    low, high = np.quantile(weights[::2, ::2], (0.4, 0.9))
-    strong, weak = weights >= max(high, NOTHING), weights <= low
+    strong = weights >= max(_exceeded(weights[::2, ::2], 0.9), NOTHING)
+    weak = weights <= _exceeded(weights[::2, ::2], 0.4)
     shares = _blocks(strong.astype(np.float32))
-    richness = max(0.0, float(edges.mean() - np.median(edges[::2, ::2]))) ** 0.5
+    richness = max(0.0, float(edges.mean()) - _exceeded(edges[::2, ::2], 0.5)) ** 0.5
     edges, detail = above_noise(edges, strong, weak, 0.0), above_noise(detail, strong, weak, ROUNDING)
     busy = shares > 0.005
     now = Traits(slopes=slopes, richness=richness, light=max(0.0, float(picture.mean()) - BLACK))
     if busy.any():
         strength = edges[busy] / shares[busy]
-        now.sharpness = float(np.median(detail[busy] / shares[busy] / (strength + FAINTEST**2))) ** 0.5
+        now.sharpness = _exceeded(detail[busy] / shares[busy] / (strength + FAINTEST**2), 0.5) ** 0.5
     return likeness_of(slopes, usual), now
 
 
@@ -197,17 +198,25 @@ def likeness_of(slopes: Floats, usual: Floats) -> float:
     """
     cosines = []
     for each, known in zip(slopes, usual, strict=True):
-        same, lengths = _blocks(each * known), _blocks(np.abs(each * known))
+        product = each * known
+        same, lengths = _blocks(product), _blocks(np.abs(product))
         busy = _blocks(known * known) > BUSY
         if np.count_nonzero(busy) >= LEAST_BLOCKS:
-            cosines.append(float(np.quantile(same[busy] / (lengths[busy] + np.float32(NOTHING)), 0.75)))
+            cosines.append(_exceeded(same[busy] / (lengths[busy] + np.float32(NOTHING)), 0.75))
     return min(cosines, default=1.0)
 
 
 def above_noise(power: Floats, strong: Flags, weak: Flags, least: float) -> Floats:
     """How much of it is in each block where edges are strong, without what is everywhere: that is noise."""
-    noise = max(least, float(np.median(power[::2, ::2][weak[::2, ::2]]))) if weak.any() else least
+    noise = max(least, _exceeded(power[::2, ::2][weak[::2, ::2]], 0.5))
     return np.maximum(_blocks(np.where(strong, power - np.float32(noise), np.float32(0.0))), 0.0)
+
+
+def _exceeded(values: Floats, share: float) -> float:
+    """The value that this share of them does not exceed; 0 of none."""
+    flat = values.ravel()
+    place = int(share * (flat.size - 1))
+    return float(np.partition(flat, place)[place]) if flat.size else 0.0
 
 
 def _small(values: cv2.typing.MatLike) -> Floats:
