@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/enrich_loop.py [--rounds 300] [--video FILE]
 
 Each part stands beside a plain peer on the same pictures in the same run: compare those, not runs. The time is that of
-the processor, so that others on the machine count little. Pictures come out of a ring's worth of memory in turn, as from
-a camera. With a video its frames are taken, else a street is drawn.
+the processor, so that others on the machine count little. Pictures come out of a ring's worth of memory in turn, as
+from a camera. With a video its frames are taken, else a street is drawn.
 """
 
 import argparse

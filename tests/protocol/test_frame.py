@@ -105,6 +105,13 @@ def test_luma_of_bgr_equals_the_y_plane_opencv_would_make() -> None:
     assert np.abs(luma.astype(int) - expected).max() <= 1
 
 
+def test_luma_of_bgr_is_made_once_a_frame_and_nobody_can_spoil_it_for_others() -> None:
+    seen = frame(PixelFormat.BGR24)
+
+    assert seen.luma is seen.luma
+    assert not seen.luma.flags.writeable
+
+
 def test_colour_of_i420_equals_opencvs_for_any_bytes() -> None:
     seen = frame(PixelFormat.I420, width=640, height=362)
 
