@@ -19,6 +19,7 @@ PAGES = [
     "docs/glossary.md",
     "docs/objects.md",
     "docs/parts.md",
+    "docs/processors.md",
 ]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
 

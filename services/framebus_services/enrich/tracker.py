@@ -27,6 +27,10 @@ BUFFER = 0.25
 """by this share of its size a box is made larger on each side before it is compared ..."""
 FIRST_BUFFER = 1.0
 """... and this where the track was seen once, and its speed is not known yet"""
+TRUST_S = 1.5
+"""what the overlap of a track counts falls to 1/e in this time without a sight: of two that fit, who was there just now
+goes first (a soft form of the cascade of Wojke et al., "Simple Online and Realtime Tracking with a Deep Association
+Metric", 2017)"""
 FOLLOW = 0.7
 """how much of the way from the expected place to the seen one the track goes: the rest counts as noise"""
 FOLLOW_SPEED = 0.35
@@ -189,6 +193,8 @@ class Tracker:
         seen = np.array([detection.box for detection in detections])
         buffer = np.where([track.hits > 1 for track in self.tracks], BUFFER, FIRST_BUFFER)[:, np.newaxis]
         overlap = _iou(larger(_corners(expected), buffer), larger(seen, BUFFER))
+        trust = np.exp([(track.seen_s - self._at_s) / TRUST_S for track in self.tracks])[:, np.newaxis]
+        overlap = np.where(overlap >= LEAST_IOU, np.maximum(trust * overlap, LEAST_IOU), _FAR)
         is_same = [[track.label == seen.label for seen in detections] for track in self.tracks]
         return np.asarray(np.where(is_same, overlap, OTHER_LABEL * overlap))
 
