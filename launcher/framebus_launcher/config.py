@@ -13,6 +13,7 @@ from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
+from framebus.processor_file import resolve_reference
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
@@ -205,10 +206,7 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
         if detect.source is not None:
             detect = msgspec.structs.replace(detect, source=_resolve_source(detect.source, folder))
         cameras[name] = msgspec.structs.replace(camera, source=_resolve_source(camera.source, folder), detect=detect)
-    services = {
-        name: section if name in BUILT_IN or name in job_plugins() else _resolve_command(section, folder)
-        for name, section in settings.services.items()
-    }
+    services = {name: _resolve_service(name, section, folder) for name, section in settings.services.items()}
     return msgspec.structs.replace(
         settings,
         data=str(folder / settings.data),
@@ -226,6 +224,18 @@ def _resolve_source(source: str, folder: Path) -> str:
     if source.lower().startswith("file:"):
         return address.url + (ONCE if address.is_once else "")
     return str(folder / source)
+
+
+def _resolve_service(name: str, section: Any, folder: Path) -> Any:
+    if name == "enrich" and "processors" in _map(section):
+        return {**section, "processors": [_resolve_processor(entry, folder) for entry in section["processors"]]}
+    return section if name in BUILT_IN or name in job_plugins() else _resolve_command(section, folder)
+
+
+def _resolve_processor(entry: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
+    if isinstance(entry, str):
+        return resolve_reference(entry, folder)
+    return {resolve_reference(name, folder): settings for name, settings in entry.items()}
 
 
 def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:

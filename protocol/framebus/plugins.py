@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from framebus.errors import ConfigError
 from framebus.jobs import AnyJobType, JobType
 from framebus.processor import AnyProcessor, BaseProcessor
+from framebus.processor_file import load_processor_file, read_reference
 from framebus.redact import redact
 from framebus.runner import AnyJobRunner, JobRunner
 
@@ -58,8 +59,16 @@ def find_processors() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group=PROCESSORS)}
 
 
-def load_processor(name: str) -> type[AnyProcessor]:
-    """The class of a processor that an installed package brings; raises ConfigError with the reason."""
+def load_processor(reference: str) -> type[AnyProcessor]:
+    """The class of a processor: of an installed package by its name, or of a file as in `./mine.py:Lights`.
+
+    Raises ConfigError with the reason.
+    """
+    file = read_reference(reference)
+    return _load_installed(reference) if file is None else load_processor_file(file)
+
+
+def _load_installed(name: str) -> type[AnyProcessor]:
     points = list(entry_points(group=PROCESSORS, name=name))
     if not points:
         known = sorted(find_processors())

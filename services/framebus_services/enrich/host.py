@@ -18,7 +18,9 @@ from framebus.clock import Clock
 from framebus.errors import ConfigError
 from framebus.frame import Frame
 from framebus.messages import Finding, Name
+from framebus.plugins import find_processors, load_processor
 from framebus.processor import Processor
+from framebus.processor_file import name_of_reference, read_reference
 from framebus.redact import redact
 from framebus.settings import find_problems
 from framebus.stats import Stats
@@ -58,7 +60,7 @@ class Host:
         self._stats = stats
         self._clock = clock
         self._logged_s: dict[tuple[str, ...], float] = {}
-        problems: list[str] = []
+        problems = _name_problems(entries)
         seats = [_make(f"processors[{number}]", entry, known, problems) for number, entry in enumerate(entries)]
         if problems:
             raise ConfigError(problems)
@@ -70,7 +72,7 @@ class Host:
         for seat in self._seats:
             if seat.cameras is None or frame.camera in seat.cameras:
                 start_s = self._clock.boot_s()
-                self._guard(seat, partial(_collect, seat.processor, frame, found))
+                self._guard(seat, partial(_collect, seat, frame, found))
                 self._stats.observe(f"processor.{seat.name}", self._clock.boot_s() - start_s)
         return found
 
@@ -103,14 +105,15 @@ class Host:
                 log.exception("processor %s: %s at %s: %s", *kind, error)
 
 
-def _collect(processor: Processor, frame: Frame, found: list[Finding]) -> None:
-    findings: object = processor.process_frame(frame)
+def _collect(seat: _Seat, frame: Frame, found: list[Finding]) -> None:
+    findings: object = seat.processor.process_frame(frame)
     if not isinstance(findings, Iterable):
         raise TypeError(f"process_frame returned {type(findings).__name__}: yield each Finding, or return a list")
     for number, finding in enumerate(islice(findings, MAX_FINDINGS + 1)):
         if number == MAX_FINDINGS:
             raise ValueError(f"more than {MAX_FINDINGS} findings for one frame; the rest is left out")
-        found.append(_checked(finding, frame))
+        # One name everywhere: the configuration's, also of a file that was copied from another.
+        found.append(msgspec.structs.replace(_checked(finding, frame), processor=seat.name))
 
 
 def _checked(finding: object, frame: Frame) -> Finding:
@@ -141,7 +144,7 @@ def _where(processor: Processor, error: BaseException) -> str:
 
 def find_entry_problems(entries: Sequence[str | dict[str, Any]], known: Mapping[str, type[Processor]]) -> list[str]:
     """What is wrong with the entries as far as names and types tell; makes no processor."""
-    problems: list[str] = []
+    problems = _name_problems(entries)
     for number, entry in enumerate(entries):
         _read(f"processors[{number}]", entry, known, problems)
     return problems
@@ -153,6 +156,7 @@ class _Order:
 
     path: str
     name: str
+    kind: type[Any]
     cameras: list[str] | None
     arguments: dict[str, Any]
 
@@ -164,25 +168,50 @@ def _read(
     if isinstance(entry, dict) and len(entry) != 1:
         problems.append(f"{path}: expected one name with its settings, got {', '.join(map(str, entry)) or 'nothing'}")
         return None
-    name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
-    if name not in known:
-        close = difflib.get_close_matches(name, known, 1)
-        likely = f"; did you mean {close[0]}?" if close else ""
-        problems.append(
-            f"{path}: unknown processor {redact(name)[:40]!r}; known are {', '.join(sorted(known))}{likely}"
-        )
+    reference, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
+    try:
+        kind = _load(reference, known)
+    except ConfigError as error:
+        problems += [f"{path}: {problem}" for problem in error.problems]
         return None
+    name = name_of_reference(reference)
     path = f"{path}.{name}"
     if not isinstance(settings, dict):
         problems.append(f"{path}: expected a map of settings, got {type(settings).__name__}")
         return None
     cameras = settings.get(_CAMERAS)
     own = {key: value for key, value in settings.items() if key != _CAMERAS}
-    wrong = find_problems(cameras, list[Name] | None, f"{path}.{_CAMERAS}") + _argument_problems(known[name], own, path)
+    wrong = find_problems(cameras, list[Name] | None, f"{path}.{_CAMERAS}") + _argument_problems(kind, own, path)
     if wrong:
         problems += wrong
         return None
-    return _Order(path=path, name=name, cameras=cameras, arguments=_converted(known[name], own))
+    return _Order(path=path, name=name, kind=kind, cameras=cameras, arguments=_converted(kind, own))
+
+
+def _load(reference: str, known: Mapping[str, type[Processor]]) -> type[Any]:
+    """The class that an entry names; raises ConfigError."""
+    if reference in known:
+        return known[reference]
+    if reference in find_processors() or read_reference(reference) is not None:
+        return load_processor(reference)
+    close = difflib.get_close_matches(reference, known, 1)
+    likely = f"; did you mean {close[0]}?" if close else ""
+    names = ", ".join(sorted({*known, *find_processors()}))
+    raise ConfigError([f"unknown processor {redact(reference)[:40]!r}; known are {names}{likely}"])
+
+
+def _name_problems(entries: Sequence[str | dict[str, Any]]) -> list[str]:
+    """Different processors that findings and statistics could not tell apart."""
+    problems: list[str] = []
+    references: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        for reference in [entry] if isinstance(entry, str) else list(entry)[:1]:
+            first = references.setdefault(name_of_reference(reference), reference)
+            if first != reference:
+                name = name_of_reference(reference)
+                text = f"{reference} and {first} would both be called {name}; give one file another name"
+                problems.append(f"processors[{number}]: {text}")
+    return problems
 
 
 def _make(
@@ -193,7 +222,7 @@ def _make(
     if order is None:
         return None
     try:
-        processor = known[order.name](**order.arguments)
+        processor = order.kind(**order.arguments)
     except (ValueError, TypeError, OSError) as error:
         problems.append(f"{order.path}: {error}")
         return None

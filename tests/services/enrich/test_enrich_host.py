@@ -241,7 +241,7 @@ def test_a_new_configuration_and_the_end_reach_all_processors(bus: FakeBus) -> N
         (
             "sess",
             "processors[0]: unknown processor 'sess'; "
-            "known are exits, gives, needs, raises, remembers, sees; did you mean sees?",
+            "known are brightness, exits, gives, needs, raises, remembers, sees; did you mean sees?",
         ),
         ({"remembers": {"limt": 3}}, "processors[0].remembers.limt: unknown setting; did you mean limit?"),
         ({"sees": {"size": 3}}, "processors[0].sees.size: unknown setting; known are cameras"),
