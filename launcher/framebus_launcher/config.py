@@ -17,7 +17,7 @@ from framebus.processor_file import resolve_reference
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
-from framebus_launcher.table import BUILT_IN, RESERVED, job_plugins
+from framebus_launcher.table import BUILT_IN, ENRICH, RESERVED, job_plugins
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
@@ -227,7 +227,7 @@ def _resolve_source(source: str, folder: Path) -> str:
 
 
 def _resolve_service(name: str, section: Any, folder: Path) -> Any:
-    if name == "enrich" and "processors" in _map(section):
+    if name == ENRICH and "processors" in _map(section):
         return {**section, "processors": [_resolve_processor(entry, folder) for entry in section["processors"]]}
     return section if name in BUILT_IN or name in job_plugins() else _resolve_command(section, folder)
 

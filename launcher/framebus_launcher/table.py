@@ -29,7 +29,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 READY_S = 15.0
 EXPORT_NICE = 10
 DISPATCHER = "dispatcher"
-BUILT_IN = ("export", "enrich")
+ENRICH = "enrich"
+BUILT_IN = ("export", ENRICH)
 """services that the configuration may set or switch off"""
 RESERVED = frozenset({DISPATCHER, "launcher", "capture", "ingest", "analysis", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
@@ -69,14 +70,14 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     if export is not None:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
         rows.append(_job_runner("export", msgspec.json.encode(export), nice=EXPORT_NICE))
-    enrich = built_in_settings(settings, "enrich", EnrichSettings)
+    enrich = built_in_settings(settings, ENRICH, EnrichSettings)
     if enrich is not None:
         looked_at = {
             name: EnrichedCamera(zones=camera.zones, masks=camera.masks, keep_s=seconds(camera.record.keep))
             for name, camera in settings.cameras.items()
         }
         told = EnrichProcessSettings(cameras=looked_at, **msgspec.structs.asdict(enrich))
-        rows.append(_built_in("enrich", "enrich", 1, told, live=("cameras",)))
+        rows.append(_built_in(ENRICH, ENRICH, 1, told, live=("cameras",)))
     for name in job_plugins():
         section: Any = settings.services.get(name, True)
         if section is not False and section is not None:
