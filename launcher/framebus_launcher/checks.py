@@ -76,13 +76,15 @@ def _communicate(
     child: "subprocess.Popen[bytes]", section: bytes, limit_s: float, is_stopping: Callable[[], bool]
 ) -> tuple[bytes, bytes]:
     end_s = time.monotonic() + limit_s
+    unsent: bytes | None = section
     while True:
         try:
-            return child.communicate(section, timeout=max(0.0, min(TURN_S, end_s - time.monotonic())))
+            return child.communicate(unsent, timeout=max(0.0, min(TURN_S, end_s - time.monotonic())))
         except subprocess.TimeoutExpired:
             if time.monotonic() >= end_s or is_stopping():
                 child.kill()
                 raise CheckError(f"no answer within {limit_s:.0f} s") from None
+            unsent = None  # it was taken over at the first call
 
 
 def _read(lines: bytes) -> list[Problem]:

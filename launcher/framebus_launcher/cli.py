@@ -32,12 +32,17 @@ def demo(
     seconds: Annotated[float, typer.Option(help="How long it stays up at the end, on a terminal.", min=0.0)] = 60.0,
     once: Annotated[bool, typer.Option("--once", help="Stop right after the story.")] = False,
     clips: Annotated[Path, typer.Option(help="Where the clips end.")] = Path("demo-clips"),
+    processor: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own code on each frame: a file, taken anew when it is saved, or an installed name."),
+    ] = None,
 ) -> None:
     """Show everything working: a camera, a clip, and what happens when processes are killed.
 
     Example: framebus demo --source driveway.mp4
     """
-    raise typer.Exit(run_demo(source, clips=clips, stay_s=0.0 if once or not sys.stdout.isatty() else seconds))
+    stay_s = 0.0 if once or not sys.stdout.isatty() else seconds
+    raise typer.Exit(run_demo(source, clips=clips, stay_s=stay_s, processors=processor or []))
 
 
 cli_group.add_to(app)
