@@ -17,7 +17,7 @@ from framebus.processor_file import resolve_reference
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
-from framebus_launcher.table import BUILT_IN, ENRICH, RESERVED, job_plugins
+from framebus_launcher.table import BUILT_IN, ENRICH, JOBS_HOST, RESERVED, installed_services, left_out_services
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
@@ -116,11 +116,12 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
             if source is not None and "://" not in source and not Path(source).is_file():
                 warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
     for name, section in settings.services.items():
-        if name not in BUILT_IN and name not in job_plugins():
+        if name not in BUILT_IN and name not in installed_services():
             plugin = msgspec.convert(section, Plugin)
             program = plugin.command[0]
             if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:
                 warnings.append(f"services.{name}.command: there is no program {program} here")
+    warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
 
 
@@ -146,8 +147,8 @@ def _service_problems(name: str, section: Any) -> list[str]:
         if "command" in _map(section):
             return [f"{path}: this name belongs to a built-in service; a plug-in needs another"]
         return find_problems(section, SECTIONS[name], path)
-    if name in job_plugins():
-        return _job_plugin_problems(name, section, path)
+    if (host := installed_services().get(name)) is not None:
+        return _installed_problems(name, section, path, host)
     if name in RESERVED:
         return [f"{path}: this name belongs to framebus; a plug-in needs another"]
     problems = find_problems(section, Plugin, path)
@@ -157,14 +158,17 @@ def _service_problems(name: str, section: Any) -> list[str]:
     return problems
 
 
-def _job_plugin_problems(name: str, section: Any, path: str) -> list[str]:
-    """Of the settings of an installed runner only the common ones are known here; the runner checks its own."""
+def _installed_problems(name: str, section: Any, path: str, host: str) -> list[str]:
+    """Of the settings of what is installed only the common ones are known here; it checks its own when it starts."""
     if isinstance(section, bool):
         return []
     if section is None:
         return [f"{path}: is empty; give it settings, or switch it off with `{name}: off`"]
+    whose = "the jobs of an installed package" if host == JOBS_HOST else "a service of an installed package"
     if "command" in _map(section):
-        return [f"{path}: this name belongs to the jobs of an installed package; a service of your own needs another"]
+        return [f"{path}: this name belongs to {whose}; a service of your own needs another"]
+    if host != JOBS_HOST:
+        return find_problems(section, dict[str, Any], path)
     common = {key: value for key, value in section.items() if key == "slots"} if isinstance(section, dict) else section
     return find_problems(common, RunnerSettings, path)
 
@@ -229,7 +233,7 @@ def _resolve_source(source: str, folder: Path) -> str:
 def _resolve_service(name: str, section: Any, folder: Path) -> Any:
     if name == ENRICH and "processors" in _map(section):
         return {**section, "processors": [_resolve_processor(entry, folder) for entry in section["processors"]]}
-    return section if name in BUILT_IN or name in job_plugins() else _resolve_command(section, folder)
+    return section if name in BUILT_IN or name in installed_services() else _resolve_command(section, folder)
 
 
 def _resolve_processor(entry: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
