@@ -5,9 +5,10 @@ import inspect
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from framebus.errors import ConfigError
 from framebus.processor import AnyProcessor, DeferredProcessor, Processor
@@ -51,6 +52,20 @@ def name_of_reference(reference: str) -> str:
     if file is None:
         return reference
     return re.sub(r"[^a-z0-9_-]+", "-", file.path.stem.lower()).strip("_-")[:MAX_NAME]
+
+
+def find_name_problems(entries: Sequence[str | dict[str, Any]]) -> list[str]:
+    """Which entries of `processors` name different code that findings and statistics could not tell apart."""
+    problems: list[str] = []
+    references: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        for reference in [entry] if isinstance(entry, str) else list(entry)[:1]:
+            name = name_of_reference(reference)
+            first = references.setdefault(name, reference)
+            if first != reference:
+                text = f"{reference} and {first} would both be called {name}; give one file another name"
+                problems.append(f"processors[{number}]: {text}")
+    return problems
 
 
 def load_processor_file(file: FileReference) -> type[AnyProcessor]:

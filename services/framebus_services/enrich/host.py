@@ -20,7 +20,7 @@ from framebus.frame import Frame
 from framebus.messages import Finding, Name
 from framebus.plugins import find_processors, load_processor
 from framebus.processor import Processor
-from framebus.processor_file import name_of_reference, read_reference
+from framebus.processor_file import find_name_problems, name_of_reference, read_reference
 from framebus.redact import redact
 from framebus.settings import find_problems
 from framebus.stats import Stats
@@ -60,7 +60,7 @@ class Host:
         self._stats = stats
         self._clock = clock
         self._logged_s: dict[tuple[str, ...], float] = {}
-        problems = _name_problems(entries)
+        problems = find_name_problems(entries)
         seats = [_make(f"processors[{number}]", entry, known, problems) for number, entry in enumerate(entries)]
         if problems:
             raise ConfigError(problems)
@@ -144,7 +144,7 @@ def _where(processor: Processor, error: BaseException) -> str:
 
 def find_entry_problems(entries: Sequence[str | dict[str, Any]], known: Mapping[str, type[Processor]]) -> list[str]:
     """What is wrong with the entries as far as names and types tell; makes no processor."""
-    problems = _name_problems(entries)
+    problems = find_name_problems(entries)
     for number, entry in enumerate(entries):
         _read(f"processors[{number}]", entry, known, problems)
     return problems
@@ -198,20 +198,6 @@ def _load(reference: str, known: Mapping[str, type[Processor]]) -> type[Any]:
     likely = f"; did you mean {close[0]}?" if close else ""
     names = ", ".join(sorted({*known, *find_processors()}))
     raise ConfigError([f"unknown processor {redact(reference)[:40]!r}; known are {names}{likely}"])
-
-
-def _name_problems(entries: Sequence[str | dict[str, Any]]) -> list[str]:
-    """Different processors that findings and statistics could not tell apart."""
-    problems: list[str] = []
-    references: dict[str, str] = {}
-    for number, entry in enumerate(entries):
-        for reference in [entry] if isinstance(entry, str) else list(entry)[:1]:
-            first = references.setdefault(name_of_reference(reference), reference)
-            if first != reference:
-                name = name_of_reference(reference)
-                text = f"{reference} and {first} would both be called {name}; give one file another name"
-                problems.append(f"processors[{number}]: {text}")
-    return problems
 
 
 def _make(

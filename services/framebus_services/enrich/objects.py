@@ -69,8 +69,8 @@ class CameraObjects:
     def is_empty(self) -> bool:
         return not self._live
 
-    def see(self, frame: Frame, motion: Motion) -> None:
-        """Take up what moves in a frame."""
+    def see(self, frame: Frame, motion: Motion) -> list[ObjectEvent]:
+        """Take up what moves in a frame; returns the objects that are seen in it."""
         at_s = frame.captured_boot_ns / 1e9
         self._seen_s = self._clock.boot_s()
         if self._regions is None or self._size != (frame.width, frame.height):
@@ -92,6 +92,7 @@ class CameraObjects:
         self.tell_due()
         if changes.started or changes.ended:
             self.note_open()
+        return [self._live[track.number].event for track in (*changes.started, *changes.seen)]
 
     def tell_due(self) -> None:
         """Tell the newest of the objects whose last update is long enough ago; end those of a camera that is silent."""
