@@ -1,17 +1,60 @@
-"""The commands for who writes plug-ins: try."""
+"""The commands for who writes plug-ins: new, try."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from framebus_launcher.command import command_name, python_name
+from framebus_launcher.output import make_console
+from framebus_launcher.plugin_template import PluginKind, make_plugin
+
 TRYING = "framebus_services.trying"
 
 
 def add_to(app: typer.Typer) -> None:
+    app.command()(new)
     app.command("try")(try_)
+
+
+def new(
+    kind: Annotated[PluginKind, typer.Argument(help="What it shall be.")],
+    name: Annotated[str, typer.Argument(help="As in parking_lot: a-z, 0-9 and _.")],
+    into: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path(),
+) -> None:
+    """Make a plug-in of your own: a package of one module, with a test that passes.
+
+    Example: framebus new processor hello
+    """
+    try:
+        files = make_plugin(kind, name, into)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    folder = files[0].parent
+    console = make_console()
+    console.print(f"made {folder}: {'  '.join(path.name for path in files)}")
+    console.print("next:")
+    for line in _next_commands(kind, name, folder):
+        console.print(f"  {line}")
+
+
+def _next_commands(kind: PluginKind, name: str, folder: Path) -> list[str]:
+    framebus, python = command_name(), python_name()
+    place = folder if folder.is_absolute() else f"./{folder}"
+    file = shlex.quote(f"{place}/{name}.py")
+    install = (
+        f"{python} -m pip install -e {shlex.quote(f'{place}[test]')} && {python} -m pytest {shlex.quote(str(place))}"
+    )
+    match kind:
+        case PluginKind.PROCESSOR:
+            return [f"{framebus} demo --processor {file}", f"{framebus} try {file} --source synthetic://", install]
+        case PluginKind.SERVICE:
+            return [install, f"{framebus} up", f"{framebus} tap finding/{name}/"]
+        case PluginKind.JOB:
+            return [install, f"{framebus} up", f"{framebus} submit {name} lines=3 --watch"]
 
 
 def try_(
