@@ -24,11 +24,11 @@ class PluginKind(StrEnum):
 
 def make_plugin(kind: PluginKind, name: str, into: Path) -> list[Path]:
     """Write a package of that name into a folder of its own below `into`; the files. Raises ValueError, OSError."""
+    folder = into / name
+    if name.isidentifier() and folder.exists():
+        raise ValueError(f"{folder} is there already; choose another name, or another folder with --into")
     if problem := find_name_problem(name):
         raise ValueError(problem)
-    folder = into / name
-    if folder.exists():
-        raise ValueError(f"{folder} is there already; choose another name, or another folder with --into")
     folder.mkdir(parents=True)
     made = []
     for template in sorted((TEMPLATES / kind.value).iterdir()):
