@@ -49,7 +49,7 @@ class Output:
 
     def tell_error(self, error: BaseException, method: str, frame: Frame | None, video_s: float) -> None:
         number = frame.number if frame is not None else 0
-        where = place_of(error, self.processor)
+        where = place_of(error, self.processor, method)
         if self.as_json:
             _print_json(
                 error={"type": type(error).__name__, "text": str(error), "where": where, "method": method},
@@ -81,12 +81,14 @@ class Output:
         _print(f"findings: {found or 'none'}{errors}")
 
 
-def place_of(error: BaseException, processor: AnyProcessor) -> str:
-    """File and line of the processor's own code, or where else it happened."""
-    steps = traceback.extract_tb(error.__traceback__)
+def place_of(error: BaseException, processor: AnyProcessor, method: str) -> str:
+    """File and line of the processor's own code; of what it returned wrongly, those of the method."""
     own = getattr(sys.modules.get(type(processor).__module__), "__file__", None)
-    step = next((step for step in reversed(steps) if step.filename == own), steps[-1])
-    return f"{step.filename}:{step.lineno}"
+    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == own]
+    if steps:
+        return f"{own}:{steps[-1].lineno}"
+    code = getattr(type(processor), method).__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def _percentiles_ms(times_s: list[float]) -> dict[str, float]:
