@@ -22,6 +22,10 @@ from framebus_launcher.demo import run_demo
 from framebus_launcher.mistakes import MISTAKES, explain
 from framebus_launcher.output import make_console
 
+STAY_S = 60.0
+EDIT_S = 600.0
+"""while somebody writes a processor"""
+
 app = typer.Typer(
     name="framebus",
     help="Camera video as small processes that talk over ZeroMQ.",
@@ -39,7 +43,10 @@ def demo(
             envvar="FRAMEBUS_DEMO_SOURCE", help="A video file or rtsp:// address instead of the synthetic camera."
         ),
     ] = "",
-    seconds: Annotated[float, typer.Option(help="How long it stays up at the end, on a terminal.", min=0.0)] = 60.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="How long it stays up at the end, on a terminal: 60, with --processor 600.", min=0.0),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Stop right after the story.")] = False,
     clips: Annotated[Path, typer.Option(help="Where the clips end.")] = Path("demo-clips"),
     processor: Annotated[
@@ -51,6 +58,8 @@ def demo(
 
     Example: framebus demo --source driveway.mp4
     """
+    if seconds is None:
+        seconds = EDIT_S if processor else STAY_S
     stay_s = 0.0 if once or not sys.stdout.isatty() else seconds
     raise typer.Exit(run_demo(source, clips=clips, stay_s=stay_s, processors=processor or []))
 
