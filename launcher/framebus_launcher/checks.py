@@ -56,7 +56,12 @@ def check_processors(
     enrich: EnrichSettings, limit_s: float, is_stopping: Callable[[], bool] = lambda: False
 ) -> list[str]:
     """What is wrong with the processors; from any thread. Raises CheckError, also when it is asked to stop."""
-    command = [sys.executable, "-m", "framebus_services.enrich", "--check", "/dev/stdin"]
+    problems = _ask("enrich", msgspec.json.encode(enrich), limit_s, is_stopping)
+    return [f"services.enrich.{problem.path}: {problem.message}" for problem in problems]
+
+
+def _ask(module: str, section: bytes, limit_s: float, is_stopping: Callable[[], bool]) -> list[Problem]:
+    command = [sys.executable, "-m", f"framebus_services.{module}", "--check", "/dev/stdin"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEBUS_")}
     pipe = subprocess.PIPE
     try:
@@ -64,12 +69,12 @@ def check_processors(
     except OSError as error:
         raise CheckError(error.strerror) from None
     with child:
-        out, err = _communicate(child, msgspec.json.encode(enrich), limit_s, is_stopping)
+        out, err = _communicate(child, section, limit_s, is_stopping)
     problems = _read(out)
     if child.returncode not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(child.returncode):
         last = err.decode(errors="replace").strip().rpartition("\n")[2]
         raise CheckError(redact(last)[:SHOWN_CHARACTERS] or f"exit code {child.returncode}")
-    return [f"services.enrich.{problem.path}: {problem.message}" for problem in problems]
+    return problems
 
 
 def _communicate(

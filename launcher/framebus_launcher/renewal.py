@@ -80,7 +80,7 @@ class Renewal:
 
     def _start_again(self, names: str) -> None:
         member = self._members.get(ENRICH)
-        if member is not None and not member.is_stopped:
+        if member is not None and not member.is_off:
             self._tell(f"{names} saved: {ENRICH} starts again", True)
             member.stop(self._bus.clock.boot_s(), again=True)
 
