@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,8 +49,10 @@ def wait_until(find: Callable[[], T | None], what: str, limit_s: float = 20.0) -
 class RunningGroup:
     """A group that runs in a process of its own, as a user would start it."""
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], *options: str) -> None:
+        """`options` are further ones of `framebus up`."""
         self.folder = folder
+        self._options = options
         self.place = Place.at(folder / "run", data=folder / "data")
         self.file = folder / "framebus.yml"
         self.log = folder / "log"
@@ -60,7 +62,10 @@ class RunningGroup:
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [FRAMEBUS, "up", "-c", str(self.file), "--plain"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [FRAMEBUS, "up", "-c", str(self.file), "--plain", *self._options],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
 
     def start_again(self) -> None:
@@ -140,10 +145,14 @@ class RunningGroup:
 
 
 @contextmanager
-def running_group(config: dict[str, Any]) -> Iterator[RunningGroup]:
-    """A group with this configuration; at the end it is stopped, and nothing may be left of it."""
+def running_group(
+    config: dict[str, Any], *options: str, files: Mapping[str, str] | None = None
+) -> Iterator[RunningGroup]:
+    """A group with this configuration and these files beside it; at the end it is stopped, and nothing may be left."""
     folder = Path(tempfile.mkdtemp(prefix="fb-"))
-    group = RunningGroup(folder, config)
+    for name, text in (files or {}).items():
+        (folder / name).write_text(text)
+    group = RunningGroup(folder, config, *options)
     try:
         yield group
         if group.process.poll() is None:

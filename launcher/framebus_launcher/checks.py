@@ -9,18 +9,22 @@ import logging
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import msgspec
 
 from framebus.addresses import Kind, parse_address
-from framebus.errors import ExitCode
+from framebus.errors import ExitCode, FramebusError
 from framebus.redact import redact
 from framebus.settings import EnrichSettings, Settings
-from framebus_launcher.table import built_in_settings
+from framebus_launcher.table import ENRICH, built_in_settings
 
 log = logging.getLogger(__name__)
 
 SHOWN_CHARACTERS = 300
+TURN_S = 0.2
+"""how soon a check ends that is not wanted any more"""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,15 +36,32 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """else the rest may run, and it is only told"""
 
 
+class CheckError(FramebusError):
+    """The check could not be made; the text says why."""
+
+
+def _never() -> bool:
+    return False
+
+
 def find_processor_problems(settings: Settings, limit_s: float) -> list[str]:
     """What is wrong with the processors: unknown names, settings that they do not take; each with its path.
 
     It starts Python and waits for it, at most `limit_s`; settings that are all defaults need no check.
     """
-    enrich = built_in_settings(settings, "enrich", EnrichSettings)
+    enrich = built_in_settings(settings, ENRICH, EnrichSettings)
     if enrich is None or enrich == EnrichSettings():
         return []
-    problems = _ask("enrich", "processors", msgspec.json.encode(enrich), limit_s)
+    try:
+        return check_processors(enrich, limit_s)
+    except CheckError as error:
+        log.warning("the processors were not checked: %s", error)
+        return []
+
+
+def check_processors(enrich: EnrichSettings, limit_s: float, is_stopping: Callable[[], bool] = _never) -> list[str]:
+    """What is wrong with the processors; from any thread. Raises CheckError, also when it is asked to stop."""
+    problems = _ask("enrich", msgspec.json.encode(enrich), limit_s, is_stopping)
     return [f"services.enrich.{problem.path}: {problem.message}" for problem in problems]
 
 
@@ -57,36 +78,47 @@ def find_source_problems(settings: Settings, limit_s: float) -> list[str]:
     }
     if not own:
         return []
-    problems = _ask("capture", "sources", msgspec.json.encode(own), limit_s)
+    try:
+        problems = _ask("capture", msgspec.json.encode(own), limit_s)
+    except CheckError as error:
+        log.warning("the sources were not checked: %s", error)
+        return []
     for problem in problems:
         if not problem.is_fatal:
             log.warning("cameras.%s: %s", problem.path, problem.message)
     return [f"cameras.{problem.path}: {problem.message}" for problem in problems if problem.is_fatal]
 
 
-def _ask(module: str, what: str, section: bytes, limit_s: float) -> list[Problem]:
+def _ask(module: str, section: bytes, limit_s: float, is_stopping: Callable[[], bool] = _never) -> list[Problem]:
     command = [sys.executable, "-m", f"framebus_services.{module}", "--check", "/dev/stdin"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEBUS_")}
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(
-            command,
-            input=section,
-            capture_output=True,
-            timeout=limit_s,
-            env={name: value for name, value in os.environ.items() if not name.startswith("FRAMEBUS_")},
-        )
-    except subprocess.TimeoutExpired:
-        log.warning("the %s were not checked: no answer within %.0f s", what, limit_s)
-        return []
+        child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
     except OSError as error:
-        log.warning("the %s were not checked: %s", what, error.strerror)
-        return []
-    problems = _read(done.stdout)
-    if done.returncode not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(done.returncode):
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        why = redact(last)[:SHOWN_CHARACTERS] or f"exit code {done.returncode}"
-        log.warning("the %s were not checked: %s", what, why)
-        return []
+        raise CheckError(error.strerror) from None
+    with child:
+        out, err = _communicate(child, section, limit_s, is_stopping)
+    problems = _read(out)
+    if child.returncode not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(child.returncode):
+        last = err.decode(errors="replace").strip().rpartition("\n")[2]
+        raise CheckError(redact(last)[:SHOWN_CHARACTERS] or f"exit code {child.returncode}")
     return problems
+
+
+def _communicate(
+    child: "subprocess.Popen[bytes]", section: bytes, limit_s: float, is_stopping: Callable[[], bool]
+) -> tuple[bytes, bytes]:
+    end_s = time.monotonic() + limit_s
+    unsent: bytes | None = section
+    while True:
+        try:
+            return child.communicate(unsent, timeout=max(0.0, min(TURN_S, end_s - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= end_s or is_stopping():
+                child.kill()
+                raise CheckError(f"no answer within {limit_s:.0f} s") from None
+            unsent = None  # it was taken over at the first call
 
 
 def _read(lines: bytes) -> list[Problem]:

@@ -29,6 +29,7 @@ from framebus_launcher.lock import find_launchers
 from framebus_launcher.log_output import json_log, log_by, plain_log
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
 from framebus_launcher.reload import summary
+from framebus_launcher.renewal import Renewal
 from framebus_launcher.schema import make_schema
 from framebus_launcher.spawner import search_path
 from framebus_launcher.words import counted
@@ -61,6 +62,9 @@ def up(
     run: RunOption = None,
     only: Annotated[list[str] | None, typer.Option(help="Only services of this kind; may be repeated.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Log lines instead of the live table.")] = False,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="Start enrich again when the file of a processor is saved.")
+    ] = False,
     json_logs: JsonLogsOption = False,
 ) -> None:
     """Start the group and keep it up, in the foreground.
@@ -76,7 +80,8 @@ def up(
     log_by(show)
     for warning in first.warnings:
         log.warning("%s", warning)
-    group = Group(first.settings, first.place, rows=first.rows, kinds=only or [], file=file, on_line=show)
+    renew = Renewal if dev else None
+    group = Group(first.settings, first.place, rows=first.rows, kinds=only or [], file=file, on_line=show, renew=renew)
     is_drawn = is_terminal() and not plain and not as_json
     live = LiveTable(console, group.bus, group.services) if is_drawn else contextlib.nullcontext()
     with live:

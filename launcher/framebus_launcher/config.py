@@ -14,10 +14,11 @@ from framebus.detector_settings import COCO_NAME
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
+from framebus.processor_file import resolve_reference
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
-from framebus_launcher.table import BUILT_IN, RESERVED, job_plugins
+from framebus_launcher.table import BUILT_IN, ENRICH, JOBS_HOST, RESERVED, installed_services, left_out_services
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
@@ -117,11 +118,12 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
             if file is not None and not file.is_file():
                 warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
     for name, section in settings.services.items():
-        if name not in BUILT_IN and name not in job_plugins():
+        if name not in BUILT_IN and name not in installed_services():
             plugin = msgspec.convert(section, Plugin)
             program = plugin.command[0]
             if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:
                 warnings.append(f"services.{name}.command: there is no program {program} here")
+    warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
 
 
@@ -147,8 +149,8 @@ def _service_problems(name: str, section: Any) -> list[str]:
         if "command" in _map(section):
             return [f"{path}: this name belongs to a built-in service; a plug-in needs another"]
         return find_problems(section, SECTIONS[name], path)
-    if name in job_plugins():
-        return _job_plugin_problems(name, section, path)
+    if (host := installed_services().get(name)) is not None:
+        return _installed_problems(name, section, path, host)
     if name in RESERVED:
         return [f"{path}: this name belongs to framebus; a plug-in needs another"]
     problems = find_problems(section, Plugin, path)
@@ -158,14 +160,17 @@ def _service_problems(name: str, section: Any) -> list[str]:
     return problems
 
 
-def _job_plugin_problems(name: str, section: Any, path: str) -> list[str]:
-    """Of the settings of an installed runner only the common ones are known here; the runner checks its own."""
+def _installed_problems(name: str, section: Any, path: str, host: str) -> list[str]:
+    """Of the settings of what is installed only the common ones are known here; it checks its own when it starts."""
     if isinstance(section, bool):
         return []
     if section is None:
         return [f"{path}: is empty; give it settings, or switch it off with `{name}: off`"]
+    whose = "the jobs of an installed package" if host == JOBS_HOST else "a service of an installed package"
     if "command" in _map(section):
-        return [f"{path}: this name belongs to the jobs of an installed package; a service of your own needs another"]
+        return [f"{path}: this name belongs to {whose}; a service of your own needs another"]
+    if host != JOBS_HOST:
+        return find_problems(section, dict[str, Any], path)
     common = {key: value for key, value in section.items() if key == "slots"} if isinstance(section, dict) else section
     return find_problems(common, RunnerSettings, path)
 
@@ -212,12 +217,7 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
         if detect.source is not None:
             detect = msgspec.structs.replace(detect, source=_resolve_source(detect.source, folder))
         cameras[name] = msgspec.structs.replace(camera, source=_resolve_source(camera.source, folder), detect=detect)
-    services = {
-        name: _resolve_detector(section, folder)
-        if name in BUILT_IN or name in job_plugins()
-        else _resolve_command(section, folder)
-        for name, section in settings.services.items()
-    }
+    services = {name: _resolve_service(name, section, folder) for name, section in settings.services.items()}
     return msgspec.structs.replace(
         settings,
         data=str(folder / settings.data),
@@ -243,6 +243,21 @@ def _file_of(source: str) -> Path | None:
     """The file that a resolved source names."""
     address = parse_address(source)
     return Path(address.url) if address.kind in (Kind.FILE, Kind.PLUGIN) and address.url else None
+
+
+def _resolve_service(name: str, section: Any, folder: Path) -> Any:
+    if name == ENRICH and isinstance(section, dict):
+        processors = section.get("processors")
+        if processors is not None:
+            section = {**section, "processors": [_resolve_processor(entry, folder) for entry in processors]}
+        return _resolve_detector(section, folder)
+    return section if name in BUILT_IN or name in installed_services() else _resolve_command(section, folder)
+
+
+def _resolve_processor(entry: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
+    if isinstance(entry, str):
+        return resolve_reference(entry, folder)
+    return {resolve_reference(name, folder): settings for name, settings in entry.items()}
 
 
 def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from msgspec import Raw
+
 from framebus import codec, door, requests
 from framebus.bus import Bus
 from framebus.clock import FakeClock
@@ -14,13 +16,14 @@ from framebus.door import Frames, Reply
 from framebus.errors import DeadlineError
 from framebus.messages import Message
 from framebus.place import Place
-from framebus.requests import Request
+from framebus.report import Report
+from framebus.requests import LeasedJob, Request
 from framebus.timers import Handler
 from framebus.topics import topic_of
 
 A = TypeVar("A", bound=Message)
 
-__all__ = ["FakeBus", "FakeClock"]
+__all__ = ["FakeBus", "FakeClock", "FakeReport"]
 
 
 class FakeBus(Bus):
@@ -168,3 +171,12 @@ class FakeBus(Bus):
         answer = script(request)
         blob = answer.blob if isinstance(answer, Reply) else None
         return codec.encode(answer.answer if isinstance(answer, Reply) else answer), blob
+
+
+class FakeReport(Report):
+    """What a JobRunner's `run` is given. Its files are in `temps`, below `exports`; what it told last is `told`."""
+
+    def __init__(self, exports: Path, job_id: str = "0123456789abcdef0123456789abcdef") -> None:
+        params = Raw(codec.encode({}))
+        job = LeasedJob(id=job_id, type="test", params=params, attempt=1, fence=1, lease_s=10.0)
+        super().__init__(job, exports, FakeClock().boot_s)

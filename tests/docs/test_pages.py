@@ -20,6 +20,7 @@ PAGES = [
     "docs/objects.md",
     "docs/parts.md",
     "docs/processors.md",
+    "docs/plugins.md",
 ]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
 
@@ -83,7 +84,7 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: p
 def test_every_command_that_the_readme_names_exists() -> None:
     told = set(re.findall(r"^framebus (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
 
-    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 
     assert len(told) > 8
     assert told <= known

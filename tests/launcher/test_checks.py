@@ -151,3 +151,42 @@ def test_a_source_that_cannot_be_loaded_is_told_and_keeps_nobody_from_starting(
 
     assert problems == []
     assert f"cameras.bench.source: {path}:1: can't be loaded: ModuleNotFoundError" in caplog.text
+
+
+MINE = """
+from framebus import Processor
+
+class Mine(Processor):
+    def __init__(self, threshold: int = 3) -> None:
+        self.threshold = threshold
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "said"),
+    [
+        (MINE, "./mine.py", None),
+        (MINE, "{mine.py: {threshold: 3, cameras: [front]}}", None),
+        (MINE, "{./mine.py:Mine: {threshold: three}}", "[0].mine.threshold: Expected `int`, got `str`"),
+        (MINE, "./none.py", "[0]: there is no file {folder}/none.py"),
+        ("x = (", "./mine.py", "[0]: {folder}/mine.py:1: SyntaxError: '(' was never closed"),
+        (MINE, "mine.py, brightness.py", "[1]: there is no file {folder}/brightness.py"),
+        (MINE, "mine.py, sub/mine.py", "[1]: {folder}/sub/mine.py and {folder}/mine.py would both be called mine"),
+    ],
+)
+def test_framebus_check_finds_processors_beside_the_configuration_and_says_what_is_wrong_in_them(
+    tmp_path: Path, text: str, entry: str, said: str | None
+) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("mine.py", "sub/mine.py"):
+        (tmp_path / name).write_text(text)
+    file = tmp_path / "framebus.yml"
+    file.write_text(f"services: {{enrich: {{processors: [{entry}]}}}}\n")
+
+    done = subprocess.run([FRAMEBUS, "check", "-c", str(file)], capture_output=True, text=True, timeout=30.0, cwd="/")
+
+    if said is None:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 78
+        assert f"{file}:1: services.enrich.processors{said.format(folder=tmp_path)}" in " ".join(done.stderr.split())

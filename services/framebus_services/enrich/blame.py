@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from framebus_services.enrich.orders import shown_name
+from framebus.processor_file import name_of_reference
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class Blame:
 
 
 def _name_of(entry: str | dict[str, Any]) -> str:
-    return shown_name(entry if isinstance(entry, str) else str(next(iter(entry), "")))
+    return name_of_reference(entry if isinstance(entry, str) else str(next(iter(entry), "")))
 
 
 def _digest(entry: str | dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ arguments of the constructor. Nothing is made here, so that a check may run wher
 """
 
 import inspect
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from framebus.errors import ConfigError
 from framebus.messages import Name
 from framebus.plugins import find_processors, load_processor
 from framebus.processor import AnyProcessor, DeferredProcessor
+from framebus.processor_file import find_name_problems, name_of_reference, read_reference
 from framebus.settings import Section, find_problems
 from framebus_services.enrich.lane import Policy
 
@@ -87,14 +87,14 @@ def read_orders(
     a plug-in that can't be loaded is not wrong here, but broken."""
     orders: list[Order] = []
     broken: dict[str, str] = {}
-    problems: list[str] = []
+    problems = find_name_problems(entries)
     for number, entry in enumerate(entries):
         try:
             name, settings = _split(f"processors[{number}]", entry)
-            if shown_name(name) in left_out:
+            if name_of_reference(name) in left_out:
                 continue
             if (kind := _load(f"processors[{number}]", name, load, broken)) is not None:
-                orders.append(_read(f"processors[{number}].{name}", name, kind, settings))
+                orders.append(_read(f"processors[{number}].{name_of_reference(name)}", name, kind, settings))
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -104,30 +104,18 @@ def read_orders(
 
 def find_entry_problems(entries: Sequence[str | dict[str, Any]], load: Load = load_processor) -> list[str]:
     """What is wrong with the entries as far as names and types tell, broken plug-ins too; makes no processor."""
-    problems: list[str] = []
+    problems = find_name_problems(entries)
     for number, entry in enumerate(entries):
         path = f"processors[{number}]"
         broken: dict[str, str] = {}
         try:
             name, settings = _split(path, entry)
             if (kind := _load(path, name, load, broken)) is not None:
-                _read(f"{path}.{name}", name, kind, settings)
+                _read(f"{path}.{name_of_reference(name)}", name, kind, settings)
         except ConfigError as error:
             problems += error.problems
         problems += [f"{path}: {reason}" for reason in broken.values()]
     return problems
-
-
-def shown_name(entry: str) -> str:
-    """A name for what an entry names, which may be a file.
-
-    >>> shown_name("brightness"), shown_name("./My Own.py:Reader")
-    ('brightness', 'my_own')
-    """
-    file = entry.partition(".py")[0].rpartition("/")[2]
-    if ".py" not in entry and "/" not in entry:
-        return entry
-    return re.sub(r"[^a-z0-9_-]", "_", file.lower()).lstrip("_-")[:32] or "processor"
 
 
 def _split(path: str, entry: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -137,7 +125,9 @@ def _split(path: str, entry: str | dict[str, Any]) -> tuple[str, dict[str, Any]]
         )
     name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
     if not isinstance(settings, dict):
-        raise ConfigError([f"{path}.{name}: expected a map of settings, got {type(settings).__name__}"])
+        raise ConfigError(
+            [f"{path}.{name_of_reference(name)}: expected a map of settings, got {type(settings).__name__}"]
+        )
     return name, settings
 
 
@@ -146,7 +136,7 @@ def _load(path: str, name: str, load: Load, broken: dict[str, str]) -> type[AnyP
         return load(name)
     except ConfigError as error:
         # A name that nobody brings is a mistake of who wrote it; what is there and fails is the plug-in's.
-        is_there = name in find_processors() or "/" in name or ".py" in name
+        is_there = name in find_processors() or read_reference(name) is not None
         if not is_there:
             raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
         broken[name] = "; ".join(error.problems)
@@ -164,7 +154,7 @@ def _read(path: str, name: str, kind: type[AnyProcessor], settings: dict[str, An
     return Order(
         path=path,
         entry=name,
-        name=shown_name(name),
+        name=name_of_reference(name),
         kind=kind,
         options=msgspec.convert(options, Options),
         settings=own,

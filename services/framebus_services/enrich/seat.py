@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from framebus.bus import Bus
@@ -76,7 +77,8 @@ class Floor:
         """Publish what was found, and count and log what was raised."""
         stats = self.bus.stats
         for told in result.told:
-            self.bus.publish(told.finding, told.jpeg)
+            # Under the name that the configuration gives it, as its counters have it.
+            self.bus.publish(msgspec.structs.replace(told.finding, processor=name), told.jpeg)
             stats.count(f"findings.{name}.{told.finding.camera}")
         if result.failure is not None:
             stats.count(f"processor.{name}.errors")
