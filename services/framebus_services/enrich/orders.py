@@ -139,7 +139,7 @@ def _load(path: str, name: str, load: Load, broken: dict[str, str]) -> type[AnyP
         is_there = name in find_processors() or read_reference(name) is not None
         if not is_there:
             raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
-        broken[name] = "; ".join(error.problems)
+        broken[name] = "; ".join(problem.removeprefix(f"{name}: ") for problem in error.problems)
         return None
 
 

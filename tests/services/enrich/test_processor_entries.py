@@ -49,7 +49,7 @@ def test_the_settings_of_the_host_and_those_of_the_processor_are_told_apart() ->
 def test_a_processor_in_a_file_has_a_name_that_counters_and_answers_can_bear() -> None:
     (order,) = read_orders(["./My Own.py:Plain"], loader({"./My Own.py:Plain": Plain})).orders
 
-    assert (order.entry, order.name) == ("./My Own.py:Plain", "my_own")
+    assert (order.entry, order.name) == ("./My Own.py:Plain", "my-own")
 
 
 @pytest.mark.parametrize(

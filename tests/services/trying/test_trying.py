@@ -79,6 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a processor and a video in which something moves."""
     made = tmp_path_factory.mktemp("trying")
     (made / "mine.py").write_text(MINE)
+    (made / "notes.txt").write_text("no video")
     media.make_video(made / "video.mp4", seconds=FRAMES / FPS, fps=FPS, b_frames=2)
     return made
 
@@ -219,9 +220,9 @@ def test_a_folder_of_pictures_is_a_source_in_the_order_of_counting(folder: Path,
     [
         (["mine.py", "--source", "video.mp4"], 78, "has 3 processors, Mine, Later, Wrong; choose one"),
         (["none.py", "--source", "video.mp4"], 78, "error: there is no file {folder}/none.py"),
-        (["brigthness", "--source", "video.mp4"], 78, "unknown processor 'brigthness'; known are brightness"),
+        (["brigthness", "--source", "video.mp4"], 78, "unknown processor 'brigthness'; known are best_shot, brightness"),
         (["mine.py:Mine", "--source", "none.mp4"], 69, "error: --source: there is no file {folder}/none.mp4"),
-        (["mine.py:Mine", "--source", "mine.py"], 69, "{folder}/mine.py is no video that can be read"),
+        (["mine.py:Mine", "--source", "notes.txt"], 69, "{folder}/notes.txt is no video that can be read"),
         (["mine.py:Mine", "--source", "gopher://u:pw@x"], 78, "--source: unknown kind of address"),
         (["mine.py:Mine", "--source", "rtsp://u:pw@x/1"], 69, "--source: a camera can't be wound back"),
         (
