@@ -143,7 +143,7 @@ class Plugin(Section, frozen=True, kw_only=True):
 
     command: Annotated[list[str], Meta(min_length=1)]
     notify: Notify = True
-    """whether it speaks sd_notify; `stdout`: as lines of its output; false: it counts as ready when it has run for 1 s"""
+    """whether it speaks sd_notify; `stdout`: by lines of output; if not, it counts as ready when it has run for 1 s"""
     env: dict[str, str] = {}
     settings: dict[str, Any] = {}
 
