@@ -16,6 +16,7 @@ from framebus_launcher import (
     cli_logs,
     cli_news,
     cli_submit,
+    cli_tape,
     cli_why,
 )
 from framebus_launcher.demo import run_demo
@@ -59,6 +60,7 @@ cli_doctor.add_to(app)
 cli_chaos.add_to(app)
 cli_events.add_to(app)
 cli_why.add_to(app)
+cli_tape.add_to(app)
 
 
 def main() -> None:
