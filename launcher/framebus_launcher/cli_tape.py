@@ -12,7 +12,7 @@ from framebus.clock import SystemClock, boot_id
 from framebus.codec import decode_head
 from framebus.errors import ErrorCode, MalformedError, RefusedError
 from framebus.gaps import Gaps
-from framebus.retelling import Cast, Retelling, Weather, read_cast
+from framebus.retelling import MAX_TOPICS, Cast, Retelling, Weather, read_cast
 from framebus.tape import Taped, TapeError, TapeFullError, TapeHead, TapeReader, TapeWriter
 from framebus.transport import Listener, Megaphone
 from framebus_launcher.client import RunOption, find_group
@@ -82,7 +82,8 @@ class _Recording:
     def _add(self, frames: list[bytes]) -> None:
         self._tape.add(Taped(self._clock.boot_s(), frames))
         self._messages += 1
-        self._topics.add(frames[0])
+        if len(self._topics) < MAX_TOPICS:
+            self._topics.add(frames[0])
         with contextlib.suppress(MalformedError, IndexError):
             self._missed += self._gaps.note(frames[0].decode(errors="replace"), decode_head(frames[1]))
 

@@ -15,6 +15,7 @@ NOT_BUILT = {"P21"}
 """rows that say so instead of naming a test"""
 NUMBERS = [
     *(f"P{number}" for number in range(1, 25)),
+    *(f"I{number}" for number in range(1, 12)),
     *(f"S1.{number}" for number in range(1, 24)),
     *(f"F1.{number}" for number in range(1, 21)),
     *(f"S2.{number}" for number in range(1, 10)),
