@@ -6,11 +6,11 @@ import { readFileSync } from "node:fs";
 import { decode, encode } from "@msgpack/msgpack";
 import { Publisher, Request, Router, Subscriber } from "zeromq";
 
-const MAX_FRAMES = 8; // section 13: frames are counted before anything is decoded
-const MAX_HEAD_BYTES = 1024;
+const MAX_HEAD_BYTES = 1024; // section 13; frames are counted and measured before anything is decoded
 const MAX_REQUEST_BYTES = 1024 * 1024;
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const MAX_KEPT = 4096;
+const MAX_SEQS = 20_000;
 const KEEP_MS = 30_000;
 const FIRST_RESEND_S = 0.25;
 const RESEND_S = 1;
@@ -62,11 +62,13 @@ export function read(frames) {
 export function publisher() {
   const pub = new Publisher({ ...EVERY_SOCKET, linger: 100 });
   pub.connect(pubDoor);
-  const seqs = new Map(); // a message's number in the row of its topic; a real one bounds it as section 4 says
+  const seqs = new Map(); // a message's number in the row of its topic
   let last = Promise.resolve(); // a socket sends one message at a time
   const publish = (topic, body, blob) => {
     const seq = (seqs.get(topic) ?? 0) + 1;
+    seqs.delete(topic);
     seqs.set(topic, seq);
+    if (seqs.size > MAX_SEQS) seqs.delete(seqs.keys().next().value); // the one that was silent longest begins anew
     const head = { v: 1, src: name, epoch, seq, at_s: Date.now() / 1000, up_s: upS(), host };
     const frames = [topic, encode(head), encode(body)];
     last = last.then(() => pub.send(blob ? [...frames, blob] : frames)).catch(() => {});
@@ -147,7 +149,7 @@ export async function serve(methods) {
 function replyTo(frames, methods, kept) {
   let head;
   try {
-    if (frames.length !== 3 || frames.length > MAX_FRAMES || frames[1].length > MAX_HEAD_BYTES) throw new Error("frames");
+    if (frames.length !== 3 || frames[1].length > MAX_HEAD_BYTES) throw new Error("frames");
     head = decode(frames[1]);
     if (head.id.length !== 16 || typeof head.method !== "string") throw new Error("head");
   } catch {

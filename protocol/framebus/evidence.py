@@ -83,6 +83,8 @@ class Evidence:
 
     camera: str
     status: CameraStatus | None = None
+    told_at_s: float = 0.0
+    """wall time of the status"""
     is_stale: bool = False
     """the camera's process died and has not spoken since"""
     services: dict[str, ServiceStatus] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class Evidence:
         elif isinstance(message, ConfigChanged):
             self._note_settings(message)
         else:
-            self._note_camera(message)
+            self._note_camera(message, news.head.at_s)
 
     def note_all(self, news: Iterable[News]) -> None:
         for one in news:
@@ -128,9 +130,9 @@ class Evidence:
         """What a service counted meanwhile."""
         return Meter(self.before.get(service), self.after.get(service))
 
-    def _note_camera(self, message: Message) -> None:
+    def _note_camera(self, message: Message, at_s: float) -> None:
         if isinstance(message, CameraStatus) and message.camera == self.camera:
-            self.status, self.is_stale = message, False
+            self.status, self.told_at_s, self.is_stale = message, at_s, False
         elif isinstance(message, FrameNotice) and message.camera == self.camera:
             self.picture = (message.width, message.height)
         elif isinstance(message, Gone) and message.src == self.capture:

@@ -60,7 +60,10 @@ def _source(evidence: Evidence) -> Stage:
     is_elsewhere = status.cause is Cause.NO_SPACE  # the disk's own row says it
     if status.state not in (CameraState.ONLINE, CameraState.UPLOAD) and not is_elsewhere:
         cause = "" if status.cause is Cause.NONE else f": {status.cause.value}"
-        trouble = f"{status.state.value}{cause}" + (f": {status.detail}" if status.detail else "")
+        retry_s = None if status.retry_at_s is None else status.retry_at_s - evidence.told_at_s
+        again = "" if retry_s is None else f"; next try in {max(0.0, retry_s):.0f} s"
+        lasts = f"{status.state.value} for {max(0.0, evidence.told_at_s - status.since_at_s):.0f} s"
+        trouble = f"{lasts}{cause}{f': {status.detail}' if status.detail else ''}{again}"
     is_broken = bool(trouble) and status.state is not CameraState.DEGRADED
     return Stage(name="source", rate_hz=status.fps_in, notes=notes, trouble=trouble, is_broken=is_broken)
 
@@ -135,7 +138,8 @@ def _recording(evidence: Evidence, meter: Meter) -> Stage:
     trouble = f"packets: {drop_words(drops)}" if drops.keys() & {"not_recorded", "refused_by_file"} else ""
     if is_lost:
         trouble = f"nothing is recorded{f'; {drop_words(drops)}' if drops else ''}; framebus logs {evidence.capture}"
-    notes = [] if status.is_recording else ["not recording now"]
+    segments = meter.counters.get("recorded.segments", 0)
+    notes = [f"{segments} segments closed since its start"] if status.is_recording else ["not recording now"]
     return Stage(name="recording", drops=drops, notes=notes, trouble=trouble, is_broken=is_lost)
 
 

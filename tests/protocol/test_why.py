@@ -29,11 +29,11 @@ from framebus.why import Why, explain
 FRONT = {"source": "rtsp://10.0.0.5/x", "detect": {"fps": 5}}
 
 
-def news(message: Message, *, up_s: float = 100.0, epoch: int = 1) -> News:
+def news(message: Message, *, at_s: float = 1_000.0, up_s: float = 100.0, epoch: int = 1) -> News:
     topic = topic_of(type(message)).name(message)
     row = find_topic(topic)
     assert row is not None
-    head = Head(v=1, src="x", epoch=epoch, seq=1, at_s=1.0, up_s=up_s, host="h")
+    head = Head(v=1, src="x", epoch=epoch, seq=1, at_s=at_s, up_s=up_s, host="h")
     return News(topic=topic, row=row, head=head, body=codec.encode(message))
 
 
@@ -41,7 +41,7 @@ def status(**changes: Any) -> CameraStatus:
     well = CameraStatus(
         camera="front",
         state=CameraState.ONLINE,
-        since_at_s=1.0,
+        since_at_s=1_000.0,
         source="rtsp://10.0.0.5/x",
         codec="h264",
         width=1920,
@@ -143,11 +143,12 @@ def test_thinning_and_scaling_are_told_as_what_the_configuration_asked_for() -> 
 def test_a_camera_that_is_offline_is_explained_by_its_cause_and_by_nothing_that_follows_from_it() -> None:
     evidence = well()
     count(evidence, "capture@front", {"frames": 0, "pictures": 0})
-    evidence.note(news(status(state=CameraState.OFFLINE, cause=Cause.AUTH, detail="wrong password", fps_in=0.0)))
+    away = status(state=CameraState.OFFLINE, cause=Cause.AUTH, detail="wrong password", fps_in=0.0, retry_at_s=1_020.0)
+    evidence.note(news(away, at_s=1_008.0))
 
     why = explain(evidence)
 
-    assert why.verdict == "front: offline: auth: wrong password"
+    assert why.verdict == "front: offline for 8 s: auth: wrong password; next try in 12 s"
     assert [stage.name for stage in why.stages if stage.trouble] == ["source"]
 
 

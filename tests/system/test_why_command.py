@@ -59,7 +59,8 @@ def test_a_camera_that_is_offline_is_told_with_its_cause_without_its_password_an
     done = command(group, "why", "away")
 
     assert done.returncode == 1
-    assert done.stdout.startswith("away: offline: refused: ")
+    assert done.stdout.startswith("away: offline for ")
+    assert " s: refused: " in done.stdout.splitlines()[0]
     assert "s3cret-canary" not in done.stdout + done.stderr
 
 
