@@ -18,7 +18,7 @@ from framebus.errors import MalformedError
 from framebus.place import Place
 from framebus.tape import TapeReader
 from framebus.transport import SocketBus
-from groups import FRAMEBUS, RunningGroup, running_group, wait_until
+from groups import FRAMEBUS, RunningGroup, processes_of, running_group, wait_until
 
 CANARY = "s3cret-canary"
 CONFIG: dict[str, Any] = {
@@ -102,6 +102,19 @@ def test_a_subscriber_of_a_replay_ends_with_the_state_of_the_tape_whatever_was_l
     assert held == expected
     assert bool(lost) == bool(weather)
     assert "--seed 7" in said or not weather
+    assert [path.name for path in run.iterdir() if path.is_socket()] == []
+
+
+def test_a_replay_that_is_interrupted_leaves_nothing_of_its_bus(folder: Path, tape: Path) -> None:
+    run = folder / "int"
+    replay = start_replay(run, str(tape), "--stay", "600")
+    assert replay.stderr is not None
+    assert replay.stderr.readline().startswith("playing ")
+
+    replay.send_signal(signal.SIGINT)
+
+    end_of(replay)
+    assert processes_of(Place.at(run)) == []
     assert [path.name for path in run.iterdir() if path.is_socket()] == []
 
 
