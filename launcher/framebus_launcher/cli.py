@@ -17,6 +17,8 @@ from framebus_launcher import (
     cli_news,
     cli_plugins,
     cli_submit,
+    cli_tape,
+    cli_why,
 )
 from framebus_launcher.demo import run_demo
 from framebus_launcher.mistakes import MISTAKES, explain
@@ -73,6 +75,8 @@ cli_doctor.add_to(app)
 cli_chaos.add_to(app)
 cli_events.add_to(app)
 cli_plugins.add_to(app)
+cli_why.add_to(app)
+cli_tape.add_to(app)
 
 
 def main() -> None:

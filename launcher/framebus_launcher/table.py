@@ -19,6 +19,7 @@ from framebus.settings import (
     EnrichProcessSettings,
     EnrichSettings,
     ExportSettings,
+    Notify,
     Plugin,
     Settings,
     seconds,
@@ -50,8 +51,8 @@ class Row:
     argv: tuple[str, ...]
     section: bytes = b"{}"
     """its settings as JSON"""
-    notify: bool = True
-    """whether it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
+    notify: Notify = True
+    """whether and where it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
     nice: int = 0
     ready_s: float = READY_S
     env: dict[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 import difflib
 import types
 from enum import StrEnum
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -157,12 +157,16 @@ class ExportSettings(RunnerSettings, frozen=True, kw_only=True):
     """tried before software"""
 
 
+STDOUT = "stdout"
+Notify = bool | Literal["stdout"]
+
+
 class Plugin(Section, frozen=True, kw_only=True):
     """A service of the user's own: any program."""
 
     command: Annotated[list[str], Meta(min_length=1)]
-    notify: bool = True
-    """whether it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
+    notify: Notify = True
+    """whether it speaks sd_notify; `stdout`: by lines of output; if not, it counts as ready when it has run for 1 s"""
     env: dict[str, str] = {}
     settings: dict[str, Any] = {}
 
@@ -306,6 +310,8 @@ def _in_words(said: str, kind: Any) -> str:
         return "expected a number and s, m, h or d, as in 7d"
     if said.startswith("Invalid enum value") and isinstance(kind, type) and issubclass(kind, StrEnum):
         return f"{said.removeprefix('Invalid enum value ')} is not known; it is one of {', '.join(kind)}"
+    if said.startswith("Invalid enum value") and kind == Notify:
+        return f"{said.removeprefix('Invalid enum value ')} is not known; it is true, false or {STDOUT}"
     return said
 
 

@@ -18,6 +18,7 @@ from framebus.messages import Message
 from framebus.place import Place
 from framebus.report import Report
 from framebus.requests import LeasedJob, Request
+from framebus.tape import TapeReader
 from framebus.timers import Handler
 from framebus.topics import topic_of
 
@@ -77,6 +78,24 @@ class FakeBus(Bus):
         self.receive(codec.encode_news(topic, head, message, blob))
         self.flush_latest()
         self.settle()
+
+    def play(self, tape: Path, *topics: str) -> int:
+        """Let the messages of a tape (`framebus record`) arrive at their times, those whose topics begin so.
+
+        Returns how many there were. Raises TapeError, OSError.
+        """
+        played, begun_s, start_s = 0, self.clock.boot_s(), 0.0
+        with TapeReader(tape) as reader:
+            for taped in reader:
+                if not taped.has_topic(topics or ("",)):
+                    continue
+                start_s = taped.up_s if not played else start_s
+                self.advance(max(0.0, begun_s + taped.up_s - start_s - self.clock.boot_s()))
+                self.receive(taped.frames)
+                self.flush_latest()
+                self.settle()
+                played += 1
+        return played
 
     def advance(self, seconds: float) -> None:
         """Let time pass; timers fire at their times, in order."""

@@ -17,6 +17,7 @@ NUMBERS = [
     *(f"P{number}" for number in range(1, 25)),
     *(f"S0.{number}" for number in range(1, 19)),
     *(f"F0.{number}" for number in range(1, 14)),
+    *(f"I{number}" for number in range(1, 12)),
     *(f"S1.{number}" for number in range(1, 24)),
     *(f"F1.{number}" for number in range(1, 21)),
     *(f"S2.{number}" for number in range(1, 10)),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from framebus_launcher.cli import app
 from framebus_launcher.config import load_settings, place_of
@@ -16,8 +17,10 @@ PAGES = [
     "docs/behaviours.md",
     "docs/cameras.md",
     "docs/design-notes.md",
+    "docs/diagnosis.md",
     "docs/glossary.md",
     "docs/objects.md",
+    "docs/other-languages.md",
     "docs/parts.md",
     "docs/processors.md",
     "docs/plugins.md",
@@ -88,3 +91,16 @@ def test_every_command_that_the_readme_names_exists() -> None:
 
     assert len(told) > 8
     assert told <= known
+
+
+def test_every_command_and_option_that_the_page_of_diagnosis_names_exists() -> None:
+    page = (ROOT / "docs" / "diagnosis.md").read_text()
+    told = re.findall(r"(?:^|[`$] ?)framebus (\w+)([^`\n]*)", page, re.MULTILINE)
+
+    group = typer.main.get_command(app)
+    known = {
+        name: {word for option in command.params for word in option.opts} for name, command in group.commands.items()
+    }
+
+    assert {name for name, _ in told} <= known.keys()
+    assert [(name, word) for name, rest in told for word in re.findall(r"--\w+", rest) if word not in known[name]] == []

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Capture:
         self._pictures = shown(
             self._camera, self._settings.detect, bus.place.shm, bus.epoch, bus.clock, self._note_picture
         )
-        disk = Disk(data / "recordings")
+        self._disk = disk = Disk(data / "recordings")
         self._recorder: Recorder | None = None
         self._encoding: Encoding | None = None
         if self._settings.record.enabled:
@@ -174,6 +175,11 @@ class Capture:
                 stats.gauge(f"source.{name}", value)
         stats.gauge("fps_in", self._fps_in.per_s)
         stats.gauge("fps_out", self._fps_out.per_s)
+        if self._recorder is not None:
+            with suppress(OSError):  # the recorder says what is wrong with the disk
+                space = self._disk.space()
+                stats.gauge("disk_free_bytes", space.free_bytes)
+                stats.gauge("disk_floor_bytes", space.floor_bytes)
 
     def _publish(self) -> None:
         reader = next(iter(self._readers.values()))

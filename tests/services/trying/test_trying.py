@@ -220,7 +220,11 @@ def test_a_folder_of_pictures_is_a_source_in_the_order_of_counting(folder: Path,
     [
         (["mine.py", "--source", "video.mp4"], 78, "has 3 processors, Mine, Later, Wrong; choose one"),
         (["none.py", "--source", "video.mp4"], 78, "error: there is no file {folder}/none.py"),
-        (["brigthness", "--source", "video.mp4"], 78, "unknown processor 'brigthness'; known are best_shot, brightness"),
+        (
+            ["brigthness", "--source", "video.mp4"],
+            78,
+            "unknown processor 'brigthness'; known are best_shot, brightness",
+        ),
         (["mine.py:Mine", "--source", "none.mp4"], 69, "error: --source: there is no file {folder}/none.mp4"),
         (["mine.py:Mine", "--source", "notes.txt"], 69, "{folder}/notes.txt is no video that can be read"),
         (["mine.py:Mine", "--source", "gopher://u:pw@x"], 78, "--source: unknown kind of address"),
