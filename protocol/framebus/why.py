@@ -6,8 +6,11 @@ No sockets and no clock here: from `framebus.evidence.Evidence` to rows, for the
 import msgspec
 from msgspec import Struct
 
+from framebus.addresses import Kind, parse_address
+from framebus.errors import ConfigError
 from framebus.evidence import Evidence, Meter
 from framebus.messages import CameraState, Cause
+from framebus.settings import DEFAULT_FPS, Camera
 from framebus.stage import Stage, drop_words, is_slow, silence, timed, times
 from framebus.why_enrich import enrich_stage, part_stages
 
@@ -88,6 +91,15 @@ def _decode(evidence: Evidence) -> Stage:
     return Stage(name="decode", rate_hz=rate_hz, wanted_hz=wanted_hz, drops=drops, notes=notes, trouble=trouble)
 
 
+def _asked_fps(settings: Camera) -> float | None:
+    """What `detect.fps` says or means; None: every picture."""
+    try:
+        is_own = parse_address(settings.detect.source or settings.source).kind is Kind.PLUGIN
+    except ConfigError:  # `${NAME}` stands for it
+        is_own = False
+    return settings.detect.fps or (None if is_own else DEFAULT_FPS)
+
+
 def _ring(evidence: Evidence) -> Stage:
     meter = evidence.meter(evidence.capture)
     rate_hz, decoded_hz = meter.rate_hz("pictures"), meter.rate_hz("frames")
@@ -97,9 +109,9 @@ def _ring(evidence: Evidence) -> Stage:
         notes.append("what is wanted is not known: no launcher told the settings")
         wanted_hz = None
     else:
-        fps = settings.detect.fps
-        wanted_hz = fps if decoded_hz is None else min(fps, decoded_hz)
-        if decoded_hz is not None and decoded_hz > fps + 0.5:
+        fps = _asked_fps(settings)
+        wanted_hz = min((rate for rate in (fps, decoded_hz) if rate is not None), default=None)
+        if fps is not None and decoded_hz is not None and decoded_hz > fps + 0.5:
             notes.append(f"thinned from {decoded_hz:.1f} to {fps:g} fps, as detect.fps says")
     if scaled := _scaled(evidence):
         notes.append(scaled)

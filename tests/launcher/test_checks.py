@@ -20,7 +20,8 @@ def problems_of(*processors: object) -> list[str]:
 
 def test_an_unknown_processor_is_told_with_the_known_and_the_likely_one() -> None:
     assert problems_of("brigthness") == [
-        "services.enrich.processors[0]: unknown processor 'brigthness'; known are best_shot, brightness, linger, tamper; did you mean brightness?"
+        "services.enrich.processors[0]: unknown processor 'brigthness'; known are best_shot, brightness, linger,"
+        " tamper; did you mean brightness?"
     ]
 
 

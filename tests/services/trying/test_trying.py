@@ -223,7 +223,7 @@ def test_a_folder_of_pictures_is_a_source_in_the_order_of_counting(folder: Path,
         (
             ["brigthness", "--source", "video.mp4"],
             78,
-            "unknown processor 'brigthness'; known are best_shot, brightness",
+            "unknown processor 'brigthness'; known are best_shot",
         ),
         (["mine.py:Mine", "--source", "none.mp4"], 69, "error: --source: there is no file {folder}/none.mp4"),
         (["mine.py:Mine", "--source", "notes.txt"], 69, "{folder}/notes.txt is no video that can be read"),
