@@ -17,6 +17,7 @@ from framebus.retention import Retention, write_keep
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
 from framebus.settings import CaptureSettings, seconds
 from framebus_services.capture.disk import Disk
+from framebus_services.capture.live import Live
 from framebus_services.capture.pictures import Pictures, space_detail
 from framebus_services.capture.reader import Reader, Sink
 from framebus_services.capture.recorder import Recorder
@@ -59,6 +60,8 @@ class Capture:
         if self._settings.record.enabled:
             segment_s = self._settings.record.segment_s
             self._recorder = Recorder(data, self._camera, segment_s, bus.clock, disk, bus.publish)
+        self._live = Live(self._camera, bus.publish)
+        bus.on_watched(f"live/{self._camera}/", self._live.watch)
         keep_s = seconds(self._settings.record.keep)
         self._retention = Retention(data, self._camera, keep_s, bus.clock, lambda: disk.space().is_getting_short)
         self._note_keep(data)
@@ -92,13 +95,14 @@ class Capture:
         settings = self._settings
         main = parse_address(settings.source, "source")
         recording: list[Sink] = [] if self._recorder is None else [self._recorder]
+        # The pictures come first, then live video: they need the packets unchanged.
         if settings.detect.source is None:
-            # The pictures come first: they need the packets unchanged.
-            return {"stream": self._make_reader(main, [self._pictures, *recording])}
-        small = self._make_reader(parse_address(settings.detect.source, "detect.source"), [self._pictures])
+            return {"stream": self._make_reader(main, [self._pictures, self._live, *recording])}
+        detect = parse_address(settings.detect.source, "detect.source")
         if not recording:
-            return {"detect stream": small}
-        return {"main stream": self._make_reader(main, recording), "detect stream": small}
+            return {"detect stream": self._make_reader(detect, [self._pictures, self._live])}
+        small = self._make_reader(detect, [self._pictures])
+        return {"main stream": self._make_reader(main, [self._live, *recording]), "detect stream": small}
 
     def _make_reader(self, address: Address, sinks: list[Sink]) -> Reader:
         on_change = partial(self._bus.call_soon, self._tell)
@@ -174,7 +178,7 @@ class Capture:
 
     def _tallies(self) -> Counter[str]:
         total: Counter[str] = Counter()
-        for part in (self._recorder, self._pictures, self._retention):
+        for part in (self._recorder, self._pictures, self._live, self._retention):
             if part is not None:
                 total.update(part.tally.copy())
         return total
