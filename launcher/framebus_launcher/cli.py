@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from framebus_launcher import cli_chaos, cli_doctor, cli_events, cli_group, cli_jobs, cli_logs, cli_news, cli_submit
+from framebus_launcher import cli_chaos, cli_doctor, cli_events, cli_group, cli_jobs, cli_link, cli_logs, cli_news, cli_submit
 from framebus_launcher.demo import run_demo
 from framebus_launcher.mistakes import MISTAKES, explain
 from framebus_launcher.output import make_console
@@ -48,6 +48,7 @@ cli_news.add_to(app)
 cli_doctor.add_to(app)
 cli_chaos.add_to(app)
 cli_events.add_to(app)
+cli_link.add_to(app)
 
 
 def main() -> None:

@@ -140,6 +140,8 @@ class Reach(Struct, frozen=True, kw_only=True):
 
     address: str
     """as in http://127.0.0.1:8480 and the prefix; without a slash at the end"""
+    data: str
+    """the group's data folder, where the tokens are"""
     pid: int
 
     def link(self, grant: Grant) -> str:

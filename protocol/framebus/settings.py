@@ -217,8 +217,8 @@ class LauncherSettings(Section, frozen=True, kw_only=True):
 class HttpSettings(Section, frozen=True, kw_only=True):
     """Where browsers and curl find the group."""
 
-    bind: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
-    """the address that it listens at; 0.0.0.0 for the whole network"""
+    bind: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    """the address that it listens at; 0.0.0.0 for the whole network; default: $FRAMEBUS_HTTP_BIND, else 127.0.0.1"""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8480
     """one that is taken: the next free one"""
     prefix: Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]{1,64}){0,8}$" + END)] = ""

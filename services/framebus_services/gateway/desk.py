@@ -1,6 +1,7 @@
 """What the routes work with: the same for all of them."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,14 @@ class Desk:
         self.asks = Buckets(ASKS_PER_S, ASKS_AT_ONCE, time.monotonic)
         self.wrong = Buckets(WRONG_PER_S, WRONG_AT_ONCE, time.monotonic)
         """tries with a wrong token, by address"""
+
+        self.routes: Sequence[Any] = ()
+        """the table, for the document that describes it"""
+        self.is_open = True
+
+    def still_good(self, subject: Subject) -> bool:
+        """Whether the token that somebody came with still holds."""
+        return any(grant.id == subject.id for grant in self.access.grants())
 
     @property
     def root(self) -> str:

@@ -64,9 +64,13 @@ class Reader:
         self._notes.append(to_json(value).decode())
         self._changed.set()
 
-    async def frames(self) -> list[str]:
-        """What waits, as text frames, when there is something."""
-        await self._changed.wait()
+    async def frames(self, limit_s: float) -> list[str]:
+        """What waits, as text frames, when there is something; none after `limit_s` without."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return []
         self._changed.clear()
         # States before what passes: whoever is behind wants to know how things are, first.
         items = [*self._retained.values(), *self._passing]

@@ -60,6 +60,8 @@ def body_of(error: RefusedError) -> ErrorBody:
     found = _PATH.search(error.message)
     if found and found[1]:
         details.setdefault("path", found[1])
+    elif isinstance(field := details.get("field"), str):  # of a job's parameters, as its type names it
+        details.setdefault("path", f"params.{field}")
     return ErrorBody(
         code=error.code.value, message=error.message, retry_after_s=error.retry_after_s, details=details
     )
