@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from framebus.errors import ConfigError, ExitCode, FramebusError
+from framebus.messages import ServiceStats
 from framebus.place import Place
 from framebus.redact import redact
 from framebus.settings import Camera, Detect, Record, Settings
@@ -25,13 +26,16 @@ from framebus_launcher.command import command_name
 from framebus_launcher.config import check_sources, place_of
 from framebus_launcher.group import Group
 from framebus_launcher.mistakes import explain
+from framebus_launcher.observer import Observer
 from framebus_launcher.output import is_terminal, make_console
+from framebus_launcher.page_link import GATEWAY
 from framebus_launcher.story import Story, Teller
 from framebus_launcher.table import make_table
 
 SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
 DEMO_FPS = 10.0
 DEMO_SEGMENT_S = 4.0
+LOOK_S = 0.5
 
 
 def run_demo(source: str, *, clips: Path, stay_s: float) -> int:
@@ -65,8 +69,9 @@ class Demo:
         self._last_words: list[str] = []
         self._exit_code: int = ExitCode.INTERNAL
         self._is_told = threading.Event()
-        self._story = Story(place, self._camera, clips, teller)
-        self._group = Group(settings, place, rows=make_table(settings, place), on_line=self._note_line)
+        rows = make_table(settings, place)
+        self._story = Story(place, self._camera, clips, teller, has_page=any(row.name == GATEWAY for row in rows))
+        self._group = Group(settings, place, rows=rows, on_line=self._note_line)
 
     def run(self) -> int:
         """Up, the story, down; returns the exit code."""
@@ -100,9 +105,12 @@ class Demo:
 
     def _stay(self) -> None:
         if self._stay_s > 0 and is_terminal():
-            self._teller.say(f"It stays up for {self._stay_s:.0f} s; in another terminal:")
+            self._teller.say(f"It stays up for {self._stay_s:.0f} s, and while a browser looks; in another terminal:")
             self._teller.say(f"  {command_name()} status --run {self._place.run}     Ctrl-C stops it")
-            time.sleep(self._stay_s)
+            end_s = time.monotonic() + self._stay_s
+            with Observer(self._place) as news:
+                while time.monotonic() < end_s or _clients(news):
+                    time.sleep(LOOK_S)
 
     def _note_line(self, name: str, line: str) -> None:
         if line.startswith(("ERROR", "CRITICAL", "Traceback")):
@@ -116,6 +124,12 @@ class Demo:
         number = len(self._story.saved)
         clips = f"; {number} clip{'' if number == 1 else 's'} in {self._clips}" if number else ""
         self._teller.tell("stop", f"in order; {text}{clips}")
+
+
+def _clients(news: Observer) -> float:
+    """How many browsers are connected."""
+    stats = news.newest(f"stats/{GATEWAY}/", ServiceStats)
+    return stats.gauges.get("clients", 0.0) if stats is not None else 0.0
 
 
 def _settings(source: str, folder: Path) -> Settings:

@@ -1,7 +1,9 @@
 """The files of the page: shipped with the package, always the newest, never what is not in the folder."""
 
+import gzip
 import hashlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
@@ -23,12 +25,25 @@ MEDIA = {
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }
+PACKED = (".html", ".css", ".js", ".mjs", ".svg", ".json", ".webmanifest")
+"""what becomes much smaller"""
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,3}")
 HEADERS = {"Cache-Control": "no-cache"}  # the browser asks each time, and is told in a word that nothing changed
 
 
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    mark: tuple[int, int]
+    data: bytes
+    packed: bytes | None
+    tag: str
+
+
 class PageFiles:
-    """Reads a file when it is asked for: a few of them, all small."""
+    """A few small files, kept in memory for as long as they are the same on disk."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, _File] = {}
 
     async def index(self, request: Request) -> Response:
         return self._file("index.html", request)
@@ -41,9 +56,21 @@ class PageFiles:
         media = MEDIA.get(path.suffix)
         if media is None or not _PATH.fullmatch(name) or not path.is_file():
             return refusal(HttpError(404, ErrorCode.NOT_FOUND, f"the page has no file {name[:200]}"))
-        data = path.read_bytes()
-        tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
-        headers = {**HEADERS, "ETag": tag}
-        if tag in request.headers.get("if-none-match", ""):
+        file = self._read(path)
+        headers = {**HEADERS, "ETag": file.tag, "Vary": "Accept-Encoding"}
+        if file.tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        return Response(data, 200, headers, media)
+        if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(file.packed, 200, {**headers, "Content-Encoding": "gzip"}, media)
+        return Response(file.data, 200, headers, media)
+
+    def _read(self, path: Path) -> _File:
+        state = path.stat()
+        mark = (state.st_mtime_ns, state.st_size)
+        known = self._files.get(path)
+        if known is None or known.mark != mark:
+            data = path.read_bytes()
+            packed = gzip.compress(data, mtime=0) if path.suffix in PACKED else None
+            tag = f'W/"{hashlib.sha256(data).hexdigest()[:16]}"'  # weak: the same file, packed or not
+            known = self._files[path] = _File(mark=mark, data=data, packed=packed, tag=tag)
+        return known
