@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from framebus_launcher import cli_chaos, cli_doctor, cli_events, cli_group, cli_jobs, cli_link, cli_logs, cli_news, cli_submit
+from framebus_launcher import (
+    cli_chaos,
+    cli_doctor,
+    cli_events,
+    cli_group,
+    cli_jobs,
+    cli_link,
+    cli_logs,
+    cli_news,
+    cli_submit,
+)
 from framebus_launcher.demo import run_demo
 from framebus_launcher.mistakes import MISTAKES, explain
 from framebus_launcher.output import make_console

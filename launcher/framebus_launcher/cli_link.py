@@ -25,7 +25,9 @@ def link(
         bool, typer.Option("--revoke", help="Take back the links of this role (and cameras); who has one is sent away.")
     ] = False,
     token: Annotated[bool, typer.Option("--token", help="Print the token alone, for programs.")] = False,
-    address: Annotated[str, typer.Option(help="How it is reached from where it is opened, as in http://nas:8480.")] = "",
+    address: Annotated[
+        str, typer.Option(help="How it is reached from where it is opened, as in http://nas:8480.")
+    ] = "",
     run: RunOption = None,
 ) -> None:
     """Print a link that opens the page; keep it to yourself: who has it comes in.

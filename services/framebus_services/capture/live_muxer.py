@@ -31,7 +31,10 @@ class Piece:
 
 
 class LiveMuxer:
-    """One beginning: its first packet must be a key frame with timestamps. Raises ValueError, OSError or av.FFmpegError."""
+    """One beginning: its first packet must be a key frame with timestamps.
+
+    Raises ValueError, OSError or av.FFmpegError.
+    """
 
     def __init__(self, video: VideoStream, first: AnyPacket) -> None:
         self._sink = _Sink()

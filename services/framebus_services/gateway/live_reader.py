@@ -1,4 +1,4 @@
-"""One client's share of a camera's live video: it starts at a key frame, and starts anew at one when it was too slow."""
+"""One client's share of a camera's live video: from a key frame on, and anew from one after it was too slow."""
 
 import asyncio
 from collections import deque

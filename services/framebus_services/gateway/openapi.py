@@ -1,5 +1,7 @@
 """The OpenAPI document, made from the table of routes and their structs."""
 
+import functools
+import operator
 import re
 import types
 from collections.abc import Sequence
@@ -59,7 +61,7 @@ class _Plain:
         if origin is Annotated:
             return Annotated[self.of(arguments[0]), *arguments[1:]]
         if origin in (Union, types.UnionType):
-            return Union[tuple(self.of(one) for one in arguments)]
+            return functools.reduce(operator.or_, [self.of(one) for one in arguments])
         if origin in (list, dict):
             return origin[tuple(self.of(one) for one in arguments)]
         return kind
@@ -90,7 +92,7 @@ def _operation(route: Route, named: dict[type[Struct], dict[str, Any]]) -> dict[
     refused = {"description": "refused", "content": {"application/json": {"schema": named[ErrorBody]}}}
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": route.handle.__name__,  # type: ignore[attr-defined]  # handlers are functions
+        "operationId": route.handle.__name__,
         "description": f"Least role: {LEAST_ROLE[route.action]}.",
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {str(route.status): answered, "default": refused},

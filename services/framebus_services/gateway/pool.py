@@ -30,9 +30,7 @@ class Pool:
         """The answer of a service; raises RefusedError."""
         return await self.run(lambda: self._bus.ask(service, request, deadline_s))
 
-    async def ask_blob(
-        self, service: str, request: Request[A], deadline_s: float = ASK_S
-    ) -> tuple[A, bytes | None]:
+    async def ask_blob(self, service: str, request: Request[A], deadline_s: float = ASK_S) -> tuple[A, bytes | None]:
         """As `ask`, with the blob."""
         return await self.run(lambda: self._bus.ask_blob(service, request, deadline_s))
 

@@ -62,9 +62,7 @@ def body_of(error: RefusedError) -> ErrorBody:
         details.setdefault("path", found[1])
     elif isinstance(field := details.get("field"), str):  # of a job's parameters, as its type names it
         details.setdefault("path", f"params.{field}")
-    return ErrorBody(
-        code=error.code.value, message=error.message, retry_after_s=error.retry_after_s, details=details
-    )
+    return ErrorBody(code=error.code.value, message=error.message, retry_after_s=error.retry_after_s, details=details)
 
 
 def refusal(error: RefusedError | HttpError) -> Response:

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from framebus.events import ID_PATTERN, EndedObject, events_folder, list_events
 from framebus.asking import MAX_ROWS
 from framebus.errors import ErrorCode, RefusedError
+from framebus.events import ID_PATTERN, EndedObject, events_folder, list_events
 from framebus.messages import AtS, Name
 from framebus_services.gateway.authority import OfCamera
 from framebus_services.gateway.desk import Call

@@ -131,7 +131,11 @@ ROUTES = (
     Route(method="GET", path="api/me", handle=me, summary="Who am I here, and what is this?", answer=Me),
     Route(method="GET", path="api/system", handle=system, summary="The disk of the recordings.", answer=System),
     Route(
-        method="GET", path="api/services", handle=services, summary="All services and how they are.", answer=ServiceViews
+        method="GET",
+        path="api/services",
+        handle=services,
+        summary="All services and how they are.",
+        answer=ServiceViews,
     ),
     Route(path="api/services/{name}/restart", handle=restart, summary="Stop it in good order, start it.", **_SERVICE),  # type: ignore[arg-type]
     Route(path="api/services/{name}/start", handle=start, summary="Start what is stopped or broken.", **_SERVICE),  # type: ignore[arg-type]

@@ -44,9 +44,9 @@ def _of_service(subject: Subject, word: str, name: str, body: Body) -> Body | No
         return None if subject.is_restricted and not camera else body
     if subject.role is Role.ADMIN:
         return body
-    hidden = {"log_tail": []}
+    hidden: Body = {"log_tail": []}
     if subject.is_restricted and not camera:
-        hidden["reason"] = ""  # type: ignore[assignment]  # it may name a camera
+        hidden["reason"] = ""  # it may name a camera
     return {**body, **hidden}
 
 

@@ -1,6 +1,7 @@
 """`/live/{camera}`: a camera's video as fragmented MP4, for who looks at it just now."""
 
 import json
+from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -40,10 +41,10 @@ class LiveDoor(Door):
             now = None if pieces else self._state(camera)
             if now != waiting:
                 waiting = now
-                await self.put(lambda: socket.send_text(json.dumps({"waiting": waiting})))
+                await self.put(partial(socket.send_text, json.dumps({"waiting": waiting})))
             for piece in pieces:
-                send = socket.send_text if isinstance(piece, str) else socket.send_bytes
-                await self.put(lambda send=send, piece=piece: send(piece))  # type: ignore[misc]
+                is_text = isinstance(piece, str)
+                await self.put(partial(socket.send_text if is_text else socket.send_bytes, piece))  # type: ignore[arg-type]
 
     async def _receive(self, socket: WebSocket) -> None:
         """What a client says here means nothing, but for its end."""

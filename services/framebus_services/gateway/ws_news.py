@@ -1,6 +1,7 @@
 """`/ws`: the state of the group and what happens in it, as JSON, for who asks for it topic by topic."""
 
 import time
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated
 
@@ -44,7 +45,7 @@ class NewsDoor(Door):
         while True:
             self.check(reader.subject)
             for frame in await reader.frames(CHECK_S):
-                await self.put(lambda frame=frame: socket.send_text(frame))  # type: ignore[misc]
+                await self.put(partial(socket.send_text, frame))
 
     async def _receive(self, socket: WebSocket, reader: Reader) -> None:
         wrong = 0
