@@ -16,6 +16,7 @@ PAGES = [
     "docs/behaviours.md",
     "docs/design-notes.md",
     "docs/glossary.md",
+    "docs/http.md",
     "docs/objects.md",
     "docs/parts.md",
 ]
@@ -73,6 +74,7 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: p
         "dispatcher",
         "export",
         "enrich",
+        "gateway",
         "capture@front_door",
         "counter",
     ]

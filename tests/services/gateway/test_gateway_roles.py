@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_rig import Rig
 from msgspec import Raw
 
 from framebus import codec
@@ -35,7 +36,6 @@ from framebus.requests import (
     TakeSnapshot,
 )
 from framebus_services.gateway.table import ROUTES
-from gateway_rig import Rig
 
 JOB = "ab" * 16
 CLIP = {"type": "export", "params": {"camera": "back", "start": 1.0, "end": 2.0}}
