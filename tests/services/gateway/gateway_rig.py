@@ -82,6 +82,12 @@ class Rig:
         assert answer.status == 200, answer
         return answer.json
 
+    def open(self, path: str, token: str) -> http.client.HTTPConnection:
+        """A connection on which a request was made; its answer may have no end."""
+        connection = http.client.HTTPConnection(self.host, timeout=LIMIT_S)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        return connection
+
     @contextmanager
     def socket(self, path: str, token: str | None = None, **headers: str) -> Iterator[ClientConnection]:
         sent = {"Authorization": f"Bearer {token}"} if token is not None else {}
