@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from framebus.bus import Bus
+from framebus_services.gateway.impatient import ImpatientProtocol
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Web:
         config = uvicorn.Config(
             self._make(),
             loop="none",
+            http=ImpatientProtocol,
             ws="websockets-sansio",
             ws_max_size=64 * 1_024,
             ws_max_queue=8,

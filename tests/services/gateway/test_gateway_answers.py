@@ -183,7 +183,7 @@ def test_each_code_of_the_bus_has_a_status_and_comes_through_with_its_words(gate
     def refuse(_: SubmitJob) -> JobView:
         raise RefusedError(code, "what would be right", retry_after_s=7.2, details={"field": "start"})
 
-    gateway.bus.when_asked(SubmitJob, refuse)  # type: ignore[arg-type]  # it never answers
+    gateway.bus.when_asked(SubmitJob, refuse)
 
     answer = gateway.ask("/api/jobs", "POST", token=gateway.admin, body=CLIP)
 

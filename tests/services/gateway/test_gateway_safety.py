@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from framebus.access import Role
 from framebus.messages import JobState
 from framebus.requests import JobAccepted, SubmitJob
+from framebus_services.gateway import impatient, ws_news
 
 CLIP = {"type": "export", "params": {"camera": "front", "start": 1.0, "end": 2.0}}
 WRITES = [
@@ -242,7 +243,8 @@ def test_a_websocket_is_refused_with_a_code_that_a_page_can_read(
     assert closed.value.rcvd.reason
 
 
-def test_who_is_revoked_is_sent_away_from_an_open_websocket(own_gateway: Rig) -> None:
+def test_who_is_revoked_is_sent_away_from_an_open_websocket(own_gateway: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ws_news, "CHECK_S", 0.2)
     with own_gateway.socket("/ws", own_gateway.viewer) as opened:
         read_until(opened, lambda message: "hello" in message)
         own_gateway.access.revoke(Role.VIEWER)
@@ -251,6 +253,26 @@ def test_who_is_revoked_is_sent_away_from_an_open_websocket(own_gateway: Rig) ->
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /api/me HTT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_who_only_holds_the_line_is_cut_and_who_has_a_websocket_is_not(
+    own_gateway: Rig, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(impatient, "HEAD_S", 0.2)
+    host, _, port = own_gateway.host.partition(":")
+    with own_gateway.socket("/ws", own_gateway.viewer) as opened:
+        read_until(opened, lambda message: "hello" in message)
+        with socket.create_connection((host, int(port)), timeout=10) as slow:
+            slow.sendall(said)
+            try:
+                left = slow.recv(100)
+            except ConnectionResetError:
+                left = b""
+        opened.send('{"subscribe": ["camera/"]}')
+        read_until(opened, lambda message: "snapshot_done" in message)
+
+    assert left == b""
 
 
 def test_everything_works_behind_a_prefix_that_the_proxy_keeps_or_takes_off(tmp_path: Path) -> None:
