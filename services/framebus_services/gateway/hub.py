@@ -39,6 +39,8 @@ class Hub:
         if news:
             self._heard_s = time.monotonic()
         for one in news:
+            if not one.row.is_retained and not any(reader.wanted(one.topic) for reader in self._readers):
+                continue  # nobody is there to read it
             try:
                 item = Item(one)
             except (MalformedError, ValueError) as error:

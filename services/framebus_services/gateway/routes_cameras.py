@@ -17,7 +17,6 @@ from framebus_services.gateway.views import Cameras, CameraView
 FRESH_S = 0.1
 BOUNDARY = "frame"
 RETRY_S = 1.0
-SENT_S = 10.0
 
 
 class StreamQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,15 +66,12 @@ async def stream(call: Call) -> Response:
     query: StreamQuery = call.query
     camera = known_camera(call)
     await call.desk.pictures.picture(camera, 1.0 / query.fps)  # refused before the answer has begun
-    seat = call.desk.seats.one()
-    seat.__enter__()
+    call.desk.seats.check()
 
     async def parts() -> AsyncIterator[bytes]:
-        try:
+        with call.desk.seats.one():  # taken when the answer begins, which it never does for who has gone by then
             async for part in _parts(call, camera, 1.0 / query.fps):
                 yield part
-        finally:
-            seat.__exit__(None, None, None)
 
     media = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     return StreamingResponse(parts(), 200, {"Cache-Control": "no-store"}, media)

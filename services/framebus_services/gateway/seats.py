@@ -15,13 +15,17 @@ class Seats:
         self._stats = stats
         self.taken = 0
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """A place while it lasts; raises RefusedError when all are taken."""
+    def check(self) -> None:
+        """Raises RefusedError when all places are taken."""
         if self.taken >= self._limit:
             self._stats.count("refused.clients")
             text = f"{self._limit} clients are connected already, as many as may be"
             raise RefusedError(ErrorCode.BUSY, text, retry_after_s=5.0)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A place while it lasts; raises RefusedError when all are taken."""
+        self.check()
         self._set(self.taken + 1)
         try:
             yield
