@@ -46,6 +46,10 @@ def wait_until(find: Callable[[], T | None], what: str, limit_s: float = 20.0) -
         time.sleep(0.02)
 
 
+NO_PAGE = {"http": False}
+"""most tests need none: a process less to wait for"""
+
+
 class RunningGroup:
     """A group that runs in a process of its own, as a user would start it."""
 
@@ -56,7 +60,9 @@ class RunningGroup:
         self.place = Place.at(folder / "run", data=folder / "data")
         self.file = folder / "framebus.yml"
         self.log = folder / "log"
-        self.file.write_text(yaml.safe_dump({"data": str(folder / "data"), "run": str(folder / "run"), **config}))
+        self.file.write_text(
+            yaml.safe_dump({"data": str(folder / "data"), "run": str(folder / "run"), **NO_PAGE, **config})
+        )
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:

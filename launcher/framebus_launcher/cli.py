@@ -13,6 +13,7 @@ from framebus_launcher import (
     cli_events,
     cli_group,
     cli_jobs,
+    cli_link,
     cli_logs,
     cli_news,
     cli_plugins,
@@ -77,6 +78,7 @@ cli_events.add_to(app)
 cli_plugins.add_to(app)
 cli_why.add_to(app)
 cli_tape.add_to(app)
+cli_link.add_to(app)
 
 
 def main() -> None:

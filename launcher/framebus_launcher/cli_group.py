@@ -28,6 +28,7 @@ from framebus_launcher.live import LiveTable
 from framebus_launcher.lock import find_launchers
 from framebus_launcher.log_output import json_log, log_by, plain_log
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
+from framebus_launcher.page_link import PageLink
 from framebus_launcher.reload import summary
 from framebus_launcher.renewal import Renewal
 from framebus_launcher.schema import make_schema
@@ -80,9 +81,19 @@ def up(
     log_by(show)
     for warning in first.warnings:
         log.warning("%s", warning)
-    renew = Renewal if dev else None
-    group = Group(first.settings, first.place, rows=first.rows, kinds=only or [], file=file, on_line=show, renew=renew)
     is_drawn = is_terminal() and not plain and not as_json
+    tell = console.print if is_terminal() else log.info
+    page = PageLink(first.place, tell, with_token=is_terminal())
+    group = Group(
+        first.settings,
+        first.place,
+        rows=first.rows,
+        kinds=only or [],
+        file=file,
+        on_change=page.note,
+        on_line=show,
+        renew=Renewal if dev else None,
+    )
     live = LiveTable(console, group.bus, group.services) if is_drawn else contextlib.nullcontext()
     with live:
         code = group.run()

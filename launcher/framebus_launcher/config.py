@@ -18,7 +18,15 @@ from framebus.processor_file import resolve_reference
 from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
-from framebus_launcher.table import BUILT_IN, ENRICH, JOBS_HOST, RESERVED, installed_services, left_out_services
+from framebus_launcher.table import (
+    BUILT_IN,
+    ENRICH,
+    JOBS_HOST,
+    RESERVED,
+    has_web,
+    installed_services,
+    left_out_services,
+)
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
@@ -87,6 +95,9 @@ def find_settings_problems(value: Any) -> list[str]:
     if isinstance(cameras, dict):
         for name, camera in cameras.items():
             problems += _camera_problems(f"cameras.{name}", camera)
+    http = value.get("http")
+    if http is not None and http is not False and not has_web():
+        problems.append("http: the gateway's libraries are not installed: pip install 'framebus[web]', or `http: off`")
     schemas = {str(name): _map(section).get("schema") for name, section in _map(value.get("jobs")).items()}
     problems += find_schema_problems({name: schema for name, schema in schemas.items() if isinstance(schema, dict)})
     for path, section in (("timezone", value), ("services.export.timezone", _map(services).get("export"))):

@@ -22,6 +22,7 @@ import msgspec
 import psutil
 
 from framebus.errors import ConfigError, ExitCode, FramebusError
+from framebus.messages import ServiceStats
 from framebus.place import Place
 from framebus.processor_file import name_of_reference, resolve_reference
 from framebus.redact import redact
@@ -33,7 +34,9 @@ from framebus_launcher.config_file import FIRST_CHECK_S
 from framebus_launcher.demo_findings import FindingTeller
 from framebus_launcher.group import Group
 from framebus_launcher.mistakes import explain
+from framebus_launcher.observer import Observer
 from framebus_launcher.output import is_terminal, make_console
+from framebus_launcher.page_link import GATEWAY
 from framebus_launcher.renewal import Renewal
 from framebus_launcher.story import Story, Teller
 from framebus_launcher.table import ENRICH, make_table
@@ -41,6 +44,7 @@ from framebus_launcher.table import ENRICH, make_table
 SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
 DEMO_FPS = 10.0
 DEMO_SEGMENT_S = 4.0
+LOOK_S = 0.5
 
 
 def run_demo(source: str, *, clips: Path, stay_s: float, processors: Sequence[str] = ()) -> int:
@@ -80,14 +84,11 @@ class Demo:
         self._last_words: list[str] = []
         self._exit_code: int = ExitCode.INTERNAL
         self._is_told = threading.Event()
-        self._story = Story(place, self._camera, clips, teller)
+        rows = make_table(settings, place)
+        self._story = Story(place, self._camera, clips, teller, has_page=any(row.name == GATEWAY for row in rows))
         self._findings = FindingTeller(place, processors, self._tell_finding) if processors else None
         self._group = Group(
-            settings,
-            place,
-            rows=make_table(settings, place),
-            on_line=self._note_line,
-            renew=partial(Renewal, tell=self._tell_renewal),
+            settings, place, rows=rows, on_line=self._note_line, renew=partial(Renewal, tell=self._tell_renewal)
         )
 
     def run(self) -> int:
@@ -123,11 +124,14 @@ class Demo:
 
     def _stay(self) -> None:
         if self._stay_s > 0 and is_terminal():
-            self._teller.say(f"It stays up for {self._stay_s:.0f} s; in another terminal:")
+            self._teller.say(f"It stays up for {self._stay_s:.0f} s, and while a browser looks; in another terminal:")
             self._teller.say(f"  {command_name()} status --run {self._place.run}     Ctrl-C stops it")
             if self._findings is not None:
                 self._findings.is_chatty = True
-            time.sleep(self._stay_s)
+            end_s = time.monotonic() + self._stay_s
+            with Observer(self._place) as news:
+                while time.monotonic() < end_s or _clients(news):
+                    time.sleep(LOOK_S)
 
     def _note_line(self, name: str, line: str) -> None:
         if line.startswith(("ERROR", "CRITICAL")):
@@ -149,6 +153,12 @@ class Demo:
         number = len(self._story.saved)
         clips = f"; {number} clip{'' if number == 1 else 's'} in {self._clips}" if number else ""
         self._teller.tell("stop", f"in order; {text}{clips}")
+
+
+def _clients(news: Observer) -> float:
+    """How many browsers are connected."""
+    stats = news.newest(f"stats/{GATEWAY}/", ServiceStats)
+    return stats.gauges.get("clients", 0.0) if stats is not None else 0.0
 
 
 def _settings(source: str, folder: Path, processors: Sequence[str]) -> Settings:

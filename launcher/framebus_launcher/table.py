@@ -1,9 +1,11 @@
 """The process table: what the launcher runs, one row for each process."""
 
+import os
 import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +21,8 @@ from framebus.settings import (
     EnrichProcessSettings,
     EnrichSettings,
     ExportSettings,
+    GatewaySettings,
+    HttpSettings,
     Notify,
     Plugin,
     Settings,
@@ -37,6 +41,9 @@ JOBS_HOST, SERVICE_HOST = "framebus.run_jobs", "framebus.run_service"
 """modules that host what installed packages bring"""
 RESERVED = frozenset({DISPATCHER, "launcher", "capture", "ingest", "analysis", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
+BIND = "FRAMEBUS_HTTP_BIND"
+"""the address that the gateway listens at where the configuration names none, as in a container"""
+WEB = ("starlette", "uvicorn", "websockets")
 IS_NAME = re.compile(NAME_PATTERN)
 
 
@@ -82,6 +89,12 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
         told = EnrichProcessSettings(cameras=looked_at, **msgspec.structs.asdict(enrich))
         rows.append(_built_in(ENRICH, ENRICH, 1, told, live=("cameras",)))
     rows += _installed(settings, JOBS_HOST, 1)
+    http = http_settings(settings)
+    if http is not None:
+        told_http = GatewaySettings(
+            cameras=list(settings.cameras), timezone=settings.timezone, **msgspec.structs.asdict(http)
+        )
+        rows.append(_built_in("gateway", "gateway", 1, told_http, live=("cameras",)))
     for name, camera in settings.cameras.items():
         seen = msgspec.structs.replace(camera, zones={}, masks=[])  # a new zone is no reason to start capture again
         capture = CaptureSettings(camera=name, **msgspec.structs.asdict(seen))
@@ -109,6 +122,20 @@ def built_in_settings(settings: Settings, name: str, kind: type[S]) -> S | None:
     if value is False or value is None:
         return None
     return kind() if value is True else msgspec.convert(value, kind)
+
+
+def http_settings(settings: Settings) -> HttpSettings | None:
+    """Where browsers find the group; None where they do not: `http: off`, or the extra `web` is not installed."""
+    http = settings.http
+    if http is False or (http is None and not has_web()):
+        return None
+    given = http if isinstance(http, HttpSettings) else HttpSettings()
+    return msgspec.structs.replace(given, bind=given.bind or os.environ.get(BIND) or None)
+
+
+def has_web() -> bool:
+    """Whether the libraries of the gateway are installed."""
+    return all(find_spec(name) is not None for name in WEB)
 
 
 def _built_in(

@@ -57,6 +57,7 @@ class Record(Section, frozen=True, kw_only=True):
     """only for sources that give pictures and no packets: your own, and some cameras at this machine"""
 
 
+Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}$" + END)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Point = tuple[Share, Share]
 """across and down the picture: 0, 0 is its upper left corner, 1, 1 the lower right one"""
@@ -240,6 +241,28 @@ class LauncherSettings(Section, frozen=True, kw_only=True):
     restart: Restart = Restart()
 
 
+class HttpSettings(Section, frozen=True, kw_only=True):
+    """Where browsers and curl find the group."""
+
+    bind: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    """the address that it listens at; 0.0.0.0 for the whole network; default: $FRAMEBUS_HTTP_BIND, else 127.0.0.1"""
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8480
+    """one that is taken: the next free one"""
+    prefix: Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]{1,64}){0,8}$" + END)] = ""
+    """path before all others, as in /cameras, behind a proxy"""
+    origins: Annotated[list[Origin], Meta(max_length=16)] = []
+    """other addresses whose pages may talk to it, as in https://cams.example.org; links name the first"""
+    max_clients: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    """WebSockets and streams at once"""
+
+
+class GatewaySettings(HttpSettings, frozen=True, kw_only=True):
+    """What the gateway process is told."""
+
+    cameras: list[Name] = []
+    timezone: str = ""
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -250,6 +273,8 @@ class Settings(Section, frozen=True, kw_only=True):
     shm: str | None = None
     """rings; default: a folder in /dev/shm"""
     timezone: str = ""
+    http: HttpSettings | bool | None = None
+    """the page and the API; off leaves them out; by default on where the extra `web` is installed"""
     cameras: dict[Name, Camera] = {}
     services: dict[Name, Any] = {}
     jobs: dict[Name, JobSettings] = {}
@@ -285,6 +310,8 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
             return [f"{path or 'file'}: {problem}"]
     if get_origin(kind) in (Union, types.UnionType):
         if value is None and type(None) in get_args(kind):
+            return []
+        if isinstance(value, bool) and bool in get_args(kind):
             return []
         structs = [option for option in get_args(kind) if isinstance(option, type) and issubclass(option, Struct)]
         if len(structs) == 1:

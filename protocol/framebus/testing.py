@@ -170,6 +170,9 @@ class FakeBus(Bus):
     def _subscribe(self, prefix: str) -> None:
         self.subscriptions.append(prefix)
 
+    def _unsubscribe(self, prefix: str) -> None:
+        self.subscriptions.remove(prefix)
+
     def _refresh(self, topic: str) -> None:
         self.refreshed.append(topic)
 

@@ -198,14 +198,20 @@ class SocketBus(Bus):
 
     def _take_subscriptions(self) -> None:
         for frames in _drain(self._pub):
+            prefix = frames[0][1:].decode(errors="replace")
             if frames[0][:1] == b"\x01":
-                self.receive_subscription(frames[0][1:].decode(errors="replace"))
+                self.receive_subscription(prefix)
+            else:
+                self.receive_unsubscription(prefix)
 
     def _send(self, frames: Frames) -> None:
         self._pub.send_multipart(frames)
 
     def _subscribe(self, prefix: str) -> None:
         self._sub.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+
+    def _unsubscribe(self, prefix: str) -> None:
+        self._sub.setsockopt(zmq.UNSUBSCRIBE, prefix.encode())
 
     def _refresh(self, topic: str) -> None:
         # A second subscription to the very topic travels to its owner, who then sends the value again.

@@ -20,6 +20,7 @@ NUMBERS = [
     *(f"I{number}" for number in range(1, 12)),
     *(f"S1.{number}" for number in range(1, 24)),
     *(f"F1.{number}" for number in range(1, 21)),
+    *(f"G{number}" for number in range(1, 12)),
     *(f"S2.{number}" for number in range(1, 10)),
     *(f"F2.{number}" for number in range(1, 9)),
     *(f"S4.{number}" for number in range(1, 11)),

@@ -19,6 +19,7 @@ PAGES = [
     "docs/design-notes.md",
     "docs/diagnosis.md",
     "docs/glossary.md",
+    "docs/http.md",
     "docs/objects.md",
     "docs/other-languages.md",
     "docs/parts.md",
@@ -79,6 +80,7 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: p
         "dispatcher",
         "export",
         "enrich",
+        "gateway",
         "capture@front_door",
         "counter",
     ]

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("protocol", "services", "launcher") for path in (ROOT / part).rglob("*.py"))
 MAX_LINES = 400
 LONGER = {
+    "protocol/framebus/bus.py": 420,  # what a service may do, in one class
     "protocol/framebus/messages.py": 420,  # a table: one message beside the other
     "protocol/framebus/ring.py": 460,  # one file format: its layout, its writer and its reader
 }

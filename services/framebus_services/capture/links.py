@@ -8,6 +8,7 @@ from framebus.clock import Clock
 from framebus.settings import CaptureSettings
 from framebus_services.capture.device import DeviceSource
 from framebus_services.capture.encoding import Encoding
+from framebus_services.capture.live import Live
 from framebus_services.capture.pictures import Pictures
 from framebus_services.capture.plugin import PluginCamera, PluginSource, Shot
 from framebus_services.capture.reader import Reader, Sink
@@ -37,6 +38,7 @@ class Links:
         settings: CaptureSettings,
         clock: Clock,
         pictures: Pictures | Shots,
+        live: Live,
         recorder: Recorder | None,
         encoding: Encoding | None,
         on_change: Callable[[], None],
@@ -44,6 +46,7 @@ class Links:
         self._settings = settings
         self._clock = clock
         self._pictures = pictures
+        self._live = live
         self._recorder = recorder
         self._encoding = encoding
         self._on_change = on_change
@@ -53,20 +56,25 @@ class Links:
         main = parse_address(self._settings.source, "source")
         is_recorded = self._recorder is not None and (main.kind is not Kind.PLUGIN or self._encoding is not None)
         if self._settings.detect.source is None:
-            return {"stream": self._make(main, shows=True, records=is_recorded)}
-        small = self._make(shown_address(self._settings), shows=True, records=False)
+            return {"stream": self._make(main, shows=True, lives=True, records=is_recorded)}
+        small = self._make(shown_address(self._settings), shows=True, lives=not is_recorded, records=False)
         if not is_recorded:
             return {"detect stream": small}
-        return {"main stream": self._make(main, shows=False, records=True), "detect stream": small}
+        return {"main stream": self._make(main, shows=False, lives=True, records=True), "detect stream": small}
 
-    def _make(self, address: Address, *, shows: bool, records: bool) -> AnyReader:
-        make = self._make_pictured if address.kind is Kind.PLUGIN else self._make_packeted
-        return make(address, shows, self._recorder if records else None)
+    def _make(self, address: Address, *, shows: bool, lives: bool, records: bool) -> AnyReader:
+        recorder = self._recorder if records else None
+        if address.kind is Kind.PLUGIN:
+            return self._make_pictured(address, shows, recorder)
+        return self._make_packeted(address, shows, lives, recorder)
 
-    def _make_packeted(self, address: Address, shows: bool, recorder: Recorder | None) -> AnyReader:
+    def _make_packeted(self, address: Address, shows: bool, lives: bool, recorder: Recorder | None) -> AnyReader:
         sinks: list[Sink[PacketSource, AnyPacket]] = []
+        # The pictures come first, then live video: they need the packets unchanged.
         if shows and isinstance(self._pictures, Pictures):
-            sinks.append(self._pictures)  # first: they need the packets unchanged
+            sinks.append(self._pictures)
+        if lives:
+            sinks.append(self._live)
         if recorder is not None:
             sinks.append(PacketRecorder(recorder, self._encoding))
         return Reader(address, self._connect, sinks, self._clock, self._on_change)

@@ -21,6 +21,7 @@ from framebus_services.capture.disk import Disk
 from framebus_services.capture.encoding import Encoding
 from framebus_services.capture.feed import space_detail
 from framebus_services.capture.links import Links, shown_address
+from framebus_services.capture.live import Live
 from framebus_services.capture.pictures import Pictures
 from framebus_services.capture.recorder import Recorder
 from framebus_services.capture.sampling import picture_size
@@ -64,11 +65,13 @@ class Capture:
             segment_s, encoder = self._settings.record.segment_s, self._settings.record.encoder
             self._recorder = Recorder(data, self._camera, segment_s, bus.clock, disk, bus.publish)
             self._encoding = Encoding(self._recorder, encoder) if encoder is not Encoder.NONE else None
+        self._live = Live(self._camera, bus.publish)
+        bus.on_watched(f"live/{self._camera}/", self._live.watch)
         keep_s = seconds(self._settings.record.keep)
         self._retention = Retention(data, self._camera, keep_s, bus.clock, lambda: disk.space().is_getting_short)
         self._note_keep(data)
         on_change = partial(bus.call_soon, self._tell)
-        links = Links(self._settings, bus.clock, self._pictures, self._recorder, self._encoding, on_change)
+        links = Links(self._settings, bus.clock, self._pictures, self._live, self._recorder, self._encoding, on_change)
         self._readers = links.make_readers()
         sweep_rings(bus.place.shm, self._camera, None)
         self._make_ring_if_size_is_known()
@@ -157,7 +160,7 @@ class Capture:
 
     def _tallies(self) -> Counter[str]:
         total: Counter[str] = Counter()
-        for part in (self._recorder, self._pictures, self._retention):
+        for part in (self._recorder, self._pictures, self._live, self._retention):
             if part is not None:
                 total.update(part.tally.copy())
         return total

@@ -34,6 +34,7 @@ class SyntheticSource(PacketSource):
         context.time_base = Fraction(1, TICKS_PER_S)
         context.gop_size = screen.fps
         context.thread_count = 1
+        self._container.start_encoding()  # else a file that takes the stream as template says 640x480
         self.decoder = make_decoder("h264", None)
 
     def items(self) -> Iterator[AnyPacket]:
