@@ -31,7 +31,7 @@ const ICONS = {
   back: "M10 3 5 8l5 5",
   boxes: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5.5 6h5v4.5h-5z",
   cancel: "M4 4l8 8M12 4l-8 8",
-  clip: "M2 5h12M2 11h12M5 5v6M11 5v6",
+  clip: "M2 3.5h12v9H2zM5 3.5v9M11 3.5v9M5 8h6",
   download: "M8 2v8M4.5 7 8 10.5 11.5 7M3 13.5h10",
   help: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2C8.4 8.6 8 9 8 10M8 12.6v.4",
   jobs: "M2 4h12M2 8h8M2 12h5",

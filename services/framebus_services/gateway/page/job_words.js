@@ -1,6 +1,6 @@
 // A job in words: where it is, what is left, why not. No DOM.
 
-import { clock, counted, lasting, range, roughly, sentence, size, spoken } from "./words.js";
+import { brief, clock, counted, moment, roughly, sentence, size, spoken } from "./words.js";
 
 export const SILENT_S = 5;
 const FRESH_S = 3;
@@ -19,7 +19,7 @@ export function jobTitle(job, params, now_s, zone) {
   const result = job.result ?? {};
   const from_s = params?.start ?? result.start_at_s;
   const to_s = params?.end ?? result.end_at_s;
-  const when = typeof from_s === "number" && typeof to_s === "number" ? range(from_s, to_s, now_s, zone) : (job.name ?? "");
+  const when = typeof from_s === "number" && typeof to_s === "number" ? `${moment(from_s, now_s, zone)} · ${brief(to_s - from_s)}` : (job.name ?? "");
   return { who, when };
 }
 
@@ -75,7 +75,6 @@ function waiting(job, board, now_s, zone) {
 function outcome(job) {
   const result = job.result ?? {};
   const said = [];
-  if (result.duration_s) said.push(lasting(result.duration_s));
   if (result.size_bytes) said.push(size(result.size_bytes));
   if (result.gaps?.length) said.push(counted(result.gaps.length + (result.more_gaps ?? 0), "gap"));
   return said.join(" · ") || "Done";

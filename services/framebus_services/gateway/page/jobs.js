@@ -26,7 +26,7 @@ class JobRow {
       "li",
       { class: "job" },
       el("div", { class: "thumb" }, this._picture, icon("clip")),
-      el("div", { class: "job-words" }, el("div", { class: "job-line" }, this._who, this._when), el("div", { class: "job-line" }, this._text, this._percent, this._code), this._bar),
+      el("div", { class: "job-words" }, el("div", { class: "job-line" }, this._who, this._when, this._code), el("div", { class: "job-line" }, this._text, this._percent), this._bar),
       this._actions,
     );
     this._shown = "";

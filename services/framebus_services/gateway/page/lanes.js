@@ -67,9 +67,11 @@ export function covered(spans, start_s, end_s) {
   return sum_s;
 }
 
-/** A label's tint, 0..7: always the same for the same word; motion is the first. */
+const TINTED = ["motion", "car", "person", "dog", "cat", "bicycle", "truck", "bird"];
+
+/** A label's tint, 0..7: always the same for the same word; the common ones are apart. */
 export function tint(label) {
-  if (label === "motion") return 0;
+  if (TINTED.includes(label)) return TINTED.indexOf(label);
   let hash = 7;
   for (const letter of label) hash = (hash * 31 + letter.codePointAt(0)) % 9973;
   return 1 + (hash % 7);

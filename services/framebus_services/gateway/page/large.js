@@ -140,7 +140,8 @@ export class Large {
     this._live.setAttribute("aria-pressed", String(this._isLive));
     const isPaused = !this._isLive && this._past.paused;
     setIcon(this._play, isPaused ? "play" : "pause", isPaused ? "Play" : "Pause");
-    setText(this._why, why(this._app.state, this.name, this._app.now_s()));
+    const preview = this._isLive && this.picture.stream.is === "preview" ? "Preview pictures, one a second: the video does not play in this browser · " : "";
+    setText(this._why, preview + why(this._app.state, this.name, this._app.now_s()));
     show(this._past, !this._isLive);
     this._shape();
   }

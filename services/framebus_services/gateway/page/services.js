@@ -117,8 +117,10 @@ export class Services {
   }
 
   _sort() {
+    const cameras = this._app.cameraNames();
     const rank = (name) => (name === "dispatcher" ? 0 : name.startsWith("capture@") ? 3 : name === "gateway" ? 2 : 1);
-    const names = [...this._capsules.keys()].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+    const place = (name) => cameras.indexOf(name.split("@")[1]);
+    const names = [...this._capsules.keys()].sort((a, b) => rank(a) - rank(b) || place(a) - place(b) || a.localeCompare(b));
     this._list.append(...names.map((name) => this._capsules.get(name).node));
   }
 

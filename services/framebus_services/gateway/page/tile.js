@@ -22,8 +22,9 @@ export class Picture {
     this._title = el("strong");
     this._text = el("span");
     this._notice = el("div", { class: "notice" }, this._title, this._text);
-    this._preview = el("span", { class: "tag preview-tag", text: "preview pictures: this browser lacks the codec" });
-    this.node = el("div", { class: "picture" }, this._still, this.video, this._boxes, this._notice, this._preview);
+    this._preview = el("span", { class: "tag preview-tag", text: "preview pictures" });
+    this._trouble = el("span", { class: "tag trouble-tag" });
+    this.node = el("div", { class: "picture" }, this._still, this.video, this._boxes, this._notice, this._preview, this._trouble);
     this.stream = new LiveStream(name, this.video, this._still, () => this.render());
     this._seen = new Map();
     this.render();
@@ -63,6 +64,8 @@ export class Picture {
     show(this._notice, !isLive);
     show(this.video, this.stream?.is !== "preview");
     show(this._preview, isLive && this.stream?.is === "preview");
+    setText(this._trouble, told.is === "degraded" ? told.title : "");
+    show(this._trouble, told.is === "degraded");
     this.told = told;
     this.isLive = isLive && moving;
     this._drawBoxes(isLive);
@@ -134,7 +137,7 @@ export class Tile {
     const lag_s = camera?.last_frame_at_s ? camera.at_s - camera.last_frame_at_s : 0;
     setText(this._lag, this.picture.isLive && lag_s > LAG_TOLD_S ? `${lasting(lag_s)} late` : "");
     const { is, title, text } = this.picture.told;
-    const words = this.picture.isLive ? "live" : is === "live" ? "opening" : `${title} ${text}`.trim();
+    const words = is === "degraded" ? title : this.picture.isLive ? "live" : is === "live" ? "opening" : `${title} ${text}`.trim();
     const label = `${spoken(this.name)}: ${words}`;
     if (this.node.getAttribute("aria-label") !== label) this.node.setAttribute("aria-label", label);
   }

@@ -9,6 +9,8 @@ import { Gestures } from "./gestures.js";
 import { day, lasting, minute, spoken } from "./words.js";
 
 const LANE_PX = 44;
+const LEAST_LANE_PX = 28;
+const SHARE = 0.3;
 const START_S = 900;
 const REACH_PX = 5;
 const OPEN_SPAN_S = 20;
@@ -19,6 +21,7 @@ export class Timeline {
   constructor(app, node, { only = null, height = LANE_PX, hasHead = true } = {}) {
     this._app = app;
     this._only = only;
+    this._mostPx = height;
     this._lanePx = height;
     this.node = node;
     this.marked = null;
@@ -54,6 +57,7 @@ export class Timeline {
   // What is shown ------------------------------------------------------------------------------------------------
 
   tick() {
+    this._renderNames();
     if (this._isFollowing && !this._gestures.isBusy) this.scale = endingAt(this.scale, this._app.now_s());
     this._want();
     this.redraw();
@@ -68,10 +72,18 @@ export class Timeline {
     this.redraw();
   }
 
+  /** Lanes are as tall as a third of the window has room for. */
+  _fitLanes() {
+    const room = this._app.isNarrow() ? Infinity : (SHARE * innerHeight - AXIS_PX) / Math.max(1, this.cameras.length);
+    this._lanePx = Math.max(Math.min(LEAST_LANE_PX, this._mostPx), Math.min(this._mostPx, Math.floor(room)));
+    this.node.style.setProperty("--lane", `${this._lanePx}px`);
+  }
+
   _resize() {
     const width = this._field.clientWidth;
     if (!width || width === this.scale.width_px) return;
     this.scale = makeScale(this.scale.start_s, this.scale.end_s, width);
+    this._fitLanes();
     this.tick();
   }
 
@@ -84,7 +96,6 @@ export class Timeline {
     if (!this._field.clientWidth) return;
     const now_s = this._app.now_s();
     const lanes = this.cameras.map((camera) => this._lane(camera, now_s));
-    this._renderNames();
     this._canvas.style.height = `${AXIS_PX + lanes.length * this._lanePx}px`;
     drawTimeline(this._canvas, {
       scale: this.scale, lanes, lanePx: this._lanePx, colours: this._colours, zone: this._app.zone, now_s,
@@ -110,6 +121,7 @@ export class Timeline {
     const wanted = names.join();
     if (this._namesShown === wanted) return;
     this._namesShown = wanted;
+    this._fitLanes();
     this._names.replaceChildren(...names.map((name) => el("button", { class: "lane-name", text: spoken(name), attrs: { type: "button" }, on: { click: () => this._app.openCamera(name) } })));
     this.node.classList.toggle("is-empty", !names.length);
   }

@@ -17,6 +17,11 @@ export function lasting(duration_s) {
   return `${whole} s`;
 }
 
+/** A length of time in whole units, for where there is little room: 40 s, 1 min 15 s. */
+export function brief(duration_s) {
+  return duration_s < 59.5 ? `${Math.round(duration_s)} s` : lasting(duration_s);
+}
+
 /** A length of time in its largest unit, for a sentence: 4 s, 3 min, 2 h, 9 days. */
 export function roughly(duration_s) {
   const whole = Math.max(0, Math.round(duration_s));
