@@ -59,6 +59,10 @@ function drawLane(paint, lane, top, view) {
     paint.fillStyle = colours.tints[tint(event.label)];
     fillSpan(paint, scale, event.start_at_s, event.end_at_s, base - bandPx, bandPx, TICK_LEAST_PX);
   }
+  if (lane.isBare) {
+    paint.fillStyle = colours.quiet;
+    paint.fillText("nothing recorded yet", 0, base - 6);
+  }
   paint.fillStyle = colours.line;
   paint.fillRect(0, top + lanePx - 1, scale.width_px, 1);
 }
