@@ -79,7 +79,7 @@ test("pieces that touch are one band, and a gap stays a gap", () => {
   assert.equal(covered(spans, 5, 30), 10);
 });
 
-test("the ridge is as high as the share of time that something moved", () => {
+test("the ridge is as high as there were objects at once", () => {
   assert.deepEqual([...ridge([{ start_at_s: 1, end_at_s: 2.5 }], 0, 4, 4)], [0, 1, 0.5, 0]);
 });
 

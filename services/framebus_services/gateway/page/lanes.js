@@ -16,7 +16,7 @@ export function merge(spans, join_s = JOIN_S) {
   return merged;
 }
 
-/** How much of each of `count` equal parts of [start_s, end_s) was filled by objects, 0..1. */
+/** How many objects there were in each of `count` equal parts of [start_s, end_s), on average. */
 export function ridge(events, start_s, end_s, count) {
   const parts = new Float32Array(count);
   const part_s = (end_s - start_s) / count;
@@ -30,7 +30,6 @@ export function ridge(events, start_s, end_s, count) {
       parts[n] += Math.max(0, covered_s) / part_s;
     }
   }
-  for (let n = 0; n < count; n += 1) parts[n] = Math.min(1, parts[n]);
   return parts;
 }
 

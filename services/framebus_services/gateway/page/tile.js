@@ -95,15 +95,15 @@ export class Picture {
       this._seen.set(object.id, node);
       this._boxes.append(node);
     }
+    const across = this.node.clientWidth / size.width;
+    const down = this.node.clientHeight / size.height;
     const { x, y, width, height } = object.box;
-    const percent = (part, whole) => `${((100 * part) / whole).toFixed(2)}%`;
-    const place = `${x},${y},${width},${height}`;
+    const place = `translate(${(x * across).toFixed(1)}px, ${(y * down).toFixed(1)}px)`;
     if (node.dataset.place !== place) {
       node.dataset.place = place;
-      node.style.left = percent(x, size.width);
-      node.style.top = percent(y, size.height);
-      node.style.width = percent(width, size.width);
-      node.style.height = percent(height, size.height);
+      node.style.transform = place;
+      node.style.width = `${Math.round(width * across)}px`;
+      node.style.height = `${Math.round(height * down)}px`;
     }
     setText(node.firstChild, `${object.label} ${Math.round(100 * object.score)}`);
   }

@@ -202,6 +202,7 @@ export class Timeline {
 
   click(x, y) {
     const camera = this._cameraAt(y);
+    this._app.shot.show(null);
     if (camera) this._app.openCamera(camera, Math.min(this._app.now_s(), toTime(this.scale, x)));
   }
 

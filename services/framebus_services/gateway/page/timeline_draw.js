@@ -7,6 +7,7 @@ import { clock, day, minute, zoneOffset } from "./words.js";
 export const AXIS_PX = 24;
 const RIDGE_PART_PX = 2;
 const TICK_LEAST_PX = 2;
+const MANY = 4; // objects at once, from which the ridge grows no more
 
 /** The tokens of the stylesheet that the canvas needs; read again when light becomes dark. */
 export function readColours() {
@@ -80,10 +81,11 @@ function drawRidge(paint, lane, base, tall, { scale, colours }) {
   const start_s = Math.floor(scale.start_s / part_s) * part_s;
   const count = Math.ceil((scale.end_s - start_s) / part_s) + 1;
   const parts = smooth(lane.buckets ? fromBuckets(lane.buckets, start_s, part_s, count) : smooth(ridge(lane.events, start_s, start_s + count * part_s, count)));
+  const most = lane.buckets ? 1 : MANY;
   paint.fillStyle = colours.ridge;
   paint.beginPath();
   paint.moveTo(toX(scale, start_s), base);
-  for (let n = 0; n < count; n += 1) paint.lineTo(toX(scale, start_s + (n + 0.5) * part_s), base - tall * Math.sqrt(parts[n]));
+  for (let n = 0; n < count; n += 1) paint.lineTo(toX(scale, start_s + (n + 0.5) * part_s), base - tall * Math.sqrt(Math.min(1, parts[n] / most)));
   paint.lineTo(toX(scale, start_s + count * part_s), base);
   paint.fill();
 }
