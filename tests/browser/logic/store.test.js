@@ -65,8 +65,8 @@ test("a service is down from its death until it is ready again", () => {
   const state = makeState();
   const service = { name: "export", incarnation: 1, restarts: 0 };
   hear(state, "service/export/", { ...service, state: "ready" });
-  hear(state, "service/export/", { ...service, state: "restarting", signal: 9 }, 1001);
-  hear(state, "service/export/", { ...service, state: "restarting", signal: 9 }, 1002);
+  hear(state, "service/export/", { ...service, state: "restarting", signal: 9, since_at_s: 1001 }, 1001);
+  hear(state, "service/export/", { ...service, state: "starting", signal: 9, since_at_s: 1002 }, 1002);
   assert.equal(state.services.get("export").down_s, 1001);
 
   hear(state, "service/export/", { ...service, state: "ready", incarnation: 2, restarts: 1, back_after_s: 0.3 }, 1003);

@@ -8,6 +8,7 @@ const NEAR_S = 0.25;
 const KEPT_S = 8;
 const PREVIEW_MS = 1_000;
 const MAX_WAITING = 64;
+const QUIET_MS = 1_500;
 const NOT_THIS_WAY = 4415;
 
 /** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec. */
@@ -27,7 +28,7 @@ export class LiveStream {
     video.addEventListener("playing", () => this._video.currentTime > 0 && this._become("playing"));
   }
 
-  /** closed, opening, playing, or preview: pictures once a second. */
+  /** closed, opening, playing, waiting for pictures that do not come, or preview: pictures once a second. */
   get is() {
     return this._is;
   }
@@ -43,6 +44,11 @@ export class LiveStream {
     clearTimeout(this._timer);
     this._become("closed");
     this._drop();
+  }
+
+  /** Pictures that do not come any more are not live. */
+  check() {
+    if (this._is === "playing" && performance.now() - this._heard_ms > QUIET_MS) this._become("waiting");
   }
 
   _connect() {
@@ -73,10 +79,11 @@ export class LiveStream {
     if (this._is === "closed" || this._is === "preview") return;
     this._become("opening");
     clearTimeout(this._timer);
-    this._timer = setTimeout(() => this._is === "opening" && this._connect(), AGAIN_MS);
+    this._timer = setTimeout(() => this._is === "opening" && !this._socket && this._connect(), AGAIN_MS);
   }
 
-  _begin({ codec }) {
+  _begin({ codec, waiting }) {
+    if (waiting && this._is === "playing") this._become("waiting");
     if (!codec) return;
     const kind = `video/mp4; codecs="${codec}"`;
     if (!globalThis.MediaSource?.isTypeSupported(kind)) {
@@ -85,6 +92,8 @@ export class LiveStream {
     }
     const source = new MediaSource();
     this._release();
+    this._buffer = null;
+    this._waiting = [];
     this._source = source;
     this._url = URL.createObjectURL(source);
     this._video.src = this._url;
@@ -98,6 +107,8 @@ export class LiveStream {
   }
 
   _take(data) {
+    this._heard_ms = performance.now();
+    if (this._is === "waiting" && this._buffer) this._become("playing");
     this._waiting.push(data);
     if (this._waiting.length > MAX_WAITING) this._again();
     else this._pump();

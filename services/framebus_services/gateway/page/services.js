@@ -33,11 +33,11 @@ class Capsule {
 
   render(service) {
     const now_s = this._app.now_s();
-    const word = DOWN[service.state] ?? "";
     const isDown = service.down_s !== null;
+    const word = isDown && service.state === "starting" ? DOWN.restarting : (DOWN[service.state] ?? "");
     const back = backWords(service, now_s);
     const isDegraded = service.state === "ready" && service.reason && !back;
-    setClass(this.node, `service is-${service.state}${back ? " is-back" : ""}${isDegraded ? " is-complaining" : ""}`);
+    setClass(this.node, `service is-${service.state}${isDown && service.state !== "broken" ? " is-down" : ""}${back ? " is-back" : ""}${isDegraded ? " is-complaining" : ""}`);
     setText(this._note, isDown ? [word, death(service)].filter(Boolean).join(", ") : back || (isDegraded ? service.reason : word));
     setText(this._use, service.state === "ready" && !back && !isDegraded ? `${service.cpu_percent.toFixed(0)} %  ${size(service.rss_bytes)}` : "");
     this.count(service);

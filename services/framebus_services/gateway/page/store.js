@@ -52,13 +52,16 @@ const TAKERS = {
 function takeService(state, { body, at_s, is_stale }, now_s) {
   const old = state.services.get(body.name);
   if (old && body.incarnation < old.incarnation) return "";
-  const wasDown = old && old.state !== "ready" && old.state !== "starting";
-  const isBack = body.state === "ready" && old && (wasDown || body.restarts > old.restarts);
-  const back_s = isBack ? now_s : (old?.back_s ?? null);
-  const isDown = ["restarting", "suspected", "broken"].includes(body.state);
-  const down_s = isDown ? (old?.down_s ?? now_s) : null;
-  state.services.set(body.name, { ...body, at_s, heard_s: now_s, stale: Boolean(is_stale), back_s, down_s });
+  const down_s = isDown(body, old) ? (old?.down_s ?? body.since_at_s ?? now_s) : null;
+  state.services.set(body.name, { ...body, at_s, heard_s: now_s, stale: Boolean(is_stale), down_s });
   return "service";
+}
+
+/** From a death until it is ready again; a first start is no death. */
+function isDown(body, old) {
+  if (["restarting", "suspected", "broken"].includes(body.state)) return true;
+  if (body.state !== "starting") return false;
+  return old ? old.down_s !== null || old.state === "ready" : body.restarts > 0;
 }
 
 function takeBoard(state, { body, is_stale }, now_s) {

@@ -58,7 +58,7 @@ function byQueue(state, now_s) {
 }
 
 function byMending(state) {
-  const service = [...state.services.values()].find((one) => ["restarting", "suspected"].includes(one.state));
+  const service = [...state.services.values()].find((one) => one.down_s !== null && one.state !== "broken");
   if (service) return mending(`${service.name} is restarting`, `service:${service.name}`);
   const camera = [...state.cameras.values()].find((one) => one.state === "degraded" || one.state === "connecting");
   if (!camera) return null;

@@ -56,9 +56,11 @@ export class Picture {
   render() {
     const told = tileState(this._app.state, this.name, this._app.now_s());
     const isLive = told.is === "live" || told.is === "degraded";
+    this.stream?.check();
     const moving = this.stream?.is === "playing" || this.stream?.is === "preview";
-    const isOpening = isLive && !moving;
-    setClass(this.node, `picture is-${isOpening ? "opening" : told.is}`);
+    const mark = !isLive || moving ? told.is : this.stream?.is === "waiting" ? "waiting" : "opening";
+    const hasVideo = this.stream?.is !== "preview" && this.video.readyState >= 2;
+    setClass(this.node, `picture is-${mark}${hasVideo ? " has-video" : ""}`);
     setText(this._title, isLive ? "" : told.title);
     setText(this._text, isLive ? "" : told.text);
     show(this._notice, !isLive);

@@ -32,7 +32,8 @@ export function tileState(state, name, now_s) {
   const broken = service && service.state === "broken";
   if (service && service.state !== "ready" && service.state in MENDING) {
     const since = service.down_s ? `for ${roughly(now_s - service.down_s)}` : "";
-    return { is: broken ? "offline" : "restarting", title: MENDING[service.state], text: broken ? "see services" : since };
+    const title = service.down_s !== null && service.state === "starting" ? MENDING.restarting : MENDING[service.state];
+    return { is: broken ? "offline" : "restarting", title, text: broken ? "see services" : since };
   }
   if (!camera) return { is: "connecting", title: "starting", text: "" };
   if (camera.stale) return { is: "restarting", title: "restarting", text: "" };
