@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from browsing import CHROMIUM, LIMIT_S, MOVING, Visit, link_to, open_browser
 
+from framebus.recordings import closed_name, hour_folder
 from groups import SYNTHETIC, RunningGroup, running_group, wait_until
 
 pytest.importorskip("starlette", reason="the gateway's libraries are not installed")
@@ -19,6 +20,12 @@ NOBODY = "rtsp://127.0.0.1:9/stream"
 """where nobody listens"""
 RECORDED_S = 5.0
 OLD_S = 86_400.0
+WATCH_BARS = """
+window.bars = [];
+new MutationObserver(() => document.querySelectorAll('.bar:not([hidden])').forEach(
+  (bar) => window.bars.push(Number(bar.ariaValueNow)),
+)).observe(document.querySelector('#jobs'), {subtree: true, childList: true, attributes: true});
+"""
 
 
 @pytest.fixture(scope="module")
@@ -95,33 +102,34 @@ def test_a_camera_that_is_offline_says_why_and_the_top_line_names_it(visit: Visi
     assert "live" not in visit.tile("shed")
 
 
-def test_a_range_that_is_dragged_becomes_a_clip_whose_bar_ends_and_that_plays(
-    visit: Visit, group: RunningGroup
-) -> None:
+def test_a_range_that_is_dragged_becomes_a_clip_that_plays(visit: Visit, group: RunningGroup) -> None:
     await_recording(group, RECORDED_S)
-    visit.find(
-        "(window.bars = [], new MutationObserver(changes => changes.forEach(({target}) => target.ariaValueNow !== null"
-        " && window.bars.push(Number(target.ariaValueNow)))).observe(document.querySelector('#jobs'),"
-        " {subtree: true, attributes: true, attributeFilter: ['aria-valuenow']}), 1)"
-    )
-
     drag(visit, 5.0, 2.5)
     visit.until("document.querySelector('.panel .primary:not(:disabled)') !== null", "what the clip would contain")
     told = visit.text(".panel")
     visit.picture("range")
     visit.page.keyboard.press("Enter")
     visit.until("document.querySelector('.job.state-succeeded') !== null", "the clip is made")
-    bars = visit.find("window.bars")
     visit.page.click("[aria-label='Play the clip of garden']")
     visit.until("document.querySelector('.clip video').currentTime > 0.3", "the clip plays")
     visit.page.keyboard.press("Escape")
 
     assert "Length" in told
     assert "Gaps\nnone" in told
-    assert bars == sorted(bars), "a bar never goes back"
-    assert bars, "there was a bar"
-    assert visit.find("document.querySelector('.job .bar').hidden"), "it ended"
     assert len(group.clips()) == 1
+
+
+def test_the_bar_of_a_job_at_work_never_goes_back_and_ends(visit: Visit, group: RunningGroup) -> None:
+    visit.find(WATCH_BARS)
+
+    now_s = time.time()
+    group.submit(now_s - 6.0, now_s - 1.0, "garden", mode="encode", preset="quality")
+    visit.until("document.querySelectorAll('.job.state-succeeded').length === 2", "the job ends")
+    bars = visit.find("window.bars")
+
+    assert bars, "there was a bar"
+    assert bars == sorted(bars)
+    assert visit.find("document.querySelectorAll('.bar:not([hidden])').length") == 0
 
 
 def test_a_moment_that_is_clicked_is_played_from_the_recording(visit: Visit) -> None:
@@ -136,13 +144,16 @@ def test_a_moment_that_is_clicked_is_played_from_the_recording(visit: Visit) -> 
 
 
 def test_a_job_that_fails_tells_its_reason(visit: Visit, group: RunningGroup) -> None:
-    past_s = time.time() - OLD_S
+    start_s = time.time() - OLD_S
+    folder = hour_folder(group.place.data, "garden", start_s)
+    folder.mkdir(parents=True)
+    (folder / closed_name(round(1_000 * start_s), 10_000)).write_bytes(b"no video")
 
-    group.submit(past_s, past_s + 10.0, "garden")
+    group.submit(start_s, start_s + 10.0, "garden", allow_gaps=False)
     visit.until("document.querySelector('.job.state-failed') !== null", "a failed job")
 
-    assert "no_source" in visit.text(".job.state-failed .code")
-    assert "garden" in visit.text(".job.state-failed .state")
+    assert visit.text(".job.state-failed .code") == "no_source"
+    assert len(visit.text(".job.state-failed .state")) > 10
     assert visit.page.locator(".job.state-failed [aria-label^='Try the job']").count() == 1
 
 

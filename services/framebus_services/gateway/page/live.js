@@ -25,7 +25,7 @@ export class LiveStream {
     this._buffer = null;
     this._waiting = [];
     this._url = "";
-    video.addEventListener("playing", () => this._video.currentTime > 0 && this._become("playing"));
+    for (const name of ["playing", "timeupdate"]) video.addEventListener(name, () => this._moves());
   }
 
   /** closed, opening, playing, waiting for pictures that do not come, or preview: pictures once a second. */
@@ -44,6 +44,10 @@ export class LiveStream {
     clearTimeout(this._timer);
     this._become("closed");
     this._drop();
+  }
+
+  _moves() {
+    if (this._is === "opening" && this._buffer && !this._video.paused && this._video.readyState >= 3) this._become("playing");
   }
 
   /** Pictures that do not come any more are not live. */
