@@ -1,5 +1,6 @@
 // One camera, large: live or a recorded moment, with its own strip of time, a picture to keep, and why it is as it is.
 
+import { address } from "./api.js";
 import { el, iconButton, setClass, setIcon, setText, show } from "./dom.js";
 import { Picture } from "./tile.js";
 import { Recorded } from "./recorded.js";
@@ -149,14 +150,18 @@ export class Large {
   /** The picture as it is shown, as a file. */
   _keep() {
     const video = this._isLive ? this.picture.video : this._past;
-    if (!video.videoWidth) return;
+    const at = new Date(1000 * (this.at_s ?? this._app.now_s())).toISOString().slice(0, 19).replaceAll(":", "-");
+    const name = `${this.name}_${at}.jpg`;
+    if (!video.videoWidth) {
+      el("a", { attrs: { href: address(`api/cameras/${this.name}/snapshot.jpg`), download: name } }).click();
+      return;
+    }
     const canvas = el("canvas");
     Object.assign(canvas, { width: video.videoWidth, height: video.videoHeight });
     canvas.getContext("2d").drawImage(video, 0, 0);
-    const at = new Date(1000 * (this.at_s ?? this._app.now_s())).toISOString().slice(0, 19).replaceAll(":", "-");
     canvas.toBlob((blob) => {
       const url = URL.createObjectURL(blob);
-      el("a", { attrs: { href: url, download: `${this.name}_${at}.jpg` } }).click();
+      el("a", { attrs: { href: url, download: name } }).click();
       setTimeout(() => URL.revokeObjectURL(url), 10_000);
     }, "image/jpeg", 0.92);
   }

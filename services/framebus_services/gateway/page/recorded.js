@@ -4,6 +4,7 @@ import { address, ask } from "./api.js";
 
 const AHEAD_S = 120;
 const BEFORE_S = 2;
+const GROWN_S = 0.3;
 
 export class Recorded {
   constructor(app, camera, video, { onState }) {
@@ -29,12 +30,12 @@ export class Recorded {
   async seek(at_s) {
     this._isOpen = true;
     const turn = (this._turn += 1);
-    if (this._segment && at_s >= this._segment.start_at_s && at_s < this._segment.end_at_s) {
+    if (this._segment && !this._segment.is_open && at_s >= this._segment.start_at_s && at_s < this._segment.end_at_s) {
       this._video.currentTime = at_s - this._segment.start_at_s;
       return;
     }
     let segment = this._find(at_s);
-    if (!segment) {
+    if (!segment || segment.is_open) {
       await this._fetch(at_s);
       if (turn !== this._turn) return;
       segment = this._find(at_s) ?? this._segments.find((one) => one.start_at_s >= at_s);
@@ -54,7 +55,7 @@ export class Recorded {
   }
 
   _find(at_s) {
-    return this._segments.find((one) => !one.is_open && at_s >= one.start_at_s - 0.05 && at_s < one.end_at_s);
+    return this._segments.find((one) => at_s >= one.start_at_s - 0.05 && at_s < one.end_at_s);
   }
 
   async _fetch(at_s) {
@@ -75,14 +76,16 @@ export class Recorded {
     video.play().catch(() => {});
   }
 
+  /** At the end of a file: on with it, where it was still being written, or with the next. */
   async _next() {
-    const end_s = this._segment.end_at_s;
+    const reached_s = Math.max(this.at_s, this._segment.start_at_s);
+    const old = this._segment;
     const turn = (this._turn += 1);
-    const after = () => this._segments.find((one) => !one.is_open && one.start_at_s >= end_s - 0.5 && one !== this._segment);
-    if (!after()) await this._fetch(end_s);
+    await this._fetch(reached_s);
     if (turn !== this._turn || !this._isOpen) return;
-    const next = after();
-    if (next) this._play(next, 0);
+    const grown = this._segments.find((one) => one.start_at_s === old.start_at_s && one.end_at_s - reached_s > GROWN_S && old.is_open);
+    const next = grown ?? this._segments.find((one) => one.start_at_s > old.start_at_s && one.end_at_s > reached_s + GROWN_S);
+    if (next) this._play(next, Math.max(0, reached_s - next.start_at_s));
     else this._onState("end");
   }
 }

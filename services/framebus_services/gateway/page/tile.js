@@ -8,7 +8,7 @@ import { tileState } from "./tile_state.js";
 import { lasting, spoken } from "./words.js";
 
 const LAG_TOLD_S = 1;
-const BOX_S = 2.5;
+const BOX_S = 1;
 
 /** The picture of a camera with what is drawn over it; the wall and the large view use it. */
 export class Picture {

@@ -99,7 +99,7 @@ export class Timeline {
     this._canvas.style.height = `${AXIS_PX + lanes.length * this._lanePx}px`;
     drawTimeline(this._canvas, {
       scale: this.scale, lanes, lanePx: this._lanePx, colours: this._colours, zone: this._app.zone, now_s,
-      marked: this.marked, pointer_s: this._pointer?.at_s, played_s: this.played_s,
+      marked: this.marked ?? (this._only ? this._app.timeline.marked : null), pointer_s: this._pointer?.at_s, played_s: this.played_s,
     });
     this._renderHead();
   }
