@@ -15,7 +15,7 @@ from groups import FRAMEBUS, RunningGroup
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PICTURES = os.environ.get("FRAMEBUS_PICTURES")
 """a folder: there the tests leave pictures of what they saw"""
-SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+SIZES = {"desktop": (1440, 900), "readme": (1200, 760), "phone": (390, 844)}
 LIMIT_S = 20.0
 KNOWN_NOISE = re.compile(
     r"ERR_CONNECTION_REFUSED|WebSocket connection to|ERR_NETWORK|503|ERR_EMPTY_RESPONSE|ERR_SOCKET"

@@ -1,6 +1,6 @@
 // One sentence about the whole: all well, or the worst thing and where it is. No DOM.
 
-import { cause } from "./tile_state.js";
+import { cause, tileState } from "./tile_state.js";
 import { counted, roughly, size, spoken } from "./words.js";
 
 const LITTLE_BYTES = 2e9;
@@ -57,13 +57,14 @@ function byQueue(state, now_s) {
   return null;
 }
 
-function byMending(state) {
+function byMending(state, now_s) {
   const service = [...state.services.values()].find((one) => one.down_s !== null && one.state !== "broken");
   if (service) return mending(`${service.name} is restarting`, `service:${service.name}`);
-  const camera = [...state.cameras.values()].find((one) => one.state === "degraded" || one.state === "connecting");
-  if (!camera) return null;
-  const what = camera.state === "connecting" ? "is connecting" : cause(camera);
-  return mending(`${spoken(camera.camera)}: ${what}`, `camera:${camera.camera}`);
+  for (const name of state.cameras.keys()) {
+    const { is, title, text } = tileState(state, name, now_s);
+    if (is !== "live") return mending(`${spoken(name)}: ${is === "degraded" ? title : `${title} ${text}`.trim()}`, `camera:${name}`);
+  }
+  return null;
 }
 
 function allWell(state) {

@@ -12,7 +12,7 @@ const CAUSES = {
   codec: "sends what cannot be read",
   stalled: "sends no pictures",
   ended: "its stream ended",
-  no_space: "no space for its pictures",
+  no_space: "disk full",
   not_found: "not found at its address",
 };
 

@@ -59,6 +59,7 @@ function drawLane(paint, lane, top, view) {
   for (const event of lane.events) {
     paint.fillStyle = colours.tints[tint(event.label)];
     fillSpan(paint, scale, event.start_at_s, event.end_at_s, base - bandPx, bandPx, TICK_LEAST_PX);
+    drawBegin(paint, toX(scale, event.start_at_s), base - bandPx, bandPx, colours.paper);
   }
   if (lane.isBare) {
     paint.fillStyle = colours.quiet;
@@ -73,6 +74,12 @@ function fillSpan(paint, scale, start_s, end_s, y, height, least = 0) {
   const from = Math.max(0, toX(scale, start_s));
   const to = Math.min(scale.width_px, toX(scale, end_s));
   if (to - from > 0 || least) paint.fillRect(from, y, Math.max(least, to - from), height);
+}
+
+/** A notch where an object begins: two that overlap are two. */
+function drawBegin(paint, x, y, height, colour) {
+  paint.fillStyle = colour;
+  paint.fillRect(Math.round(x) - 1, y, 1, height);
 }
 
 /** Stands still while the picture moves on: its parts begin at round times. */
