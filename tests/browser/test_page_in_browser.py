@@ -189,6 +189,22 @@ def test_the_page_stays_while_the_gateway_is_away_and_goes_on_by_itself(visit: V
     assert visit.find("window.isTheSamePage") is True
 
 
+def test_the_keys_open_a_camera_and_the_help_and_go_back(visit: Visit) -> None:
+    visit.page.keyboard.press("1")
+    visit.until("document.querySelector('.where')?.textContent === 'live'", "the first camera, large")
+    why = visit.text(".why")
+    visit.page.keyboard.press("?")
+    help_is_shown = visit.page.locator(".help").is_visible()
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("Escape")
+
+    assert "320 × 240" in why
+    assert "dropped" in why
+    assert help_is_shown
+    assert visit.page.locator(".help").is_hidden()
+    visit.until(is_live(visit, "garden"), "the wall is live again")
+
+
 def test_who_may_only_look_is_offered_nothing_else(browser: Any, group: RunningGroup) -> None:
     viewer = Visit(browser, link_to(group, "--role", "viewer"))
     try:

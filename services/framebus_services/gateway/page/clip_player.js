@@ -1,7 +1,7 @@
 // Plays a clip that was made, over the page.
 
 import { address } from "./api.js";
-import { el, icon, iconButton, setIcon, setText } from "./dom.js";
+import { coverPage, el, icon, iconButton, setIcon, setText } from "./dom.js";
 import { jobTitle } from "./job_words.js";
 
 export class ClipPlayer {
@@ -41,6 +41,7 @@ export class ClipPlayer {
     this._video.src = address(`api/exports/${file}`);
     this._download.href = address(`api/exports/${file}`, { download: 1 });
     this.node.hidden = false;
+    coverPage(true);
     this._play.focus();
     this._video.play().catch(() => {});
     this._render();
@@ -51,6 +52,7 @@ export class ClipPlayer {
     this._video.removeAttribute("src");
     this._video.load();
     this.node.hidden = true;
+    coverPage(false);
     this._before?.focus?.();
   }
 

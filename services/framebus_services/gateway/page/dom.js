@@ -26,6 +26,11 @@ export function show(node, isShown) {
   if (node.hidden === isShown) node.hidden = !isShown;
 }
 
+/** While a card lies over the page, the page behind it takes no keys and no focus. */
+export function coverPage(isCovered) {
+  for (const node of document.querySelectorAll("#top, main, #tabs")) node.inert = isCovered;
+}
+
 /** Icons of one stroke on a 16 px square. */
 const ICONS = {
   back: "M10 3 5 8l5 5",

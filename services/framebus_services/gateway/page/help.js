@@ -1,6 +1,6 @@
 // The keys: what each does, and the card that tells.
 
-import { el, iconButton } from "./dom.js";
+import { coverPage, el, iconButton } from "./dom.js";
 
 const TOLD = [
   ["1 – 9", "a camera, large; Escape goes back"],
@@ -31,6 +31,7 @@ export class Help {
 
   toggle() {
     this.node.hidden = !this.node.hidden;
+    coverPage(!this.node.hidden);
     if (!this.node.hidden) {
       this._before = document.activeElement;
       this._close.focus();

@@ -2,7 +2,7 @@
 
 import { ask, Feed } from "./api.js";
 import { ClipPlayer } from "./clip_player.js";
-import { el, icon, setText, show } from "./dom.js";
+import { el, setText, show } from "./dom.js";
 import { Help, listenToKeys } from "./help.js";
 import { Jobs } from "./jobs.js";
 import { Large } from "./large.js";
@@ -11,6 +11,7 @@ import { RangePanel } from "./range_panel.js";
 import { Services } from "./services.js";
 import { Shot } from "./shot.js";
 import { FINAL, makeState, take, takeJob, takeStale } from "./store.js";
+import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 import { TopLine } from "./topline.js";
 import { Wall } from "./wall.js";
@@ -19,7 +20,6 @@ const TICK_MS = 1000;
 const DISK_MS = 60_000;
 const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recording/"];
 const NARROW = matchMedia("(max-width: 760px)");
-const TABS = [["live", "Live"], ["timeline", "Timeline"], ["jobs", "Jobs"]];
 const EXPIRED = 4401;
 const SAID_MS = 6000;
 
@@ -54,7 +54,7 @@ class App {
     this.services = new Services(this, part("services"));
     this.timeline = new Timeline(this, part("timeline"));
     this.onScale = () => this.rangePanel.place();
-    part("tabs").append(...TABS.map(([name, text]) => el("button", { class: "tab", attrs: { type: "button", "data-tab": name }, on: { click: () => this.showTab(name) } }, icon(name), el("span", { text }))));
+    this._tabs = new Tabs(part("tabs"), () => (this.wall.layout(), this.timeline.tick()));
     this.showTab("live");
     listenToKeys(this);
     addEventListener("resize", () => this.rangePanel.place());
@@ -65,6 +65,7 @@ class App {
   async start() {
     const token = new URLSearchParams(location.hash.slice(1)).get("token");
     if (token) history.replaceState(null, "", location.pathname + location.search);
+    addEventListener("hashchange", () => location.hash.includes("token=") && location.reload());
     while (!(await this._enter(token))) await new Promise((done) => setTimeout(done, 1500));
   }
 
@@ -295,10 +296,7 @@ class App {
   }
 
   showTab(name) {
-    document.body.dataset.tab = name;
-    for (const tab of part("tabs").children) tab.setAttribute("aria-pressed", String(tab.dataset.tab === name));
-    this.wall.layout();
-    this.timeline.tick?.();
+    this._tabs.show(name);
   }
 }
 

@@ -9,7 +9,7 @@ export class TopLine {
     this._app = app;
     this._node = sentence;
     this._mark = el("span", { class: "mark", attrs: { "aria-hidden": "true" } });
-    this._text = el("span", { class: "words" });
+    this._text = el("span", { class: "words", attrs: { role: "status" } });
     this._clock = clockNode;
     sentence.append(this._mark, this._text);
     sentence.addEventListener("click", (event) => {
