@@ -7,7 +7,6 @@ import { FINAL, jobsInOrder } from "./store.js";
 import { counted } from "./words.js";
 
 const SHOWN = 40;
-const ASKED_AGAIN_MS = 5_000;
 
 class JobRow {
   constructor(app, id) {
@@ -106,7 +105,6 @@ export class Jobs {
     this._empty = el("p", { class: "empty" });
     node.append(el("header", {}, el("h2", { text: "Jobs", attrs: { id: "jobs-title" } }), this._queue), this._list, this._empty);
     this.node = node;
-    setInterval(() => this._app.hasOpenJobs() && this._app.state.link.is !== "open" && this._app.fetchJobs(), ASKED_AGAIN_MS);
   }
 
   render() {

@@ -10,7 +10,7 @@ import * as notices from "./notices.js";
 import { RangePanel } from "./range_panel.js";
 import { Services } from "./services.js";
 import { Shot } from "./shot.js";
-import { FINAL, makeState, take, takeJob, takeStale } from "./store.js";
+import { makeState, take, takeJob, takeStale } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 import { TopLine } from "./topline.js";
@@ -206,10 +206,6 @@ class App {
 
   async _fetchDisk() {
     this.state.disk = await ask("GET", "api/system").catch(() => this.state.disk);
-  }
-
-  hasOpenJobs() {
-    return [...this.state.jobs.values()].some((job) => !FINAL.has(job.state));
   }
 
   // Words for the parts --------------------------------------------------------------------------------------------
