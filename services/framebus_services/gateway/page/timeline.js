@@ -113,7 +113,7 @@ export class Timeline {
     if (status?.is_recording && !status.stale && last && now_s - last.end_at_s < OPEN_SPAN_S) spans.push({ start_at_s: last.end_at_s, end_at_s: now_s });
     const here = [...(this._app.state.objects.get(camera)?.values() ?? [])];
     const open = here.map((object) => ({ ...object, start_at_s: object.since_at_s, end_at_s: object.captured_at_s }));
-    return { camera, spans, events: [...known.events, ...open], buckets: known.buckets, isBare: known.oldest_at_s === null && !spans.length };
+    return { camera, spans, events: [...known.events, ...open].sort((a, b) => a.start_at_s - b.start_at_s), buckets: known.buckets, isBare: known.oldest_at_s === null && !spans.length };
   }
 
   _renderNames() {

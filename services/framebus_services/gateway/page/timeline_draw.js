@@ -71,8 +71,8 @@ function drawLane(paint, lane, top, view) {
 
 function fillSpan(paint, scale, start_s, end_s, y, height, least = 0) {
   if (end_s <= scale.start_s || start_s >= scale.end_s) return;
-  const from = Math.max(0, toX(scale, start_s));
-  const to = Math.min(scale.width_px, toX(scale, end_s));
+  const from = Math.max(0, Math.floor(toX(scale, start_s)));
+  const to = Math.min(scale.width_px, Math.ceil(toX(scale, end_s)));
   if (to - from > 0 || least) paint.fillRect(from, y, Math.max(least, to - from), height);
 }
 
