@@ -20,6 +20,11 @@ NOBODY = "rtsp://127.0.0.1:9/stream"
 """where nobody listens"""
 RECORDED_S = 5.0
 OLD_S = 86_400.0
+TOO_SMALL = (
+    "[...document.querySelectorAll('#tabs button, .icon-button')]"
+    ".filter(button => button.offsetWidth && button.offsetHeight < {least}).map(button => button.ariaLabel)"
+)
+"""the names of the buttons that a finger, or a pointer, would miss"""
 WATCH_BARS = """
 window.bars = [];
 new MutationObserver(() => document.querySelectorAll('.bar:not([hidden])').forEach(
@@ -239,22 +244,16 @@ def test_a_link_that_was_taken_back_shows_how_to_get_another(browser: Any, group
 
 
 @pytest.mark.parametrize(("size", "scheme"), SHEET)
-def test_the_page_fits_phone_and_desktop_in_light_and_dark(
-    browser: Any, group: RunningGroup, size: str, scheme: str
-) -> None:
-    seen = Visit(browser, link_to(group), size=size, scheme=scheme)
-    try:
-        seen.until(is_live(seen, "garden"), "live")
-        for tab in ("live", "timeline", "jobs"):
-            if size == "phone":
-                seen.page.click(f"#tabs [data-tab={tab}]")
-            seen.picture(f"{tab}-{size}-{scheme}")
+def test_the_page_fits_phone_and_desktop_in_light_and_dark(visit: Visit, size: str, scheme: str) -> None:
+    visit.look(size, scheme)
+    visit.until(is_live(visit, "garden"), "live")
 
-            assert seen.find("document.documentElement.scrollWidth <= innerWidth"), f"{tab} is too wide"
-            small = seen.find(
-                "[...document.querySelectorAll('#tabs button, .icon-button')].filter(b => b.offsetWidth"
-                f" && b.offsetHeight < {44 if size == 'phone' else 32}).map(b => b.ariaLabel)"
-            )
-            assert small == []
-    finally:
-        seen.close()
+    for tab in ("live", "timeline", "jobs"):
+        if size == "phone":
+            visit.page.click(f"#tabs [data-tab={tab}]")
+        visit.picture(f"{tab}-{size}-{scheme}")
+
+        assert visit.find("document.documentElement.scrollWidth <= innerWidth"), f"{tab} is too wide"
+        assert visit.find(TOO_SMALL.format(least=44 if size == "phone" else 32)) == []
+    if size == "phone":
+        visit.page.click("#tabs [data-tab=live]")
