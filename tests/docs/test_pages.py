@@ -18,13 +18,16 @@ PAGES = [
     "docs/cameras.md",
     "docs/design-notes.md",
     "docs/diagnosis.md",
+    "docs/enrich.md",
+    "docs/export.md",
     "docs/glossary.md",
     "docs/http.md",
     "docs/objects.md",
     "docs/other-languages.md",
     "docs/parts.md",
-    "docs/processors.md",
+    "docs/page.md",
     "docs/plugins.md",
+    "docs/processors.md",
 ]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
 
