@@ -6,9 +6,10 @@ PACKAGES := protocol services launcher
 
 .PHONY: demo test chaos check format clean
 
-demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for another, ONCE=1 to stop at once
+demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for another, ONCE=1 to stop at once,
+       ## PROCESSOR=file.py for code of your own on each frame
 	@$(PYTHON) tools/bootstrap.py all
-	@FRAMEBUS_DEMO_SOURCE="$$SOURCE" $(BIN)/framebus demo $(if $(ONCE),--once)
+	@FRAMEBUS_DEMO_SOURCE="$$SOURCE" $(BIN)/framebus demo $(if $(ONCE),--once) $(if $(PROCESSOR),--processor "$$PROCESSOR")
 
 test:  ## all tests
 	@$(PYTHON) tools/bootstrap.py test

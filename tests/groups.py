@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,21 +47,32 @@ def wait_until(find: Callable[[], T | None], what: str, limit_s: float = 20.0) -
         time.sleep(0.02)
 
 
+NO_PAGE = {"http": False}
+"""most tests need none: a process less to wait for"""
+
+
 class RunningGroup:
     """A group that runs in a process of its own, as a user would start it."""
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], *options: str) -> None:
+        """`options` are further ones of `framebus up`."""
         self.folder = folder
+        self._options = options
         self.place = Place.at(folder / "run", data=folder / "data")
         self.file = folder / "framebus.yml"
         self.log = folder / "log"
-        self.file.write_text(yaml.safe_dump({"data": str(folder / "data"), "run": str(folder / "run"), **config}))
+        self.file.write_text(
+            yaml.safe_dump({"data": str(folder / "data"), "run": str(folder / "run"), **NO_PAGE, **config})
+        )
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [FRAMEBUS, "up", "-c", str(self.file), "--plain"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [FRAMEBUS, "up", "-c", str(self.file), "--plain", *self._options],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
 
     def start_again(self) -> None:
@@ -141,14 +152,18 @@ class RunningGroup:
 
 
 @contextmanager
-def running_group(config: dict[str, Any]) -> Iterator[RunningGroup]:
-    """A group with this configuration; at the end it is stopped, and nothing may be left of it.
+def running_group(
+    config: dict[str, Any], *options: str, files: Mapping[str, str] | None = None
+) -> Iterator[RunningGroup]:
+    """A group with this configuration and these files beside it; at the end it is stopped, and nothing may be left.
 
     What a test does not name of the services that wait for uploads is off: it would cost each test its start.
     """
     config = {**config, "services": {**dict.fromkeys(SELDOM, False), **config.get("services", {})}}
     folder = Path(tempfile.mkdtemp(prefix="fb-"))
-    group = RunningGroup(folder, config)
+    for name, text in (files or {}).items():
+        (folder / name).write_text(text)
+    group = RunningGroup(folder, config, *options)
     try:
         yield group
         if group.process.poll() is None:

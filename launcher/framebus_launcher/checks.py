@@ -9,17 +9,22 @@ import logging
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import msgspec
 
-from framebus.errors import ExitCode
+from framebus.addresses import Kind, parse_address
+from framebus.errors import ExitCode, FramebusError
 from framebus.redact import redact
 from framebus.settings import EnrichSettings, Settings
-from framebus_launcher.table import built_in_settings
+from framebus_launcher.table import ENRICH, built_in_settings
 
 log = logging.getLogger(__name__)
 
 SHOWN_CHARACTERS = 300
+TURN_S = 0.2
+"""how soon a check ends that is not wanted any more"""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +32,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     message: str
+    is_fatal: bool = True
+    """else the rest may run, and it is only told"""
+
+
+class CheckError(FramebusError):
+    """The check could not be made; the text says why."""
+
+
+def _never() -> bool:
+    return False
 
 
 def find_processor_problems(settings: Settings, limit_s: float) -> list[str]:
@@ -34,31 +49,76 @@ def find_processor_problems(settings: Settings, limit_s: float) -> list[str]:
 
     It starts Python and waits for it, at most `limit_s`; settings that are all defaults need no check.
     """
-    enrich = built_in_settings(settings, "enrich", EnrichSettings)
+    enrich = built_in_settings(settings, ENRICH, EnrichSettings)
     if enrich is None or enrich == EnrichSettings():
         return []
-    command = [sys.executable, "-m", "framebus_services.enrich", "--check", "/dev/stdin"]
     try:
-        done = subprocess.run(
-            command,
-            input=msgspec.json.encode(enrich),
-            capture_output=True,
-            timeout=limit_s,
-            env={name: value for name, value in os.environ.items() if not name.startswith("FRAMEBUS_")},
-        )
-    except subprocess.TimeoutExpired:
-        log.warning("the processors were not checked: no answer within %.0f s", limit_s)
+        return check_processors(enrich, limit_s)
+    except CheckError as error:
+        log.warning("the processors were not checked: %s", error)
         return []
-    except OSError as error:
-        log.warning("the processors were not checked: %s", error.strerror)
-        return []
-    problems = _read(done.stdout)
-    if done.returncode not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(done.returncode):
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        why = redact(last)[:SHOWN_CHARACTERS] or f"exit code {done.returncode}"
-        log.warning("the processors were not checked: %s", why)
-        return []
+
+
+def check_processors(enrich: EnrichSettings, limit_s: float, is_stopping: Callable[[], bool] = _never) -> list[str]:
+    """What is wrong with the processors; from any thread. Raises CheckError, also when it is asked to stop."""
+    problems = _ask("enrich", msgspec.json.encode(enrich), limit_s, is_stopping)
     return [f"services.enrich.{problem.path}: {problem.message}" for problem in problems]
+
+
+def find_source_problems(settings: Settings, limit_s: float) -> list[str]:
+    """What is wrong with the settings of sources of the user's own, each with its path.
+
+    As `find_processor_problems`; where no camera has such a source nothing is started. One that can't be loaded is
+    logged: its camera will say so, and the others run.
+    """
+    own = {
+        name: camera
+        for name, camera in settings.cameras.items()
+        if any(parse_address(source).kind is Kind.PLUGIN for source in (camera.source, camera.detect.source) if source)
+    }
+    if not own:
+        return []
+    try:
+        problems = _ask("capture", msgspec.json.encode(own), limit_s)
+    except CheckError as error:
+        log.warning("the sources were not checked: %s", error)
+        return []
+    for problem in problems:
+        if not problem.is_fatal:
+            log.warning("cameras.%s: %s", problem.path, problem.message)
+    return [f"cameras.{problem.path}: {problem.message}" for problem in problems if problem.is_fatal]
+
+
+def _ask(module: str, section: bytes, limit_s: float, is_stopping: Callable[[], bool] = _never) -> list[Problem]:
+    command = [sys.executable, "-m", f"framebus_services.{module}", "--check", "/dev/stdin"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEBUS_")}
+    pipe = subprocess.PIPE
+    try:
+        child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    except OSError as error:
+        raise CheckError(error.strerror) from None
+    with child:
+        out, err = _communicate(child, section, limit_s, is_stopping)
+    problems = _read(out)
+    if child.returncode not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(child.returncode):
+        last = err.decode(errors="replace").strip().rpartition("\n")[2]
+        raise CheckError(redact(last)[:SHOWN_CHARACTERS] or f"exit code {child.returncode}")
+    return problems
+
+
+def _communicate(
+    child: "subprocess.Popen[bytes]", section: bytes, limit_s: float, is_stopping: Callable[[], bool]
+) -> tuple[bytes, bytes]:
+    end_s = time.monotonic() + limit_s
+    unsent: bytes | None = section
+    while True:
+        try:
+            return child.communicate(unsent, timeout=max(0.0, min(TURN_S, end_s - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= end_s or is_stopping():
+                child.kill()
+                raise CheckError(f"no answer within {limit_s:.0f} s") from None
+            unsent = None  # it was taken over at the first call
 
 
 def _read(lines: bytes) -> list[Problem]:

@@ -13,14 +13,22 @@ from framebus_launcher import (
     cli_events,
     cli_group,
     cli_jobs,
+    cli_link,
     cli_logs,
     cli_news,
+    cli_plugins,
     cli_submit,
+    cli_tape,
     cli_uploads,
+    cli_why,
 )
 from framebus_launcher.demo import run_demo
 from framebus_launcher.mistakes import MISTAKES, explain
 from framebus_launcher.output import make_console
+
+STAY_S = 60.0
+EDIT_S = 600.0
+"""while somebody writes a processor"""
 
 app = typer.Typer(
     name="framebus",
@@ -39,15 +47,25 @@ def demo(
             envvar="FRAMEBUS_DEMO_SOURCE", help="A video file or rtsp:// address instead of the synthetic camera."
         ),
     ] = "",
-    seconds: Annotated[float, typer.Option(help="How long it stays up at the end, on a terminal.", min=0.0)] = 60.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="How long it stays up at the end, on a terminal: 60, with --processor 600.", min=0.0),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Stop right after the story.")] = False,
     clips: Annotated[Path, typer.Option(help="Where the clips end.")] = Path("demo-clips"),
+    processor: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own code on each frame: a file, taken anew when it is saved, or an installed name."),
+    ] = None,
 ) -> None:
     """Show everything working: a camera, a clip, and what happens when processes are killed.
 
     Example: framebus demo --source driveway.mp4
     """
-    raise typer.Exit(run_demo(source, clips=clips, stay_s=0.0 if once or not sys.stdout.isatty() else seconds))
+    if seconds is None:
+        seconds = EDIT_S if processor else STAY_S
+    stay_s = 0.0 if once or not sys.stdout.isatty() else seconds
+    raise typer.Exit(run_demo(source, clips=clips, stay_s=stay_s, processors=processor or []))
 
 
 cli_group.add_to(app)
@@ -59,6 +77,10 @@ cli_doctor.add_to(app)
 cli_chaos.add_to(app)
 cli_events.add_to(app)
 cli_uploads.add_to(app)
+cli_plugins.add_to(app)
+cli_why.add_to(app)
+cli_tape.add_to(app)
+cli_link.add_to(app)
 
 
 def main() -> None:

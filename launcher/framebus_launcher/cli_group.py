@@ -28,7 +28,9 @@ from framebus_launcher.live import LiveTable
 from framebus_launcher.lock import find_launchers
 from framebus_launcher.log_output import json_log, log_by, plain_log
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
+from framebus_launcher.page_link import PageLink
 from framebus_launcher.reload import summary
+from framebus_launcher.renewal import Renewal
 from framebus_launcher.schema import make_schema
 from framebus_launcher.spawner import search_path
 from framebus_launcher.words import counted
@@ -61,6 +63,9 @@ def up(
     run: RunOption = None,
     only: Annotated[list[str] | None, typer.Option(help="Only services of this kind; may be repeated.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Log lines instead of the live table.")] = False,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="Start enrich again when the file of a processor is saved.")
+    ] = False,
     json_logs: JsonLogsOption = False,
 ) -> None:
     """Start the group and keep it up, in the foreground.
@@ -76,8 +81,19 @@ def up(
     log_by(show)
     for warning in first.warnings:
         log.warning("%s", warning)
-    group = Group(first.settings, first.place, rows=first.rows, kinds=only or [], file=file, on_line=show)
     is_drawn = is_terminal() and not plain and not as_json
+    tell = console.print if is_terminal() else log.info
+    page = PageLink(first.place, tell, with_token=is_terminal())
+    group = Group(
+        first.settings,
+        first.place,
+        rows=first.rows,
+        kinds=only or [],
+        file=file,
+        on_change=page.note,
+        on_line=show,
+        renew=Renewal if dev else None,
+    )
     live = LiveTable(console, group.bus, group.services) if is_drawn else contextlib.nullcontext()
     with live:
         code = group.run()
@@ -220,13 +236,17 @@ def check(
     if schema:
         console.print(json.dumps(make_schema(), indent=2))
         return
-    first = ConfigFile(config, data=data, run=run).first
-    for warning in first.warnings:
+    file = ConfigFile(config, data=data, run=run)
+    first = file.first
+    detector, warnings = file.check_detector()
+    for warning in (*first.warnings, *warnings):
         console.print(f"warning: {warning}", style="yellow")
     cameras = counted(len(first.settings.cameras), "camera")
     console.print(f"the configuration is fine: {cameras}, {counted(len(first.rows), 'process', 'processes')}")
     for row in first.rows:
         console.print(f"  {row.name}")
+    if detector:
+        console.print(f"detector: {detector}")
     place = first.place
     console.print(f"data {place.data}   run {place.run}   shm {place.shm}", style="dim")
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 NAME = "framebus"
+PYTHONS = ("python", "python3")
 
 
 @cache
@@ -16,6 +17,18 @@ def command_name() -> str:
     own = Path(sys.executable).with_name(NAME)
     if not own.exists() or (found is not None and Path(found).resolve() == own.resolve()):
         return NAME
+    return _in_short(own)
+
+
+@cache
+def python_name() -> str:
+    """As `command_name`, of the Python that framebus is installed in."""
+    own = Path(sys.executable)
+    # Not resolved: the Pythons of all environments are links to one and the same.
+    return next((name for name in PYTHONS if shutil.which(name) == str(own)), None) or _in_short(own)
+
+
+def _in_short(own: Path) -> str:
     try:
         relative = os.path.relpath(own)
     except OSError:  # the working folder was removed

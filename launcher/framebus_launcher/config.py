@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
+from framebus.detector_settings import COCO_NAME
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
+from framebus.processor_file import resolve_reference
 from framebus.settings import (
     AnalysisSettings,
     EnrichSettings,
@@ -25,7 +27,15 @@ from framebus.settings import (
 )
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
-from framebus_launcher.table import BUILT_IN, RESERVED, job_plugins
+from framebus_launcher.table import (
+    BUILT_IN,
+    ENRICH,
+    JOBS_HOST,
+    RESERVED,
+    has_web,
+    installed_services,
+    left_out_services,
+)
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
@@ -99,6 +109,9 @@ def find_settings_problems(value: Any) -> list[str]:
     if isinstance(cameras, dict):
         for name, camera in cameras.items():
             problems += _camera_problems(f"cameras.{name}", camera)
+    http = value.get("http")
+    if http is not None and http is not False and not has_web():
+        problems.append("http: the gateway's libraries are not installed: pip install 'framebus[web]', or `http: off`")
     schemas = {str(name): _map(section).get("schema") for name, section in _map(value.get("jobs")).items()}
     problems += find_schema_problems({name: schema for name, schema in schemas.items() if isinstance(schema, dict)})
     for path, section in (("timezone", value), ("services.export.timezone", _map(services).get("export"))):
@@ -126,14 +139,16 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
     warnings = []
     for name, camera in settings.cameras.items():
         for where, source in (("source", camera.source), ("detect.source", camera.detect.source)):
-            if source is not None and "://" not in source and not Path(source).is_file():
+            file = _file_of(source) if source is not None else None
+            if file is not None and not file.is_file():
                 warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
     for name, section in settings.services.items():
-        if name not in BUILT_IN and name not in job_plugins():
+        if name not in BUILT_IN and name not in installed_services():
             plugin = msgspec.convert(section, Plugin)
             program = plugin.command[0]
             if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:
                 warnings.append(f"services.{name}.command: there is no program {program} here")
+    warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
 
 
@@ -159,8 +174,8 @@ def _service_problems(name: str, section: Any) -> list[str]:
         if "command" in _map(section):
             return [f"{path}: this name belongs to a built-in service; a plug-in needs another"]
         return find_problems(section, SECTIONS[name], path)
-    if name in job_plugins():
-        return _job_plugin_problems(name, section, path)
+    if (host := installed_services().get(name)) is not None:
+        return _installed_problems(name, section, path, host)
     if name in RESERVED:
         return [f"{path}: this name belongs to framebus; a plug-in needs another"]
     problems = find_problems(section, Plugin, path)
@@ -170,14 +185,17 @@ def _service_problems(name: str, section: Any) -> list[str]:
     return problems
 
 
-def _job_plugin_problems(name: str, section: Any, path: str) -> list[str]:
-    """Of the settings of an installed runner only the common ones are known here; the runner checks its own."""
+def _installed_problems(name: str, section: Any, path: str, host: str) -> list[str]:
+    """Of the settings of what is installed only the common ones are known here; it checks its own when it starts."""
     if isinstance(section, bool):
         return []
     if section is None:
         return [f"{path}: is empty; give it settings, or switch it off with `{name}: off`"]
+    whose = "the jobs of an installed package" if host == JOBS_HOST else "a service of an installed package"
     if "command" in _map(section):
-        return [f"{path}: this name belongs to the jobs of an installed package; a service of your own needs another"]
+        return [f"{path}: this name belongs to {whose}; a service of your own needs another"]
+    if host != JOBS_HOST:
+        return find_problems(section, dict[str, Any], path)
     common = {key: value for key, value in section.items() if key == "slots"} if isinstance(section, dict) else section
     return find_problems(common, RunnerSettings, path)
 
@@ -185,11 +203,16 @@ def _job_plugin_problems(name: str, section: Any, path: str) -> list[str]:
 def _camera_problems(path: str, camera: Any) -> list[str]:
     detect = _map(_map(camera).get("detect"))
     sources = {f"{path}.source": _map(camera).get("source"), f"{path}.detect.source": detect.get("source")}
-    return [
+    problems = [
         f"{where}: {problem}"
         for where, source in sources.items()
         if isinstance(source, str) and (problem := find_address_problem(source))
     ]
+    written = [source for source in sources.values() if isinstance(source, str)]
+    is_own = any(parse_address(source).kind is Kind.PLUGIN for source in written if not find_address_problem(source))
+    if not problems and _map(camera).get("settings") and not is_own:
+        problems.append(f"{path}.settings: only a source of your own has settings, as ./my_camera.py or plugin:NAME")
+    return problems
 
 
 def _place_problems(settings: Settings) -> list[str]:
@@ -219,10 +242,7 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
         if detect.source is not None:
             detect = msgspec.structs.replace(detect, source=_resolve_source(detect.source, folder))
         cameras[name] = msgspec.structs.replace(camera, source=_resolve_source(camera.source, folder), detect=detect)
-    services = {
-        name: section if name in BUILT_IN or name in job_plugins() else _resolve_command(section, folder)
-        for name, section in settings.services.items()
-    }
+    services = {name: _resolve_service(name, section, folder) for name, section in settings.services.items()}
     return msgspec.structs.replace(
         settings,
         data=str(folder / settings.data),
@@ -235,6 +255,8 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
 
 def _resolve_source(source: str, folder: Path) -> str:
     address = parse_address(source)
+    if address.kind is Kind.PLUGIN and address.url:
+        return str(folder / source)  # the class behind the name stays there
     if address.kind is not Kind.FILE:
         return source
     if source.lower().startswith("file:"):
@@ -242,10 +264,38 @@ def _resolve_source(source: str, folder: Path) -> str:
     return str(folder / source)
 
 
+def _file_of(source: str) -> Path | None:
+    """The file that a resolved source names."""
+    address = parse_address(source)
+    return Path(address.url) if address.kind in (Kind.FILE, Kind.PLUGIN) and address.url else None
+
+
+def _resolve_service(name: str, section: Any, folder: Path) -> Any:
+    if name == ENRICH and isinstance(section, dict):
+        processors = section.get("processors")
+        if processors is not None:
+            section = {**section, "processors": [_resolve_processor(entry, folder) for entry in processors]}
+        return _resolve_detector(section, folder)
+    return section if name in BUILT_IN or name in installed_services() else _resolve_command(section, folder)
+
+
+def _resolve_processor(entry: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
+    if isinstance(entry, str):
+        return resolve_reference(entry, folder)
+    return {resolve_reference(name, folder): settings for name, settings in entry.items()}
+
+
 def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A word of a command that names a file beside the configuration becomes its full path (`[node, counter.js]`)."""
     command = [str(folder / word) if _is_file(folder / word) else word for word in section["command"]]
     return {**section, "command": command}
+
+
+def _resolve_detector(section: Any, folder: Path) -> Any:
+    detector = _map(_map(section).get("detector"))
+    words = {key: detector.get(key) for key in ("model", "labels")}
+    files = {key: str(folder / word) for key, word in words.items() if isinstance(word, str) and word != COCO_NAME}
+    return {**section, "detector": {**detector, **files}} if files else section
 
 
 def _is_file(path: Path) -> bool:

@@ -12,8 +12,9 @@ from typing import Any
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.place import Place
 from framebus.settings import Settings
-from framebus_launcher.checks import find_processor_problems
+from framebus_launcher.checks import find_processor_problems, find_source_problems
 from framebus_launcher.config import find_file, find_warnings, in_order, place_of, settings_in
+from framebus_launcher.detector_check import check_detector
 from framebus_launcher.document import Document, parse_document, read_text
 from framebus_launcher.folders import check_names
 from framebus_launcher.table import Row, make_table, rows_of_kinds
@@ -54,6 +55,7 @@ class ConfigFile:
         self._run = run
         self._kinds = kinds
         self._checked: Any = None
+        self._checked_sources: Any = None
         """the section of enrich that was found to be good last"""
         self.first = self.read()
         if kinds:
@@ -86,12 +88,19 @@ class ConfigFile:
         )
 
     def _check_processors(self, document: Document, settings: Settings, limit_s: float) -> None:
-        """Raises ConfigError for processors that would not start; it takes a while, so only what is new is checked."""
+        """Raises ConfigError for processors and sources that would not start; it takes a while: only what is new."""
         section = settings.services.get("enrich")
-        if section != self._checked:
-            if problems := find_processor_problems(settings, limit_s):
-                raise ConfigError(in_order(document, problems))
-            self._checked = section
+        sources = {name: (camera.source, camera.detect, camera.settings) for name, camera in settings.cameras.items()}
+        problems = find_processor_problems(settings, limit_s) if section != self._checked else []
+        problems += find_source_problems(settings, limit_s) if sources != self._checked_sources else []
+        if problems:
+            raise ConfigError(in_order(document, problems))
+        self._checked, self._checked_sources = section, sources
+
+    def check_detector(self) -> tuple[str, list[str]]:
+        """Let the detector's model look once: what it is, and what is wrong with it, each with its line."""
+        told, problems = check_detector(self.first.settings)
+        return told, in_order(parse_document(self.path, self.first.text), problems)
 
     def write(self, text: str, revision: int) -> None:
         """Replace the content, at once and for good; raises RefusedError when it is not of this revision any more."""

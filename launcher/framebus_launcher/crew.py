@@ -8,11 +8,11 @@ from pathlib import Path
 
 from framebus.bus import Bus
 from framebus.requests import WorkerLost
-from framebus.settings import Restart
+from framebus.settings import STDOUT, Restart
 from framebus_launcher.logbook import Logbook
 from framebus_launcher.losses import Losses
 from framebus_launcher.member import Member
-from framebus_launcher.notices import Notices, leader_of
+from framebus_launcher.notices import Notices, leader_of, read_notice
 from framebus_launcher.process import RunningChild
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
@@ -122,7 +122,7 @@ class Crew:
     def _read(self, member: Member, child: RunningChild) -> None:
         data = child.read()
         if data:
-            self._show(member, member.tail.feed(data))
+            self._show(member, self._lines(member, child, data))
         elif data is not None:
             self._bus.unwatch(child.out)
 
@@ -131,10 +131,17 @@ class Crew:
         self._bus.unwatch(child.pidfd)
         self._bus.unwatch(child.out)
         how, words = child.reap()
-        self._show(member, member.tail.feed(words) + member.tail.flush())
+        self._show(member, self._lines(member, child, words) + member.tail.flush())
         lost = member.die(how, self._bus.clock.boot_s())
         if member.row.name != DISPATCHER:
             self._losses.tell(lost)
+
+    def _lines(self, member: Member, child: RunningChild, data: bytes) -> list[str]:
+        """The lines that these bytes complete; what is said to us among them is heard, and left out."""
+        if member.row.notify != STDOUT:
+            return member.tail.feed(data)
+        now_s = self._bus.clock.boot_s()
+        return member.tail.feed(data, lambda line: member.note(read_notice(child.pid, line), now_s))
 
     def _show(self, member: Member, lines: list[str]) -> None:
         if lines:

@@ -11,34 +11,50 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import psutil
 
 from framebus.errors import ConfigError, ExitCode, FramebusError
+from framebus.messages import ServiceStats
 from framebus.place import Place
+from framebus.processor_file import name_of_reference, resolve_reference
 from framebus.redact import redact
-from framebus.settings import Camera, Detect, Record, Settings
+from framebus.settings import Camera, Detect, EnrichSettings, Record, Settings
+from framebus_launcher.checks import find_processor_problems
 from framebus_launcher.command import command_name
 from framebus_launcher.config import check_sources, place_of
+from framebus_launcher.config_file import FIRST_CHECK_S
+from framebus_launcher.demo_findings import FindingTeller
 from framebus_launcher.group import Group
 from framebus_launcher.mistakes import explain
+from framebus_launcher.observer import Observer
 from framebus_launcher.output import is_terminal, make_console
+from framebus_launcher.page_link import GATEWAY
+from framebus_launcher.renewal import Renewal
 from framebus_launcher.story import Story, Teller
-from framebus_launcher.table import make_table
+from framebus_launcher.table import ENRICH, make_table
 
 SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
 DEMO_FPS = 10.0
 DEMO_SEGMENT_S = 4.0
+LOOK_S = 0.5
 
 
-def run_demo(source: str, *, clips: Path, stay_s: float) -> int:
-    """Tell the story; returns the exit code: 0, or 70 when anything was lost."""
+def run_demo(source: str, *, clips: Path, stay_s: float, processors: Sequence[str] = ()) -> int:
+    """Tell the story; returns the exit code: 0, or 70 when anything was lost.
+
+    `processors` are files or names of the user's own: what they find is told, and a file that is saved is taken anew.
+    """
     folder = Path(tempfile.mkdtemp(prefix="framebus-demo-"))
     try:
-        settings = _settings(source, folder)
+        settings = _settings(source, folder, [resolve_reference(one, Path.cwd()) for one in processors])
         place = place_of(settings)
         teller = Teller(make_console())
         teller.title(
@@ -47,7 +63,8 @@ def run_demo(source: str, *, clips: Path, stay_s: float) -> int:
         )
         shown = redact(source) if source else "synthetic camera"
         teller.tell("start", f"{shown}; data in {folder}; your files are not touched")
-        return Demo(settings, place, teller, clips, stay_s).run()
+        names = [name_of_reference(one) for one in processors]
+        return Demo(settings, place, teller, clips, stay_s, names).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -55,7 +72,9 @@ def run_demo(source: str, *, clips: Path, stay_s: float) -> int:
 class Demo:
     """The group on the main thread (only there may it start processes), the story on another."""
 
-    def __init__(self, settings: Settings, place: Place, teller: Teller, clips: Path, stay_s: float) -> None:
+    def __init__(
+        self, settings: Settings, place: Place, teller: Teller, clips: Path, stay_s: float, processors: Sequence[str]
+    ) -> None:
         logging.basicConfig(level=logging.CRITICAL)
         self._place = place
         self._teller = teller
@@ -65,14 +84,19 @@ class Demo:
         self._last_words: list[str] = []
         self._exit_code: int = ExitCode.INTERNAL
         self._is_told = threading.Event()
-        self._story = Story(place, self._camera, clips, teller)
-        self._group = Group(settings, place, rows=make_table(settings, place), on_line=self._note_line)
+        rows = make_table(settings, place)
+        self._story = Story(place, self._camera, clips, teller, has_page=any(row.name == GATEWAY for row in rows))
+        self._findings = FindingTeller(place, processors, self._tell_finding) if processors else None
+        self._group = Group(
+            settings, place, rows=rows, on_line=self._note_line, renew=partial(Renewal, tell=self._tell_renewal)
+        )
 
     def run(self) -> int:
         """Up, the story, down; returns the exit code."""
         narrator = threading.Thread(target=self._tell, name="story", daemon=True)
         self._group.bus.after(0.0, narrator.start)
-        code = self._group.run()
+        with self._findings or nullcontext():
+            code = self._group.run()
         if not self._is_told.is_set():  # Ctrl-C in mid-story
             self._teller.tell("stop", "you asked for it; the story ends here")
             self._exit_code = ExitCode.OK if code == ExitCode.OK else code
@@ -84,7 +108,7 @@ class Demo:
             lost = self._story.tell()
             self._exit_code = ExitCode.OK if lost == 0 else ExitCode.INTERNAL
             name = command_name()
-            self._teller.say(f"Next: {name} export --help   {name} tap job_state/   {name} doctor")
+            self._teller.say(f"Next: {name} export --help   {name} new processor hello   {name} doctor")
             self._is_told.set()
             self._stay()
         except (FramebusError, OSError) as error:
@@ -100,13 +124,26 @@ class Demo:
 
     def _stay(self) -> None:
         if self._stay_s > 0 and is_terminal():
-            self._teller.say(f"It stays up for {self._stay_s:.0f} s; in another terminal:")
+            self._teller.say(f"It stays up for {self._stay_s:.0f} s, and while a browser looks; in another terminal:")
             self._teller.say(f"  {command_name()} status --run {self._place.run}     Ctrl-C stops it")
-            time.sleep(self._stay_s)
+            if self._findings is not None:
+                self._findings.is_chatty = True
+            end_s = time.monotonic() + self._stay_s
+            with Observer(self._place) as news:
+                while time.monotonic() < end_s or _clients(news):
+                    time.sleep(LOOK_S)
 
     def _note_line(self, name: str, line: str) -> None:
-        if line.startswith(("ERROR", "CRITICAL", "Traceback")):
+        if line.startswith(("ERROR", "CRITICAL")):
             self._last_words.append(f"{name}: {line}")
+            if name == ENRICH and self._findings is not None:  # whose author is looking
+                self._teller.tell("error", line.removeprefix("ERROR "), name, "red")
+
+    def _tell_finding(self, text: str, processor: str) -> None:
+        self._teller.tell("finding", text, processor)
+
+    def _tell_renewal(self, line: str, is_well: bool) -> None:
+        self._teller.tell("saved", line, "", "green" if is_well else "red")
 
     def _tell_what_is_left(self) -> None:
         processes = len(psutil.Process().children(recursive=True))
@@ -118,8 +155,14 @@ class Demo:
         self._teller.tell("stop", f"in order; {text}{clips}")
 
 
-def _settings(source: str, folder: Path) -> Settings:
-    """One camera, and everything in a folder of its own; raises ConfigError for a source that cannot be one."""
+def _clients(news: Observer) -> float:
+    """How many browsers are connected."""
+    stats = news.newest(f"stats/{GATEWAY}/", ServiceStats)
+    return stats.gauges.get("clients", 0.0) if stats is not None else 0.0
+
+
+def _settings(source: str, folder: Path, processors: Sequence[str]) -> Settings:
+    """One camera, and everything in a folder of its own; raises ConfigError for a wrong source or processor."""
     camera = Camera(
         source=_absolute(source) if source else SYNTHETIC,
         detect=Detect(fps=DEMO_FPS),
@@ -127,14 +170,18 @@ def _settings(source: str, folder: Path) -> Settings:
     )
     name = _camera_name(source) if source else "garden"
     settings = Settings(data=str(folder / "data"), run=str(folder / "run"), cameras={name: camera})
+    if processors:
+        services = {ENRICH: {"processors": [*EnrichSettings().processors, *processors]}}
+        settings = msgspec.structs.replace(settings, services=services)
     problems = check_sources(settings)
+    problems += [problem.partition(": ")[2] for problem in find_processor_problems(settings, FIRST_CHECK_S)]
     if problems:
         raise ConfigError(problems)
     return settings
 
 
 def _absolute(source: str) -> str:
-    return source if "://" in source else str(Path(source).expanduser().absolute())
+    return source if "://" in source or source.startswith("plugin:") else str(Path(source).expanduser().absolute())
 
 
 def _camera_name(source: str) -> str:

@@ -2,13 +2,14 @@
 
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
 
 import msgspec
 
+from framebus.bus import Bus
 from framebus.errors import ExitCode, RefusedError
 from framebus.messages import ServiceStatus
 from framebus.place import Place
@@ -24,6 +25,7 @@ from framebus_launcher.logbook import Logbook, LogbookHandler
 from framebus_launcher.member import Member
 from framebus_launcher.reload import Reloader
 from framebus_launcher.removed_cameras import RemovedCameras
+from framebus_launcher.renewal import Renewal
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
 
@@ -56,8 +58,9 @@ class Group:
         file: ConfigFile | None = None,
         on_change: Callable[[ServiceStatus], None] = lambda status: None,
         on_line: Callable[[str, str], None] = lambda name, line: None,
+        renew: Callable[[Bus, Mapping[str, Member]], Renewal] | None = None,
     ) -> None:
-        """`kinds` names those that `up --only` runs; `file` is what a reload reads.
+        """`kinds` names those that `up --only` runs; `file` is what a reload reads; `renew` makes what sees to code.
 
         Raises PermissionError, ConfigError; on the main thread only.
         """
@@ -78,6 +81,7 @@ class Group:
         self._waiting = [self._crew.add(row) for row in rows]
         """members whose tier has not begun"""
         self._reloader = Reloader(self.bus, self._crew, place, file, self._begin, lambda: self._stop_s is not None)
+        self._renewal = renew(self.bus, self.members) if renew is not None else None
         self._opened = ExitStack()
         self._began_s = self._turned_s = self.bus.clock.boot_s()
         self._was_all_ready = False
@@ -126,6 +130,9 @@ class Group:
             removed = RemovedCameras(self._place.data, self._cameras, self.bus.clock)
             removed.start()
             self._opened.callback(removed.stop)
+        if self._renewal is not None:
+            self._renewal.start()
+            self._opened.callback(self._renewal.stop)
         self._began_s = self._turned_s = self.bus.clock.boot_s()
         self._reconcile(self._began_s)
 

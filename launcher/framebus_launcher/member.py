@@ -102,8 +102,7 @@ class Member:
     def replace(self, row: Row, now_s: float) -> bool:
         """Be this row from now on. Whether its process is replaced, too: who is off, or waits for its turn, is not."""
         self.row = row
-        is_off = self._state is ServiceState.STOPPED or (self._is_asked and not self._again)
-        if is_off or (self.child is None and not self._has_begun):
+        if self.is_off or (self.child is None and not self._has_begun):
             return False
         self.stop(now_s, again=True)
         return True
@@ -229,6 +228,11 @@ class Member:
     @property
     def is_stopped(self) -> bool:
         return self._state is ServiceState.STOPPED
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it was asked to stop and not to start again, also while it is on its way there."""
+        return self._state is ServiceState.STOPPED or (self._is_asked and not self._again)
 
     @property
     def is_broken(self) -> bool:

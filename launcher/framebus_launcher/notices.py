@@ -1,6 +1,10 @@
-"""The launcher's end of sd_notify(3): one datagram socket, whose senders the kernel vouches for."""
+"""The launcher's end of sd_notify(3): one datagram socket, whose senders the kernel vouches for.
+
+A language without such sockets says the same words as lines of its output, where its row says `notify: stdout`.
+"""
 
 import os
+import re
 import socket
 import struct
 from collections.abc import Collection, Iterator
@@ -11,6 +15,7 @@ from framebus.redact import redact
 
 MAX_BYTES = 4_096
 MAX_STATUS = 300
+PRINTED = re.compile(rb"(READY|WATCHDOG|STOPPING)=1|STATUS=.*")
 CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7)
 
 
@@ -70,6 +75,15 @@ def read_notice(pid: int, data: bytes) -> Notice:
         is_stopping=words.get("STOPPING") == "1",
         status=redact(words["STATUS"])[:MAX_STATUS] if "STATUS" in words else None,
     )
+
+
+def is_notice(line: bytes) -> bool:
+    """Whether a printed line is for the launcher, not for the log.
+
+    >>> is_notice(b"WATCHDOG=1"), is_notice(b"INFO WATCHDOG=1 was sent")
+    (True, False)
+    """
+    return PRINTED.fullmatch(line) is not None
 
 
 def leader_of(pid: int, leaders: Collection[int]) -> int | None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import psutil
 
 from framebus.redact import redact
 from framebus_launcher import child
+from framebus_launcher.notices import is_notice
 
 TAIL_LINES = 200
 MAX_LINE = 1_000
@@ -34,13 +35,20 @@ class Tail:
         self.lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._open = b""
 
-    def feed(self, data: bytes) -> list[str]:
-        """The lines that these bytes complete; a line of more than 1,000 characters comes in pieces."""
+    def feed(self, data: bytes, on_notice: Callable[[bytes], None] | None = None) -> list[str]:
+        """The lines that these bytes complete; a line of more than 1,000 characters comes in pieces.
+
+        With `on_notice`, lines that are words of sd_notify go there instead, and are not kept.
+        """
         *whole, self._open = (self._open + data).split(b"\n")
         if len(self._open) > READ_BYTES:
             cut = self._open.rfind(b" ") + 1 or len(self._open)  # never within an address: its password would show
             whole.append(self._open[:cut])
             self._open = self._open[cut:]
+        if on_notice is not None:
+            for line in filter(is_notice, whole):
+                on_notice(line)
+            whole = [line for line in whole if not is_notice(line)]
         return self._keep(whole)
 
     def flush(self) -> list[str]:

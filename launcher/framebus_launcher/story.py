@@ -32,6 +32,7 @@ from framebus.ring import RingReader, newest_ring
 from framebus_launcher.client import GroupClient
 from framebus_launcher.observer import Observer
 from framebus_launcher.output import files_of, is_terminal, job_line, result_of, size
+from framebus_launcher.page_link import GATEWAY, page_link
 
 CLIP_S = 10.0
 START_LIMIT_S = 30.0
@@ -51,6 +52,7 @@ MENDS = {
 """causes that do not heal by themselves, and what to do about them"""
 SHOWN_LEAD_S = 0.05
 SERVICES = ("dispatcher", "export", "enrich")
+"""that the story needs; the page comes with them where there is one"""
 
 
 class StoryError(FramebusError):
@@ -108,8 +110,9 @@ class Teller:
 class Story:
     """One telling; `tell()` runs in a thread beside the group. Raises StoryError when the group fails its part."""
 
-    def __init__(self, place: Place, camera: str, clips: Path, teller: Teller) -> None:
+    def __init__(self, place: Place, camera: str, clips: Path, teller: Teller, *, has_page: bool) -> None:
         self._place = place
+        self._services = (*SERVICES, GATEWAY) if has_page else SERVICES
         self._camera = camera
         self._capture = f"capture@{camera}"
         self._clips = clips
@@ -130,12 +133,14 @@ class Story:
     # The parts of the story -------------------------------------------------------------------------------------------
 
     def _await_services(self) -> None:
-        for names in (SERVICES, (self._capture,)):
+        for names in (self._services, (self._capture,)):
             ready = self._news.wait_for(lambda names=names: self._ready(names), START_LIMIT_S)  # type: ignore[misc]
             if ready is None:
                 raise StoryError(f"not ready after {START_LIMIT_S:.0f} s: {self._why_not(names)}")
-            if names == SERVICES:
+            if names == self._services:
                 self._teller.tell("ready", "  ".join(names))
+                if (link := page_link(self._place)) is not None:
+                    self._teller.tell("page", link)
 
     def _show_frames(self) -> None:
         status = self._news.wait_for(self._online_or_hopeless, ONLINE_LIMIT_S)

@@ -1,9 +1,11 @@
 """The process table: what the launcher runs, one row for each process."""
 
+import os
 import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,7 +13,7 @@ import msgspec
 from framebus.errors import ConfigError
 from framebus.messages import NAME_PATTERN
 from framebus.place import Place
-from framebus.plugins import find_job_runners
+from framebus.plugins import find_job_runners, find_services
 from framebus.settings import (
     AnalysisSettings,
     CaptureSettings,
@@ -20,8 +22,11 @@ from framebus.settings import (
     EnrichProcessSettings,
     EnrichSettings,
     ExportSettings,
+    GatewaySettings,
+    HttpSettings,
     IngestProcessSettings,
     IngestSettings,
+    Notify,
     Plugin,
     Settings,
     seconds,
@@ -32,10 +37,16 @@ S = TypeVar("S", bound=msgspec.Struct)
 READY_S = 15.0
 GENTLE_NICE = 10
 DISPATCHER = "dispatcher"
-BUILT_IN = ("export", "ingest", "analysis", "enrich")
+ENRICH = "enrich"
+BUILT_IN = ("export", "ingest", "analysis", ENRICH)
 """services that the configuration may set or switch off"""
+JOBS_HOST, SERVICE_HOST = "framebus.run_jobs", "framebus.run_service"
+"""modules that host what installed packages bring"""
 RESERVED = frozenset({DISPATCHER, "launcher", "capture", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
+BIND = "FRAMEBUS_HTTP_BIND"
+"""the address that the gateway listens at where the configuration names none, as in a container"""
+WEB = ("starlette", "uvicorn", "websockets")
 IS_NAME = re.compile(NAME_PATTERN)
 
 
@@ -50,8 +61,8 @@ class Row:
     argv: tuple[str, ...]
     section: bytes = b"{}"
     """its settings as JSON"""
-    notify: bool = True
-    """whether it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
+    notify: Notify = True
+    """whether and where it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
     nice: int = 0
     ready_s: float = READY_S
     env: dict[str, str] = field(default_factory=dict)
@@ -71,32 +82,36 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     export = built_in_settings(settings, "export", ExportSettings)
     if export is not None:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
-        rows.append(_job_runner("export", msgspec.json.encode(export), nice=GENTLE_NICE))
+        rows.append(_hosted("export", JOBS_HOST, 1, msgspec.json.encode(export), nice=GENTLE_NICE))
     ingest = built_in_settings(settings, "ingest", IngestSettings)
     if ingest is not None:
         taken_in = IngestProcessSettings(cameras=list(settings.cameras), **msgspec.structs.asdict(ingest))
         rows.append(_built_in("ingest", "ingest", 1, taken_in))
     analysis = built_in_settings(settings, "analysis", AnalysisSettings)
     if analysis is not None:
-        rows.append(_job_runner("analysis", msgspec.json.encode(analysis), nice=GENTLE_NICE))
-    enrich = built_in_settings(settings, "enrich", EnrichSettings)
+        rows.append(_hosted("analysis", JOBS_HOST, 1, msgspec.json.encode(analysis), nice=GENTLE_NICE))
+    enrich = built_in_settings(settings, ENRICH, EnrichSettings)
     if enrich is not None:
         looked_at = {
             name: EnrichedCamera(zones=camera.zones, masks=camera.masks, keep_s=seconds(camera.record.keep))
             for name, camera in settings.cameras.items()
         }
         told = EnrichProcessSettings(cameras=looked_at, **msgspec.structs.asdict(enrich))
-        rows.append(_built_in("enrich", "enrich", 1, told, live=("cameras",)))
-    for name in job_plugins():
-        section: Any = settings.services.get(name, True)
-        if section is not False and section is not None:
-            rows.append(_job_runner(name, msgspec.json.encode({} if section is True else section)))
+        rows.append(_built_in(ENRICH, ENRICH, 1, told, live=("cameras",)))
+    rows += _installed(settings, JOBS_HOST, 1)
+    http = http_settings(settings)
+    if http is not None:
+        told_http = GatewaySettings(
+            cameras=list(settings.cameras), timezone=settings.timezone, **msgspec.structs.asdict(http)
+        )
+        rows.append(_built_in("gateway", "gateway", 1, told_http, live=("cameras",)))
     for name, camera in settings.cameras.items():
         seen = msgspec.structs.replace(camera, zones={}, masks=[])  # a new zone is no reason to start capture again
         capture = CaptureSettings(camera=name, **msgspec.structs.asdict(seen))
         rows.append(_built_in(f"capture@{name}", "capture", 2, capture))
+    rows += _installed(settings, SERVICE_HOST, 3)
     for name, value in settings.services.items():
-        if name not in BUILT_IN and name not in job_plugins():
+        if name not in BUILT_IN and name not in installed_services():
             rows.append(_plugin(name, msgspec.convert(value, Plugin)))
     return rows
 
@@ -119,6 +134,20 @@ def built_in_settings(settings: Settings, name: str, kind: type[S]) -> S | None:
     return kind() if value is True else msgspec.convert(value, kind)
 
 
+def http_settings(settings: Settings) -> HttpSettings | None:
+    """Where browsers find the group; None where they do not: `http: off`, or the extra `web` is not installed."""
+    http = settings.http
+    if http is False or (http is None and not has_web()):
+        return None
+    given = http if isinstance(http, HttpSettings) else HttpSettings()
+    return msgspec.structs.replace(given, bind=given.bind or os.environ.get(BIND) or None)
+
+
+def has_web() -> bool:
+    """Whether the libraries of the gateway are installed."""
+    return all(find_spec(name) is not None for name in WEB)
+
+
 def _built_in(
     name: str, module: str, tier: int, section: msgspec.Struct, *, nice: int = 0, live: tuple[str, ...] = ()
 ) -> Row:
@@ -132,9 +161,20 @@ def _built_in(
     )
 
 
-def _job_runner(name: str, section: bytes, *, nice: int = 0) -> Row:
-    argv = (sys.executable, "-m", "framebus.run_jobs", name)
-    return Row(name=name, tier=1, argv=argv, section=section, nice=nice)
+def _hosted(name: str, host: str, tier: int, section: bytes, *, nice: int = 0) -> Row:
+    return Row(name=name, tier=tier, argv=(sys.executable, "-m", host, name), section=section, nice=nice)
+
+
+def _installed(settings: Settings, host: str, tier: int) -> list[Row]:
+    """The rows that one host has, without those that are switched off (`name: off`)."""
+    sections: dict[str, Any] = {
+        name: settings.services.get(name, True) for name, its_host in installed_services().items() if its_host == host
+    }
+    return [
+        _hosted(name, host, tier, msgspec.json.encode({} if section is True else section))
+        for name, section in sections.items()
+        if section is not False and section is not None
+    ]
 
 
 def _plugin(name: str, plugin: Plugin) -> Row:
@@ -148,6 +188,23 @@ def _plugin(name: str, plugin: Plugin) -> Row:
     )
 
 
-def job_plugins() -> list[str]:
-    """Runners of jobs that installed packages bring: each is a row of its own; none is imported here."""
-    return sorted(name for name in find_job_runners() if name not in RESERVED and IS_NAME.fullmatch(name))
+def installed_services() -> dict[str, str]:
+    """What installed packages bring, each a row of its own, and the module that hosts it; none is imported here."""
+    found = dict.fromkeys(find_services(), SERVICE_HOST) | dict.fromkeys(find_job_runners(), JOBS_HOST)
+    return {name: found[name] for name in sorted(found) if name not in RESERVED and IS_NAME.fullmatch(name)}
+
+
+def left_out_services() -> list[str]:
+    """What installed packages bring and no row is made for, each with the reason."""
+    services, jobs = find_services(), find_job_runners()
+    problems = [
+        f"{name}: a package brings a service of this name, and one brings jobs; these run"
+        for name in services
+        if name in jobs
+    ]
+    for name, value in sorted({**services, **jobs}.items()):
+        if name in RESERVED and not value.startswith("framebus_services."):
+            problems.append(f"{name}: {value} is left out: this name belongs to framebus")
+        elif not IS_NAME.fullmatch(name):
+            problems.append(f"{name}: {value} is left out: a name has at most 32 of a-z, 0-9, _ and -")
+    return problems

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from framebus.bus import Bus
     from framebus.client import cancel, frames, snapshot, submit, watch
     from framebus.errors import RefusedError
-    from framebus.frame import Frame
+    from framebus.frame import Frame, PixelFormat
     from framebus.hands import Worker
     from framebus.jobs import JobType
     from framebus.messages import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from framebus.runner import JobRunner, Output, Report, RunnerContext, WorkError
     from framebus.service import run
     from framebus.settings import QueuePolicy
+    from framebus.source import CameraSource, Picture
     from framebus.transport import SocketBus
     from framebus.worker import TaskEnd, TaskOutcome, WorkerProcess
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Bus",
+    "CameraSource",
     "CameraStatus",
     "DeferredProcessor",
     "Finding",
@@ -51,7 +53,9 @@ __all__ = [
     "ObjectEvent",
     "Output",
     "Phase",
+    "Picture",
     "Pictured",
+    "PixelFormat",
     "Place",
     "Processor",
     "QueuePolicy",
@@ -80,7 +84,7 @@ _HOMES = {
     "framebus.bus": ["Bus"],
     "framebus.client": ["cancel", "frames", "snapshot", "submit", "watch"],
     "framebus.errors": ["RefusedError"],
-    "framebus.frame": ["Frame"],
+    "framebus.frame": ["Frame", "PixelFormat"],
     "framebus.jobs": ["JobType"],
     "framebus.messages": [
         "Box",
@@ -100,6 +104,7 @@ _HOMES = {
     "framebus.runner": ["JobRunner", "Output", "Report", "RunnerContext", "WorkError"],
     "framebus.service": ["run"],
     "framebus.settings": ["QueuePolicy"],
+    "framebus.source": ["CameraSource", "Picture"],
     "framebus.task": ["TaskEnd", "TaskOutcome"],
     "framebus.transport": ["SocketBus"],
     "framebus.worker": ["WorkerProcess"],

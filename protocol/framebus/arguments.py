@@ -27,7 +27,7 @@ def find_argument_problems(kind: Kind, settings: Mapping[str, Any], path: str, a
         if key in parameters:
             problems += find_problems(value, _kind_of(parameters[key]), f"{path}.{key}")
             continue
-        close = difflib.get_close_matches(str(key), parameters, 1)
+        close = difflib.get_close_matches(str(key), [*parameters, *also], 1)
         right = f"did you mean {close[0]}?" if close else f"known are {', '.join([*parameters, *also]) or 'none'}"
         problems.append(f"{path}.{key}: unknown setting; {right}")
     for name, parameter in parameters.items():

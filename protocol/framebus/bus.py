@@ -59,6 +59,7 @@ class Bus(ABC):
         self._handlers: list[tuple[str, NewsHandler]] = []
         self._answerers: dict[str, Callable[[Request[Message], Promise], None]] = {}
         self._stale_handlers: list[Callable[[str], None]] = []
+        self._watched_topics: dict[str, Callable[[bool], None]] = {}
         self._timers = Timers(clock, self._guard)
         self._retained = Retained(self._timers, self._send, self._send_beacon)
         self._seqs: dict[str, int] = {}
@@ -110,6 +111,18 @@ class Bus(ABC):
         self._subscribe(prefix)
         if any(topic.startswith(prefix) for topic in self._values):  # their replay would be dropped as already seen
             self.call_soon(partial(self._hand_out_held, prefix, handler))
+
+    def off_news(self, prefix: str, handler: NewsHandler) -> None:
+        """Take back one `on_news`; who made the news for us alone stops making them."""
+        self._handlers.remove((prefix, handler))
+        self._unsubscribe(prefix)
+
+    def on_watched(self, topic: str, handler: Callable[[bool], None]) -> None:
+        """Call `handler` with True for each subscription to this very topic, with False when nobody has one any more.
+
+        For news that are made only while somebody wants them; a subscription to all news does not count.
+        """
+        self._watched_topics[topic] = handler
 
     def on_stale(self, handler: Callable[[str], None]) -> None:
         """Call `handler` with each retained topic whose publisher died, until it speaks again."""
@@ -187,6 +200,9 @@ class Bus(ABC):
     def _subscribe(self, prefix: str) -> None: ...
 
     @abstractmethod
+    def _unsubscribe(self, prefix: str) -> None: ...
+
+    @abstractmethod
     def _refresh(self, topic: str) -> None: ...
 
     @abstractmethod
@@ -243,6 +259,11 @@ class Bus(ABC):
     def receive_subscription(self, prefix: str) -> None:
         """Somebody subscribed: send the retained topics under `prefix` again, soon."""
         self._retained.replay(prefix)
+        self._tell_watched(prefix, True)
+
+    def receive_unsubscription(self, prefix: str) -> None:
+        """The last subscription to `prefix` ended."""
+        self._tell_watched(prefix, False)
 
     def run_due(self) -> None:
         """Call the timers whose time has come."""
@@ -358,6 +379,11 @@ class Bus(ABC):
         was_delivered = [self._send_answer(peer, frames) for peer in peers]
         if not any(was_delivered) and promise.on_undelivered is not None:
             promise.on_undelivered()
+
+    def _tell_watched(self, prefix: str, is_watched: bool) -> None:
+        handler = self._watched_topics.get(prefix)
+        if handler is not None:
+            self._guard("watched", partial(handler, is_watched))
 
     def _send_beacon(self, topics: dict[str, int]) -> None:
         beacon = Beacon(src=self.name, epoch=self.epoch, topics=topics)

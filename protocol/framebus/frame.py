@@ -87,6 +87,7 @@ class Frame:
     missed: int = 0  # frames this reader did not get since the one before
     payload: U8 = field(repr=False)  # all bytes of the picture, flat
     validity: Callable[[U8], bool] | None = field(default=None, repr=False)  # None: the pixels are its own
+    _luma: U8 | None = field(default=None, init=False, repr=False)  # of BGR24, when somebody has asked for it
 
     @property
     def pixels(self) -> Pixels:
@@ -97,13 +98,16 @@ class Frame:
     def luma(self) -> U8:
         """Brightness, (height, width) uint8: the Y plane, the grey picture, or the high bytes of GRAY16, not copied.
 
-        For Bayer it is the mosaic itself. For BGR24 it is computed, 16 (black) to 235 (white) as in a Y plane, and a
-        fresh array.
+        For Bayer it is the mosaic itself. For BGR24 it is computed, 16 (black) to 235 (white) as in a Y plane: once
+        for all who ask this frame, so it is read-only.
         """
         if self.pixel_format is PixelFormat.GRAY16:
             return self.payload.reshape(self.height, self.width, 2)[:, :, 1]
         if self.pixel_format is PixelFormat.BGR24:
-            return _luma_of_bgr(self.payload.reshape(self.height, self.width, 3))
+            if self._luma is None:
+                self._luma = _luma_of_bgr(self.payload.reshape(self.height, self.width, 3))
+                self._luma.flags.writeable = False
+            return self._luma
         return self.payload[: self.width * self.height].reshape(self.height, self.width)
 
     def bgr(self, box: Box | None = None) -> U8:
@@ -132,6 +136,31 @@ class Frame:
             half = np.s_[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2]
             cells = _bgr_of_planes(luma[y0:y1, x0:x1], u[half], v[half])
         return np.ascontiguousarray(cells[top - y0 : bottom - y0, left - x0 : right - x0])
+
+    def cut(self, box: Box, *, margin: float = 0.0) -> "Frame | None":
+        """The part of the picture within `box` as a frame with pixels of its own, valid for ever, in the same format.
+
+        It reaches `margin` times the longer side of the box further on each side, where there is picture, and at least
+        to whole 2x2 cells. None when the writer took the slot back meanwhile. A box that lies outside of the picture
+        raises ValueError.
+        """
+        x, y, width, height = box
+        more = round(margin * max(width, height))
+        left, top = max(0, x - more) // 2 * 2, max(0, y - more) // 2 * 2
+        right = min(self.width, (x + width + more + 1) // 2 * 2)
+        bottom = min(self.height, (y + height + more + 1) // 2 * 2)
+        if left >= right or top >= bottom:
+            raise ValueError(f"box {box} has nothing of a picture of {self.width}x{self.height}")
+        part = np.s_[top:bottom, left:right]
+        if self.pixel_format is PixelFormat.I420:
+            luma, u, v = planes(self.payload, self.width, self.height)
+            half = np.s_[top // 2 : bottom // 2, left // 2 : right // 2]
+            own = np.concatenate([plane.ravel() for plane in (luma[part], u[half], v[half])])
+        else:
+            own = self.pixels[part].copy().reshape(-1).view(np.uint8)
+        if not self.still_valid():
+            return None
+        return replace(self, width=right - left, height=bottom - top, payload=own, validity=None)
 
     def still_valid(self) -> bool:
         """Whether all that was read from the pixels so far belongs to this frame; always true for a copy."""
@@ -186,10 +215,14 @@ def _bgr_of_bayer(mosaic: U8) -> U8:
 
 def _luma_of_bgr(bgr: U8) -> U8:
     weights = np.rint(np.array([_KB, _KG, _KR]) * 219 / 255 * 256).astype(np.uint16)  # sum 220: 16 bits suffice
-    # NumPy 1 would multiply by so small a number in 8 bits, and overflow.
-    total: npt.NDArray[np.uint16] = np.multiply(bgr[:, :, 0], weights[0], dtype=np.uint16)
-    total += np.multiply(bgr[:, :, 1], weights[1], dtype=np.uint16)
-    total += np.multiply(bgr[:, :, 2], weights[2], dtype=np.uint16)
-    total += np.uint16(16 * 256 + 128)  # black, and half a unit to round
-    total //= 256
-    return total.astype(np.uint8)
+    luma = np.empty(bgr.shape[:2], np.uint8)
+    for top in range(0, len(bgr), _BLOCK_ROWS):
+        rows = bgr[top : top + _BLOCK_ROWS]
+        # NumPy 1 would multiply by so small a number in 8 bits, and overflow.
+        total: npt.NDArray[np.uint16] = np.multiply(rows[:, :, 0], weights[0], dtype=np.uint16)
+        total += np.multiply(rows[:, :, 1], weights[1], dtype=np.uint16)
+        total += np.multiply(rows[:, :, 2], weights[2], dtype=np.uint16)
+        total += np.uint16(16 * 256 + 128)  # black, and half a unit to round
+        total >>= 8
+        luma[top : top + _BLOCK_ROWS] = total
+    return luma

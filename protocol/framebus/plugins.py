@@ -2,15 +2,19 @@
 
 import difflib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
+
+from msgspec import Struct
 
 from framebus.analyser import Analyser
 from framebus.arguments import convert_arguments, find_argument_problems
+from framebus.bus import Bus
 from framebus.errors import ConfigError
 from framebus.jobs import AnyJobType, JobType
 from framebus.processor import AnyProcessor, BaseProcessor
+from framebus.processor_file import load_processor_file, read_reference
 from framebus.redact import redact
 from framebus.runner import AnyJobRunner, JobRunner
 
@@ -18,6 +22,7 @@ JOB_TYPES = "framebus.job_types"
 JOBS = "framebus.jobs"
 PROCESSORS = "framebus.processors"
 ANALYSERS = "framebus.analysers"
+SERVICES = "framebus.services"
 
 
 def load_job_types() -> tuple[dict[str, AnyJobType], list[str]]:
@@ -38,19 +43,7 @@ def find_job_runners() -> dict[str, str]:
 
 def load_job_runner(name: str) -> type[AnyJobRunner]:
     """The runner at an entry point; raises ConfigError with the reason when it can't be had."""
-    points = list(entry_points(group=JOBS, name=name))
-    if not points:
-        known = ", ".join(sorted(find_job_runners())) or "none"
-        raise ConfigError([f"{name}: no installed package brings a runner of this name; there are {known}"])
-    if len({point.value for point in points}) > 1:
-        sources = " and ".join(sorted(f"{point.value} of {_package(point)}" for point in points))
-        raise ConfigError([f"{name}: two packages bring a runner of this name, {sources}; remove one"])
-    point = points[0]
-    whence = f"{name}: the runner {point.value} of {_package(point)}"
-    try:
-        loaded = point.load()
-    except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its row says so
-        raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+    loaded, whence = _load_only(JOBS, "runner", name)
     if not isinstance(loaded, type) or not issubclass(loaded, JobRunner):
         raise ConfigError([f"{whence} is no JobRunner; the entry point names a class derived from framebus.JobRunner"])
     if not isinstance(getattr(loaded, "contract", None), JobType):
@@ -58,28 +51,41 @@ def load_job_runner(name: str) -> type[AnyJobRunner]:
     return loaded
 
 
+def find_services() -> dict[str, str]:
+    """The services of all installed packages, name to `module:class`; nothing of them is imported."""
+    return {point.name: point.value for point in entry_points(group=SERVICES)}
+
+
+def load_service(name: str) -> Callable[[Bus], object]:
+    """What makes the service at an entry point, given its bus; raises ConfigError with the reason."""
+    loaded, whence = _load_only(SERVICES, "service", name)
+    if not callable(loaded):
+        raise ConfigError([f"{whence} is no service; the entry point names a class or function that takes a Bus"])
+    settings_type = getattr(loaded, "settings_type", None)
+    if settings_type is not None and not (isinstance(settings_type, type) and issubclass(settings_type, Struct)):
+        raise ConfigError([f"{whence} has a settings_type that is no msgspec.Struct"])
+    return cast(Callable[[Bus], object], loaded)
+
+
 def find_processors() -> dict[str, str]:
     """The processors of all installed packages, name to `module:class`; nothing of them is imported."""
     return {point.name: point.value for point in entry_points(group=PROCESSORS)}
 
 
-def load_processor(name: str) -> type[AnyProcessor]:
-    """The class of a processor that an installed package brings; raises ConfigError with the reason."""
-    points = list(entry_points(group=PROCESSORS, name=name))
-    if not points:
-        known = sorted(find_processors())
-        close = difflib.get_close_matches(name, known, 1)
+def load_processor(reference: str) -> type[AnyProcessor]:
+    """The class of a processor: of an installed package by its name, or of a file as in `./mine.py:Lights`.
+
+    Raises ConfigError with the reason.
+    """
+    file = read_reference(reference)
+    if file is not None:
+        return load_processor_file(file)
+    known = sorted(find_processors())
+    if reference not in known:
+        close = difflib.get_close_matches(reference, known, 1)
         likely = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError([f"unknown processor {redact(name)[:40]!r}; known are {', '.join(known)}{likely}"])
-    if len({point.value for point in points}) > 1:
-        sources = " and ".join(sorted(f"{point.value} of {_package(point)}" for point in points))
-        raise ConfigError([f"two packages bring a processor {name}, {sources}; remove one"])
-    point = points[0]
-    whence = f"the processor {point.value} of {_package(point)}"
-    try:
-        loaded = point.load()
-    except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its entry says so
-        raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+        raise ConfigError([f"unknown processor {redact(reference)[:40]!r}; known are {', '.join(known)}{likely}"])
+    loaded, whence = _load_only(PROCESSORS, "processor", reference)
     if not isinstance(loaded, type) or not issubclass(loaded, BaseProcessor):
         raise ConfigError([f"{whence} is no processor; derive it from framebus.Processor or DeferredProcessor"])
     return loaded  # type: ignore[return-value]  # the two kinds are all that there are
@@ -87,15 +93,7 @@ def load_processor(name: str) -> type[AnyProcessor]:
 
 def load_analyser(name: str, settings: Mapping[str, Any]) -> Analyser:
     """The analyser that an installed package brings, with these settings; raises ConfigError with the reason."""
-    points = list(entry_points(group=ANALYSERS, name=name))
-    if not points:
-        known = ", ".join(sorted({point.name for point in entry_points(group=ANALYSERS)})) or "none"
-        raise ConfigError([f"unknown analyser {redact(name)[:40]!r}; known are {known}"])
-    whence = f"the analyser {points[0].value} of {_package(points[0])}"
-    try:
-        kind = points[0].load()
-    except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its job says so
-        raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+    kind, whence = _load_only(ANALYSERS, "analyser", name)
     if not isinstance(kind, type) or not issubclass(kind, Analyser):
         raise ConfigError([f"{whence} is no analyser; derive it from framebus.analyser.Analyser"])
     if problems := find_argument_problems(kind, settings, f"analysers.{name}"):
@@ -104,6 +102,31 @@ def load_analyser(name: str, settings: Mapping[str, Any]) -> Analyser:
         return kind(**convert_arguments(kind, settings))
     except (ValueError, TypeError, OSError) as error:
         raise ConfigError([f"analysers.{name}: {error}"]) from None
+
+
+def _load_only(group: str, role: str, name: str) -> tuple[object, str]:
+    """What the one entry point of this name holds, and in words whence it comes; raises ConfigError."""
+    points = list(entry_points(group=group, name=name))
+    if not points:
+        known = ", ".join(sorted({point.name for point in entry_points(group=group)})) or "none"
+        raise ConfigError([f"{name}: no installed package brings {_a(role)} of this name; there are {known}"])
+    if len({point.value for point in points}) > 1:
+        sources = " and ".join(sorted(f"{point.value} of {_package(point)}" for point in points))
+        raise ConfigError([f"{name}: two packages bring {_a(role)} of this name, {sources}; remove one"])
+    point = points[0]
+    whence = f"{name}: the {role} {point.value} of {_package(point)}"
+    try:
+        return point.load(), whence
+    except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its row says so
+        raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+
+
+def _a(role: str) -> str:
+    """
+    >>> _a("analyser"), _a("runner")
+    ('an analyser', 'a runner')
+    """
+    return f"an {role}" if role[0] in "aeio" else f"a {role}"
 
 
 def _package(point: EntryPoint) -> str:

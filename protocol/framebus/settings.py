@@ -3,11 +3,12 @@
 import difflib
 import types
 from enum import StrEnum
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
+from framebus.detector_settings import DetectorSettings
 from framebus.messages import END, Name
 
 Fps = Annotated[float, Meta(gt=0.0, le=1_000.0)]
@@ -18,16 +19,31 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the configuration: a field that is not known is an error."""
 
 
+DEFAULT_FPS = 5.0
+
+
 class Detect(Section, frozen=True, kw_only=True):
     """The picture that processors get."""
 
     source: str | None = None
     """the camera's small stream; default: the main one"""
     width: Side | None = None
-    """default: the source's, at most 1280"""
+    """default: the source's, at most 1280; of a source of your own: as it comes"""
     height: Side | None = None
-    """default: the source's, at most 720"""
-    fps: Fps = 5.0
+    """default: the source's, at most 720; of a source of your own: as it comes"""
+    fps: Fps | None = None
+    """default: 5; of a source of your own: all of them"""
+
+
+class Encoder(StrEnum):
+    """What records a source that gives pictures and no packets."""
+
+    NONE = "none"
+    """it is not recorded"""
+    SMALL = "small"
+    """H.264 as of a camera, for any player"""
+    LOSSLESS = "lossless"
+    """each pixel as it came: H.264, of GRAY16 PNG; large"""
 
 
 class Record(Section, frozen=True, kw_only=True):
@@ -37,8 +53,11 @@ class Record(Section, frozen=True, kw_only=True):
     keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "7d"
     """for how long: a number and s, m, h or d"""
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
+    encoder: Encoder = Encoder.SMALL
+    """only for sources that give pictures and no packets: your own, and some cameras at this machine"""
 
 
+Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}$" + END)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Point = tuple[Share, Share]
 """across and down the picture: 0, 0 is its upper left corner, 1, 1 the lower right one"""
@@ -63,7 +82,10 @@ Masks = Annotated[list[Area], Meta(max_length=32)]
 
 class Camera(Section, frozen=True, kw_only=True):
     source: str
-    """rtsp://, rtsps://, synthetic://, or a path of a video file"""
+    """rtsp://, rtsps://, http://, https://, v4l2:///dev/videoN, synthetic://, a path of a video file, or of your own:
+    ./my_camera.py, plugin:NAME"""
+    settings: dict[str, Any] = {}
+    """of a source of your own: the keyword arguments of its constructor"""
     detect: Detect = Detect()
     record: Record = Record()
     zones: Zones = {}
@@ -83,6 +105,8 @@ class EnrichSettings(Section, frozen=True, kw_only=True):
     """names, or one-key maps of a name to its settings"""
     gone_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 2.0
     """an object that was not seen for so long has ended"""
+    detector: DetectorSettings | None = None
+    """default: what moves has the label `motion`"""
 
 
 class EnrichedCamera(Section, frozen=True, kw_only=True):
@@ -169,12 +193,16 @@ class AnalysisSettings(RunnerSettings, frozen=True, kw_only=True):
     """settings of the analysers, by name"""
 
 
+STDOUT = "stdout"
+Notify = bool | Literal["stdout"]
+
+
 class Plugin(Section, frozen=True, kw_only=True):
     """A service of the user's own: any program."""
 
     command: Annotated[list[str], Meta(min_length=1)]
-    notify: bool = True
-    """whether it speaks sd_notify; if not, it counts as ready when it has run for 1 s"""
+    notify: Notify = True
+    """whether it speaks sd_notify; `stdout`: by lines of output; if not, it counts as ready when it has run for 1 s"""
     env: dict[str, str] = {}
     settings: dict[str, Any] = {}
 
@@ -250,6 +278,28 @@ class LauncherSettings(Section, frozen=True, kw_only=True):
     restart: Restart = Restart()
 
 
+class HttpSettings(Section, frozen=True, kw_only=True):
+    """Where browsers and curl find the group."""
+
+    bind: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    """the address that it listens at; 0.0.0.0 for the whole network; default: $FRAMEBUS_HTTP_BIND, else 127.0.0.1"""
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8480
+    """one that is taken: the next free one"""
+    prefix: Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]{1,64}){0,8}$" + END)] = ""
+    """path before all others, as in /cameras, behind a proxy"""
+    origins: Annotated[list[Origin], Meta(max_length=16)] = []
+    """other addresses whose pages may talk to it, as in https://cams.example.org; links name the first"""
+    max_clients: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    """WebSockets and streams at once"""
+
+
+class GatewaySettings(HttpSettings, frozen=True, kw_only=True):
+    """What the gateway process is told."""
+
+    cameras: list[Name] = []
+    timezone: str = ""
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -260,6 +310,8 @@ class Settings(Section, frozen=True, kw_only=True):
     shm: str | None = None
     """rings; default: a folder in /dev/shm"""
     timezone: str = ""
+    http: HttpSettings | bool | None = None
+    """the page and the API; off leaves them out; by default on where the extra `web` is installed"""
     cameras: dict[Name, Camera] = {}
     services: dict[Name, Any] = {}
     jobs: dict[Name, JobSettings] = {}
@@ -296,6 +348,8 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
     if get_origin(kind) in (Union, types.UnionType):
         if value is None and type(None) in get_args(kind):
             return []
+        if isinstance(value, bool) and bool in get_args(kind):
+            return []
         structs = [option for option in get_args(kind) if isinstance(option, type) and issubclass(option, Struct)]
         if len(structs) == 1:
             kind = structs[0]
@@ -320,6 +374,8 @@ def _in_words(said: str, kind: Any) -> str:
         return "expected a number and s, m, h or d, as in 7d"
     if said.startswith("Invalid enum value") and isinstance(kind, type) and issubclass(kind, StrEnum):
         return f"{said.removeprefix('Invalid enum value ')} is not known; it is one of {', '.join(kind)}"
+    if said.startswith("Invalid enum value") and kind == Notify:
+        return f"{said.removeprefix('Invalid enum value ')} is not known; it is true, false or {STDOUT}"
     return said
 
 

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from msgspec import Raw
+
 from framebus import codec, door, requests
 from framebus.bus import Bus
 from framebus.clock import FakeClock
@@ -14,13 +16,15 @@ from framebus.door import Frames, Reply
 from framebus.errors import DeadlineError
 from framebus.messages import Message
 from framebus.place import Place
-from framebus.requests import Request
+from framebus.report import Report
+from framebus.requests import LeasedJob, Request
+from framebus.tape import TapeReader
 from framebus.timers import Handler
 from framebus.topics import topic_of
 
 A = TypeVar("A", bound=Message)
 
-__all__ = ["FakeBus", "FakeClock"]
+__all__ = ["FakeBus", "FakeClock", "FakeReport"]
 
 
 class FakeBus(Bus):
@@ -74,6 +78,24 @@ class FakeBus(Bus):
         self.receive(codec.encode_news(topic, head, message, blob))
         self.flush_latest()
         self.settle()
+
+    def play(self, tape: Path, *topics: str) -> int:
+        """Let the messages of a tape (`framebus record`) arrive at their times, those whose topics begin so.
+
+        Returns how many there were. Raises TapeError, OSError.
+        """
+        played, begun_s, start_s = 0, self.clock.boot_s(), 0.0
+        with TapeReader(tape) as reader:
+            for taped in reader:
+                if not taped.has_topic(topics or ("",)):
+                    continue
+                start_s = taped.up_s if not played else start_s
+                self.advance(max(0.0, begun_s + taped.up_s - start_s - self.clock.boot_s()))
+                self.receive(taped.frames)
+                self.flush_latest()
+                self.settle()
+                played += 1
+        return played
 
     def advance(self, seconds: float) -> None:
         """Let time pass; timers fire at their times, in order."""
@@ -148,6 +170,9 @@ class FakeBus(Bus):
     def _subscribe(self, prefix: str) -> None:
         self.subscriptions.append(prefix)
 
+    def _unsubscribe(self, prefix: str) -> None:
+        self.subscriptions.remove(prefix)
+
     def _refresh(self, topic: str) -> None:
         self.refreshed.append(topic)
 
@@ -168,3 +193,12 @@ class FakeBus(Bus):
         answer = script(request)
         blob = answer.blob if isinstance(answer, Reply) else None
         return codec.encode(answer.answer if isinstance(answer, Reply) else answer), blob
+
+
+class FakeReport(Report):
+    """What a JobRunner's `run` is given. Its files are in `temps`, below `exports`; what it told last is `told`."""
+
+    def __init__(self, exports: Path, job_id: str = "0123456789abcdef0123456789abcdef") -> None:
+        params = Raw(codec.encode({}))
+        job = LeasedJob(id=job_id, type="test", params=params, attempt=1, fence=1, lease_s=10.0)
+        super().__init__(job, exports, FakeClock().boot_s)

@@ -198,14 +198,20 @@ class SocketBus(Bus):
 
     def _take_subscriptions(self) -> None:
         for frames in _drain(self._pub):
+            prefix = frames[0][1:].decode(errors="replace")
             if frames[0][:1] == b"\x01":
-                self.receive_subscription(frames[0][1:].decode(errors="replace"))
+                self.receive_subscription(prefix)
+            else:
+                self.receive_unsubscription(prefix)
 
     def _send(self, frames: Frames) -> None:
         self._pub.send_multipart(frames)
 
     def _subscribe(self, prefix: str) -> None:
         self._sub.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+
+    def _unsubscribe(self, prefix: str) -> None:
+        self._sub.setsockopt(zmq.UNSUBSCRIBE, prefix.encode())
 
     def _refresh(self, topic: str) -> None:
         # A second subscription to the very topic travels to its owner, who then sends the value again.
@@ -266,17 +272,51 @@ class Listener:
     def wait(self, limit_s: float) -> list[News]:
         """All news that is there, after waiting at most `limit_s` for the first; malformed messages are skipped."""
         news = []
-        if self._sub.poll(_ms(limit_s)):
-            for frames in _drain(self._sub):
-                with contextlib.suppress(MalformedError):
-                    news.append(codec.decode_news(frames))
+        for frames in self.wait_frames(limit_s):
+            with contextlib.suppress(MalformedError):
+                news.append(codec.decode_news(frames))
         return news
+
+    def wait_frames(self, limit_s: float) -> list[Frames]:
+        """As `wait`, the messages as they came, malformed ones too."""
+        return list(_drain(self._sub)) if self._sub.poll(_ms(limit_s)) else []
 
     def close(self) -> None:
         self._sub.close(0)
         self._context.term()
 
     def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Megaphone:
+    """Says frames on the bus as they are, for a script that speaks for others. Use it in a `with` block."""
+
+    def __init__(self, place: Place) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._pub = _socket(self._context, zmq.XPUB, codec.MAX_NEWS_MESSAGE_BYTES)
+        self._pub.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self._pub.connect(place.pub)
+
+    def send(self, frames: Frames) -> None:
+        """Say one message; never blocks."""
+        self._pub.send_multipart(frames)
+
+    def wait(self, limit_s: float) -> list[str]:
+        """The prefixes that were subscribed to, after waiting at most `limit_s` for the first."""
+        if not self._pub.poll(_ms(limit_s)):
+            return []
+        asked = [frames[0] for frames in _drain(self._pub)]
+        return [frame[1:].decode(errors="replace") for frame in asked if frame[:1] == b"\x01"]
+
+    def close(self) -> None:
+        self._pub.close(LAST_WORDS_MS)
+        self._context.term()
+
+    def __enter__(self) -> "Megaphone":
         return self
 
     def __exit__(self, *_: object) -> None:

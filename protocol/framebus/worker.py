@@ -124,6 +124,11 @@ class WorkerProcess:
         """How many processes there were."""
         return self._keeper.starts
 
+    @property
+    def start_error(self) -> str:
+        """Why no process could be made ready at the last attempt; empty when one was."""
+        return self._keeper.start_error
+
     def wait_ready(self, timeout_s: float) -> None:
         """Wait for the first process to be ready. Raises StartError when it can't be, or not in time."""
         keeper = self._keeper

@@ -15,8 +15,12 @@ NOT_BUILT: set[str] = set()
 """rows that say so instead of naming a test"""
 NUMBERS = [
     *(f"P{number}" for number in range(1, 25)),
+    *(f"S0.{number}" for number in range(1, 19)),
+    *(f"F0.{number}" for number in range(1, 14)),
+    *(f"I{number}" for number in range(1, 12)),
     *(f"S1.{number}" for number in range(1, 24)),
     *(f"F1.{number}" for number in range(1, 21)),
+    *(f"G{number}" for number in range(1, 12)),
     *(f"S2.{number}" for number in range(1, 10)),
     *(f"F2.{number}" for number in range(1, 9)),
     *(f"S4.{number}" for number in range(1, 11)),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from framebus_launcher.cli import app
 from framebus_launcher.config import load_settings, place_of
@@ -14,10 +15,19 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/behaviours.md",
+    "docs/cameras.md",
     "docs/design-notes.md",
+    "docs/diagnosis.md",
+    "docs/enrich.md",
+    "docs/export.md",
     "docs/glossary.md",
+    "docs/http.md",
     "docs/objects.md",
+    "docs/other-languages.md",
     "docs/parts.md",
+    "docs/page.md",
+    "docs/plugins.md",
+    "docs/processors.md",
 ]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
 
@@ -73,6 +83,7 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: p
         "dispatcher",
         "export",
         "enrich",
+        "gateway",
         "capture@front_door",
         "counter",
     ]
@@ -81,7 +92,20 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: p
 def test_every_command_that_the_readme_names_exists() -> None:
     told = set(re.findall(r"^framebus (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
 
-    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 
     assert len(told) > 8
     assert told <= known
+
+
+def test_every_command_and_option_that_the_page_of_diagnosis_names_exists() -> None:
+    page = (ROOT / "docs" / "diagnosis.md").read_text()
+    told = re.findall(r"(?:^|[`$] ?)framebus (\w+)([^`\n]*)", page, re.MULTILINE)
+
+    group = typer.main.get_command(app)
+    known = {
+        name: {word for option in command.params for word in option.opts} for name, command in group.commands.items()
+    }
+
+    assert {name for name, _ in told} <= known.keys()
+    assert [(name, word) for name, rest in told for word in re.findall(r"--\w+", rest) if word not in known[name]] == []

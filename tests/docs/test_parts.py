@@ -1,22 +1,18 @@
 """docs/parts.md is run as it stands: each block is a file, each file a process, and no camera library is there."""
 
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from docs.recipes import blocks_of, pip_install, unnamed_blocks
 from examples.processes import Folder, Program
 from framebus import client
 from framebus.errors import RefusedError
 from framebus.messages import JobState
 from framebus.requests import Ping
 
-PAGE = Path(__file__).parents[2] / "docs" / "parts.md"
-BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCKS = {name: code for _, name, code in BLOCK.findall(PAGE.read_text())}
+PAGE = "parts.md"
+BLOCKS = blocks_of(PAGE)
 MAX_LINES = 20
 LONGER = {"spell_jobs.py": 30}
 
@@ -55,13 +51,8 @@ class Parts(Folder):
 
     def install(self) -> None:
         """`pip install .`, into a folder of its own."""
-        site = self.path / "site"
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-index"]
-        how = ["--no-deps", "--no-build-isolation", "--target", str(site), "."]
-        done = subprocess.run([*pip, *how], cwd=self.path, capture_output=True, text=True, timeout=100, check=False)
-        assert done.returncode == 0, done.stderr
+        pip_install(self)
         (self.path / "spell_jobs.py").unlink()  # now it is there only once
-        self.environment["PYTHONPATH"] += f":{site}"
 
     @property
     def wanted(self) -> list[str]:
@@ -156,9 +147,7 @@ def test_packages_that_are_taken_away_are_missed() -> None:
 
 
 def test_every_block_of_code_on_the_page_has_a_name_and_so_is_run() -> None:
-    fences = [line for line in PAGE.read_text().splitlines() if line.startswith("```") and line != "```"]
-
-    assert len(fences) == len(BLOCKS)
+    assert unnamed_blocks(PAGE) == 0
 
 
 @pytest.mark.parametrize("name", [name for name in BLOCKS if name.endswith(".py")])

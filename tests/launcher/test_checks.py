@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from framebus.settings import Settings
-from framebus_launcher.checks import find_processor_problems
+from framebus.settings import Camera, Settings
+from framebus_launcher.checks import find_processor_problems, find_source_problems
 from groups import FRAMEBUS
 
 
@@ -20,7 +20,8 @@ def problems_of(*processors: object) -> list[str]:
 
 def test_an_unknown_processor_is_told_with_the_known_and_the_likely_one() -> None:
     assert problems_of("brigthness") == [
-        "services.enrich.processors[0]: unknown processor 'brigthness'; known are brightness; did you mean brightness?"
+        "services.enrich.processors[0]: unknown processor 'brigthness'; known are best_shot, brightness, linger,"
+        " tamper; did you mean brightness?"
     ]
 
 
@@ -118,3 +119,75 @@ def test_a_file_that_is_no_json_is_a_usage_error(tmp_path: Path) -> None:
 
     assert done.returncode == 64
     assert "cannot be read" in done.stderr
+
+
+SOURCE = """
+from framebus import CameraSource
+
+class Bench(CameraSource):
+    def __init__(self, exposure_us: int = 5) -> None: ...
+"""
+
+
+def test_settings_that_a_source_of_the_users_own_does_not_take_are_told_with_their_path(tmp_path: Path) -> None:
+    path = tmp_path / "bench.py"
+    path.write_text(SOURCE)
+    cameras = {
+        "right": Camera(source=str(path), settings={"exposure_us": 7}),
+        "wrong": Camera(source=str(path), settings={"exposure": 7}),
+    }
+
+    problems = find_source_problems(Settings(cameras=cameras), limit_s=20.0)
+
+    assert problems == ["cameras.wrong.settings.exposure: unknown setting; did you mean exposure_us?"]
+
+
+def test_a_source_that_cannot_be_loaded_is_told_and_keeps_nobody_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "bench.py"
+    path.write_text("import nonsense_sdk")
+
+    problems = find_source_problems(Settings(cameras={"bench": Camera(source=str(path))}), limit_s=20.0)
+
+    assert problems == []
+    assert f"cameras.bench.source: {path}:1: can't be loaded: ModuleNotFoundError" in caplog.text
+
+
+MINE = """
+from framebus import Processor
+
+class Mine(Processor):
+    def __init__(self, threshold: int = 3) -> None:
+        self.threshold = threshold
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "said"),
+    [
+        (MINE, "./mine.py", None),
+        (MINE, "{mine.py: {threshold: 3, cameras: [front]}}", None),
+        (MINE, "{./mine.py:Mine: {threshold: three}}", "[0].mine.threshold: Expected `int`, got `str`"),
+        (MINE, "./none.py", "[0]: there is no file {folder}/none.py"),
+        ("x = (", "./mine.py", "[0]: {folder}/mine.py:1: SyntaxError: '(' was never closed"),
+        (MINE, "mine.py, brightness.py", "[1]: there is no file {folder}/brightness.py"),
+        (MINE, "mine.py, sub/mine.py", "[1]: {folder}/sub/mine.py and {folder}/mine.py would both be called mine"),
+    ],
+)
+def test_framebus_check_finds_processors_beside_the_configuration_and_says_what_is_wrong_in_them(
+    tmp_path: Path, text: str, entry: str, said: str | None
+) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("mine.py", "sub/mine.py"):
+        (tmp_path / name).write_text(text)
+    file = tmp_path / "framebus.yml"
+    file.write_text(f"services: {{enrich: {{processors: [{entry}]}}}}\n")
+
+    done = subprocess.run([FRAMEBUS, "check", "-c", str(file)], capture_output=True, text=True, timeout=30.0, cwd="/")
+
+    if said is None:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 78
+        assert f"{file}:1: services.enrich.processors{said.format(folder=tmp_path)}" in " ".join(done.stderr.split())

@@ -107,7 +107,7 @@ cameras:
     record: {keep: weekly}
   Back:
     detect: {width: wide}
-  web: {source: "http://10.0.0.5/"}
+  web: {source: "gopher://10.0.0.5/"}
 services:
   enrch: {processors: []}
   gateway: {command: [x]}
@@ -135,9 +135,20 @@ services:
         "framebus.yml:16: services.plugin.command",
     ]
     assert "did you mean timezone?" in problems[0]
-    assert "http:// is not supported yet; a source is rtsp://" in problems[8]
+    assert "unknown kind of address; a source is rtsp://, rtsps://, http://" in problems[8]
     assert "did you mean enrich?" in problems[9]
     assert "`enrich: off`" in problems[12]
+
+
+def test_a_source_of_the_users_own_is_found_beside_the_file_with_the_class_that_its_address_names(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "framebus.yml"
+    path.write_text("cameras: {bench: {source: ./lab/bench.py:Bench, settings: {exposure_us: 5}}}")
+
+    camera = load_settings(path).cameras["bench"]
+
+    assert (camera.source, camera.settings) == (f"{tmp_path}/lab/bench.py:Bench", {"exposure_us": 5})
 
 
 @pytest.mark.parametrize(
@@ -195,7 +206,7 @@ def test_a_file_that_is_not_there_is_one_problem(folder: Path) -> None:
     [
         "exec:///bin/sh",
         "concat://a|b",
-        "v4l2:///dev/video0",
+        "v4l2:///dev/sda",
         "rtsp://",
         "rtsp://user:p/ss@host/",
         "rtsp://host:99999/",

@@ -26,16 +26,26 @@ def test_the_same_settings_change_nothing() -> None:
     assert make_plan(make_table(BEFORE, PLACE), make_table(BEFORE, PLACE)) == Plan()
 
 
-def test_a_camera_that_comes_starts_and_dispatcher_and_enrich_are_told() -> None:
+def test_a_camera_that_comes_starts_and_those_that_know_cameras_are_told() -> None:
     after = msgspec.structs.replace(BEFORE, cameras={**BEFORE.cameras, "side": Camera(source="c.mp4")})
 
-    assert planned(after) == {"live": ["dispatcher", "enrich"], "restart": [], "start": ["capture@side"], "stop": []}
+    assert planned(after) == {
+        "live": ["dispatcher", "enrich", "gateway"],
+        "restart": [],
+        "start": ["capture@side"],
+        "stop": [],
+    }
 
 
-def test_a_camera_that_goes_stops_and_dispatcher_and_enrich_are_told() -> None:
+def test_a_camera_that_goes_stops_and_those_that_know_cameras_are_told() -> None:
     after = msgspec.structs.replace(BEFORE, cameras={"back": BEFORE.cameras["back"]})
 
-    assert planned(after) == {"live": ["dispatcher", "enrich"], "restart": [], "start": [], "stop": ["capture@front"]}
+    assert planned(after) == {
+        "live": ["dispatcher", "enrich", "gateway"],
+        "restart": [],
+        "start": [],
+        "stop": ["capture@front"],
+    }
 
 
 def test_a_camera_that_changes_restarts_alone() -> None:

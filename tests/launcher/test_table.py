@@ -11,7 +11,9 @@ import pytest
 from framebus.errors import ConfigError
 from framebus.messages import ServiceState
 from framebus.place import Place
-from framebus.settings import Area, Camera, Detect, JobSettings, Record, Restart, Settings
+from framebus.settings import Area, Camera, Detect, HttpSettings, JobSettings, Record, Restart, Settings
+from framebus_launcher import table
+from framebus_launcher.config import find_settings_problems
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.lock import LockedError, find_launchers, lock_group
 from framebus_launcher.member import Member
@@ -29,19 +31,20 @@ SETTINGS = Settings(
 
 
 def test_the_table_has_a_row_for_each_service_camera_and_plug_in() -> None:
-    table = make_table(SETTINGS, PLACE)
+    rows = make_table(SETTINGS, PLACE)
 
-    assert [(row.name, row.tier, row.nice) for row in table] == [
+    assert [(row.name, row.tier, row.nice) for row in rows] == [
         ("dispatcher", 0, 0),
         ("export", 1, 10),
         ("enrich", 1, 0),
+        ("gateway", 1, 0),
         ("capture@front", 2, 0),
         ("capture@back", 2, 0),
         ("counter", 3, 0),
     ]
-    assert table[1].argv == (sys.executable, "-m", "framebus.run_jobs", "export")
-    assert table[3].argv == (sys.executable, "-m", "framebus_services.capture")
-    assert (table[5].argv, table[5].notify) == (("node", "counter.js"), False)
+    assert rows[1].argv == (sys.executable, "-m", "framebus.run_jobs", "export")
+    assert rows[4].argv == (sys.executable, "-m", "framebus_services.capture")
+    assert (rows[6].argv, rows[6].notify) == (("node", "counter.js"), False)
 
 
 def test_each_row_is_told_its_own_section() -> None:
@@ -72,9 +75,36 @@ def test_enrich_is_told_of_each_camera_what_it_needs_and_capture_is_not() -> Non
 
 @pytest.mark.parametrize("off", [False, None])
 def test_a_built_in_service_can_be_switched_off(off: bool | None) -> None:
-    table = make_table(Settings(services={"enrich": off, "export": True}), PLACE)
+    rows = make_table(Settings(services={"enrich": off, "export": True}, http=False), PLACE)
 
-    assert [row.name for row in table] == ["dispatcher", "export"]
+    assert [row.name for row in rows] == ["dispatcher", "export"]
+
+
+def test_where_the_libraries_of_the_web_are_not_installed_there_is_no_gateway_unless_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(table, "WEB", ("no_such_library",))
+
+    names = [row.name for row in make_table(SETTINGS, PLACE)]
+    problems = find_settings_problems({"http": {"port": 80}})
+
+    assert "gateway" not in names
+    assert problems == ["http: the gateway's libraries are not installed: pip install 'framebus[web]', or `http: off`"]
+    assert find_settings_problems({"http": False}) == []
+
+
+def test_the_gateway_listens_where_the_file_says_else_where_its_container_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def bind(settings: Settings) -> str | None:
+        row = next(row for row in make_table(settings, PLACE) if row.name == "gateway")
+        found: str | None = json.loads(row.section)["bind"]
+        return found
+
+    assert bind(Settings()) is None
+    monkeypatch.setenv("FRAMEBUS_HTTP_BIND", "0.0.0.0")
+    assert bind(Settings(http=True)) == "0.0.0.0"
+    assert bind(Settings(http=HttpSettings(bind="10.0.0.7"))) == "10.0.0.7"
 
 
 def test_the_rows_of_some_kinds_are_those_of_all_their_cameras() -> None:

@@ -81,7 +81,7 @@ class Trial:
         """The configuration file of this group, with a dispatcher and plug-ins only."""
         path = self.folder / "framebus.yml"
         services = {"enrich": False, "export": False, **config.get("services", {})}
-        folders = {"data": "data", "run": "run", "shm": "shm"}
+        folders = {"data": "data", "run": "run", "shm": "shm", "http": False}
         path.write_text(yaml.safe_dump({**folders, **config, "services": services}, sort_keys=False))
         return path
 

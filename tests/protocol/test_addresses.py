@@ -1,16 +1,34 @@
 """Which sources are taken, and what is said of the others."""
 
+import os
+
 import pytest
 
-from framebus.addresses import Kind, find_address_problem, parse_address
+from framebus.addresses import Capturing, Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "http://10.0.0.5/x.m3u8",
         "exec:rm -rf /",
+        "exec:evil.py",
+        "http://",
+        "https://user:p/ss@10.0.0.5/1",
+        "http+unix:///run/docker.sock",
+        "httpproxy://10.0.0.5/x.m3u8",
+        "hls+http://10.0.0.5/x.m3u8",
+        "v4l2://host/dev/video0",
+        "v4l2:///etc/passwd",
+        "v4l2:///dev/video0/../../etc/passwd",
+        "v4l2:///dev/sda",
+        "v4l2:///dev/video0?input_format=mjpeg",
+        "v4l2:///dev/video0?format=-i",
+        "v4l2:///dev/video0?width=640",
+        "v4l2:///dev/video0?fps=0",
+        "plugin:",
+        "plugin:../evil",
+        "plugin:os.system('x')",
         "concat:/etc/passwd|/etc/hosts",
         "pipe:0",
         "subfile,,start,0,end,0,,:/x".replace("subfile", "subfile:"),
@@ -52,7 +70,9 @@ def test_a_source_that_is_not_on_the_list_of_allowed_ones_is_a_configuration_err
         ("synthetic://?fpss=3", "no option 'fpss'; did you mean fps?"),
         ("synthetic://?preset=slow", "known are width, height, fps"),
         ("synthetic://?fps=fast", "fps of synthetic:// must be a whole number from 1 to 60"),
-        ("http://10.0.0.5/", "http:// is not supported yet; a source is rtsp://"),
+        ("v4l2:///dev/video0?fpss=3", "no option 'fpss'; did you mean fps?"),
+        ("v4l2:///dev/video0?format=xvid", "format of v4l2:// must be one of mjpeg, h264"),
+        ("plugin:a/b", "write plugin:NAME"),
         ("rtsp://user:p/ss@10.0.0.5/", "in a password are written %2F"),
         ("file://videos/a.mp4", "write file:///with/the/full/path"),
     ],
@@ -95,6 +115,39 @@ def test_a_file_is_named_by_path_or_url_and_played_once_when_asked(source: str, 
     address = parse_address(source)
 
     assert (address.kind, address.url, address.is_once) == (Kind.FILE, path, is_once)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_address_of_the_web_has_its_port_and_shows_no_password(scheme: str) -> None:
+    address = parse_address(f"{scheme}://viewer:canary@cam.lan/video.mjpg?token=canary")
+
+    assert (address.kind, address.host, address.port) == (Kind.WEB, "cam.lan", {"http": 80, "https": 443}[scheme])
+    assert "canary" not in address.shown
+    assert "canary" not in repr(address)
+
+
+def test_a_device_is_asked_for_what_its_address_says_and_for_nothing_else() -> None:
+    address = parse_address("v4l2:///dev/video2?width=1280&height=720&fps=30&format=mjpeg")
+    bare = parse_address("v4l2:///dev/v4l/by-id/usb-046d_HD_Pro_Webcam-video-index0")
+
+    assert (address.kind, address.url) == (Kind.DEVICE, "/dev/video2")
+    assert address.capturing == Capturing(width=1280, height=720, fps=30, format="mjpeg")
+    assert bare.capturing == Capturing()
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "name"),
+    [
+        ("./my_camera.py", f"{os.getcwd()}/my_camera.py", ""),
+        ("camera.py:Bench", f"{os.getcwd()}/camera.py", "Bench"),
+        ("/opt/lab/my camera.py:Bench", "/opt/lab/my camera.py", "Bench"),
+        ("plugin:genicam", "", "genicam"),
+    ],
+)
+def test_a_source_of_the_users_own_is_named_by_file_or_entry_point(source: str, path: str, name: str) -> None:
+    address = parse_address(source)
+
+    assert (address.kind, address.url, address.plugin) == (Kind.PLUGIN, path, name)
 
 
 def test_a_synthetic_camera_takes_its_size_and_rate_from_its_url() -> None:

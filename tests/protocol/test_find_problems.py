@@ -160,7 +160,7 @@ def test_a_service_gets_its_section_from_the_file_for_it() -> None:
 
     section = msgspec.json.decode(data, type=CaptureSettings)
 
-    assert (section.camera, section.detect.fps, section.record.enabled) == ("front", 5.0, True)
+    assert (section.camera, section.detect.fps, section.record.segment_s) == ("front", None, 10.0)
 
 
 def test_a_length_of_time_that_is_none_says_how_one_is_written() -> None:

@@ -1,6 +1,7 @@
 """Frames: views in the picture's shape, brightness, colour, and crops of it."""
 
 import pickle
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -104,6 +105,13 @@ def test_luma_of_bgr_equals_the_y_plane_opencv_would_make() -> None:
     assert np.abs(luma.astype(int) - expected).max() <= 1
 
 
+def test_luma_of_bgr_is_made_once_a_frame_and_nobody_can_spoil_it_for_others() -> None:
+    seen = frame(PixelFormat.BGR24)
+
+    assert seen.luma is seen.luma
+    assert not seen.luma.flags.writeable
+
+
 def test_colour_of_i420_equals_opencvs_for_any_bytes() -> None:
     seen = frame(PixelFormat.I420, width=640, height=362)
 
@@ -197,3 +205,44 @@ def test_a_frame_with_pixels_of_its_own_is_always_valid_and_can_be_pickled() -> 
     assert again.still_valid()
     assert np.array_equal(again.pixels, own.pixels)
     assert (again.camera, again.number, again.captured_at_s) == ("front", 3, 1_700_000_000.5)
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+@pytest.mark.parametrize("box", [(0, 0, 64, 48), (10, 6, 20, 12), (11, 7, 21, 13), (63, 47, 1, 1), (-5, -5, 20, 20)])
+def test_what_is_cut_out_is_a_frame_of_whole_cells_that_shows_the_box(pixel_format: PixelFormat, box: Box) -> None:
+    seen = frame(pixel_format)
+    x, y, width, height = box
+    left, top = max(0, x) // 2 * 2, max(0, y) // 2 * 2
+    right, bottom = (x + width + 1) // 2 * 2, (y + height + 1) // 2 * 2
+
+    part = seen.cut(box)
+
+    assert part is not None
+    assert (part.width, part.height, part.pixel_format) == (right - left, bottom - top, pixel_format)
+    assert np.array_equal(part.bgr(), seen.bgr()[top:bottom, left:right])
+    assert (part.camera, part.number, part.captured_at_s) == (seen.camera, seen.number, seen.captured_at_s)
+    assert not np.shares_memory(part.payload, seen.payload)
+
+
+def test_a_margin_reaches_as_far_on_each_side_as_there_is_picture() -> None:
+    seen = frame(PixelFormat.I420)
+
+    middle = seen.cut((20, 20, 20, 8), margin=0.5)
+    corner = seen.cut((2, 40, 20, 8), margin=0.5)
+
+    assert middle is not None
+    assert corner is not None
+    assert np.array_equal(middle.bgr(), seen.bgr()[10:38, 10:50])
+    assert np.array_equal(corner.bgr(), seen.bgr()[30:48, 0:32])
+
+
+@pytest.mark.parametrize("box", [(64, 0, 10, 10), (0, 48, 10, 10), (-20, 0, 10, 10), (10, 10, 0, 0)])
+def test_a_box_beside_the_picture_cannot_be_cut_out(box: Box) -> None:
+    with pytest.raises(ValueError, match="nothing of a picture of 64x48"):
+        frame(PixelFormat.I420).cut(box)
+
+
+def test_of_a_frame_that_was_taken_back_nothing_is_cut_out() -> None:
+    seen = replace(frame(PixelFormat.I420), validity=lambda payload: False)
+
+    assert seen.cut((0, 0, 8, 8)) is None

@@ -1,4 +1,4 @@
-"""Runners by entry point: found without an import, loaded by name, and refused with the reason."""
+"""Runners and services by entry point: found without an import, loaded by name, and refused with the reason."""
 
 import subprocess
 import sys
@@ -11,6 +11,7 @@ from framebus import plugins
 from framebus.errors import ConfigError, ExitCode
 from framebus.requests import Lease, LeaseJob
 from framebus.run_jobs import JobService
+from framebus.run_service import make_service
 from framebus.testing import FakeBus
 from framebus_services.export.clip import Clip
 
@@ -40,17 +41,27 @@ class Accompanied(Good):
 class Bare(JobRunner):
     def run(self, params, report): ...
 
+class Service:
+    class settings_type(Struct, forbid_unknown_fields=True):
+        every_s: float = 1.0
+
+    def __init__(self, bus):
+        self.settings = bus.settings(self.settings_type)
+
+class Unsettable(Service):
+    settings_type = "float"
+
 word = "no class"
 """
 
 
-def install(folder: Path, package: str, **points: str) -> None:
+def install(folder: Path, package: str, group: str = plugins.JOBS, **points: str) -> None:
     """What pip leaves of a package with these entry points."""
     info = folder / f"{package}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
     lines = [f"{name} = {value}" for name, value in points.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[framebus.jobs]", *lines, ""]))
+    (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
 
 
 @pytest.fixture
@@ -123,3 +134,59 @@ def test_a_service_without_a_name_is_a_wrong_usage_and_the_names_are_listed(argu
 
     assert done.returncode == ExitCode.USAGE
     assert done.stderr == "usage: python -m framebus.run_jobs NAME; there are export\n"
+
+
+def test_a_service_is_made_with_its_settings(site: Path) -> None:
+    install(site, "one", plugins.SERVICES, mine="goods_of_a_test:Service")
+
+    service = make_service(FakeBus("mine", settings=b'{"every_s": 2.5}'), "mine")
+
+    assert plugins.find_services()["mine"] == "goods_of_a_test:Service"
+    assert vars(service)["settings"].every_s == 2.5
+
+
+def test_every_setting_that_a_service_does_not_take_is_told_with_its_path(site: Path) -> None:
+    install(site, "one", plugins.SERVICES, mine="goods_of_a_test:Service")
+
+    with pytest.raises(ConfigError) as caught:
+        make_service(FakeBus("mine", settings=b'{"every_s": "often", "evry_s": 1}'), "mine")
+
+    assert caught.value.problems == [
+        "services.mine.evry_s: unknown setting; did you mean every_s?",
+        "services.mine.every_s: Expected `float`, got `str`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("no_such_module:Mine", "can't be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("goods_of_a_test:word", "is no service; the entry point names a class or function that takes a Bus"),
+        ("goods_of_a_test:Unsettable", "has a settings_type that is no msgspec.Struct"),
+    ],
+)
+def test_a_service_that_cannot_be_had_is_refused_with_its_package_and_the_reason(
+    site: Path, value: str, problem: str
+) -> None:
+    install(site, "one", plugins.SERVICES, mine=value)
+
+    with pytest.raises(ConfigError, match=f"mine: the service {value} of one {problem}"):
+        plugins.load_service("mine")
+
+
+def test_a_processor_that_two_packages_bring_is_refused_and_both_are_named(site: Path) -> None:
+    install(site, "one", plugins.PROCESSORS, mine="goods_of_a_test:Good")
+    install(site, "two", plugins.PROCESSORS, mine="goods_of_a_test:Bare")
+
+    with pytest.raises(
+        ConfigError, match=r"two packages bring a processor of this name, .*Bare of two and .*Good of one"
+    ):
+        plugins.load_processor("mine")
+
+
+def test_a_service_of_no_package_is_a_wrong_usage_and_it_is_said_what_there_is() -> None:
+    command = [sys.executable, "-m", "framebus.run_service"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == ExitCode.USAGE
+    assert "no package with an entry point framebus.services is installed" in done.stderr

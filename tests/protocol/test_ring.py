@@ -1,4 +1,7 @@
-"""The ring: its bytes, its promises to readers, its trouble with memory; real writer processes where it matters."""
+"""The ring: its bytes, its promises to readers, its trouble with memory; real writer processes where it matters.
+
+`FRAMEBUS_NIGHT=1` runs the long trials.
+"""
 
 import os
 import random
@@ -18,6 +21,16 @@ import pytest
 
 from framebus.frame import Frame, PixelFormat
 from framebus.ring import RingFormatError, RingReader, RingSpaceError, RingWriter, newest_ring, sweep_rings
+
+IS_NIGHT = os.environ.get("FRAMEBUS_NIGHT") == "1"
+DELIVERED = {  # of each size, 4 KiB, 64 KiB and 1080p
+    (64, 64): 1_000_000 if IS_NIGHT else 10_000,
+    (256, 256): 1_000_000 if IS_NIGHT else 10_000,
+    (1920, 1080): 1_000_000 if IS_NIGHT else 200,
+}
+DEADLINE_S = 1_200.0 if IS_NIGHT else 60.0
+NIGHT_S = 1_500
+KILLS = 1_000 if IS_NIGHT else 30
 
 # Fills each frame with a word made from its number, as fast as it can, until `last` or for ever (0).
 WRITER = """
@@ -355,7 +368,8 @@ def test_no_frame_is_torn_or_wrong_beside_a_writer_at_full_speed(shm: Path, chec
     assert wrong == 0
 
 
-@pytest.mark.parametrize(("width", "height", "wanted"), [(64, 64, 10_000), (256, 256, 10_000), (1920, 1080, 200)])
+@pytest.mark.timeout(NIGHT_S if IS_NIGHT else 100)
+@pytest.mark.parametrize(("width", "height", "wanted"), [(*size, wanted) for size, wanted in DELIVERED.items()])
 def test_every_copy_delivered_beside_a_writer_at_full_speed_is_whole(
     shm: Path, width: int, height: int, wanted: int
 ) -> None:
@@ -364,8 +378,10 @@ def test_every_copy_delivered_beside_a_writer_at_full_speed_is_whole(
     delivered = wrong = refused = 0
 
     with writing(path, width=width, height=height), RingReader.open(path) as reader:
-        deadline = time.monotonic() + 60
-        while (delivered < wanted or len(numbers) < wanted // 20 or refused == 0) and time.monotonic() < deadline:
+        deadline = time.monotonic() + DEADLINE_S
+        while (
+            delivered < wanted or len(numbers) < min(wanted, 10_000) // 20 or refused == 0
+        ) and time.monotonic() < deadline:
             # From the newest to the oldest within reach, which the writer overtakes most often.
             back = (delivered + refused) % (reader.slots - 1)
             frame = reader.read(reader.newest - back)
@@ -378,16 +394,17 @@ def test_every_copy_delivered_beside_a_writer_at_full_speed_is_whole(
                 wrong += not is_whole(own)
 
     assert delivered >= wanted
-    assert len(numbers) >= wanted // 20
+    assert len(numbers) >= min(wanted, 10_000) // 20
     assert refused > 0
     assert wrong == 0
 
 
+@pytest.mark.timeout(NIGHT_S if IS_NIGHT else 100)
 def test_a_writer_killed_in_mid_copy_leaves_readers_the_frames_before(shm: Path) -> None:
     chance = random.Random(20)
     killed_in_mid_copy = 0
 
-    for attempt in range(20):
+    for attempt in range(KILLS):
         path = shm / f"front.{attempt}.ring"
         with writing(path, width=1920, height=1080) as child, RingReader.open(path) as reader:
             wait_until_newest(reader, chance.randrange(1, 40))
@@ -491,6 +508,43 @@ def test_a_full_shared_memory_is_an_error_with_both_sizes_and_leaves_no_file(tmp
         assert list(folder.iterdir()) == []
         with RingWriter.create(folder / "front.2.ring", width=64, height=48, epoch=2) as writer:
             assert write(writer, 1) == 1
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+ASKING = """
+import sys
+from pathlib import Path
+from framebus.frame import PixelFormat
+from framebus.ring import RingSpaceError, RingWriter
+
+try:
+    RingWriter.create(Path(sys.argv[1]), width=4096, height=2048, pixel_format=PixelFormat.GRAY8, epoch=1)
+except RingSpaceError as error:
+    print(error.needed_bytes, error.free_bytes)
+    sys.exit(78)
+"""
+
+
+def test_a_ring_of_64_mb_in_shared_memory_of_32_mb_ends_with_an_exit_code_and_both_sizes_and_no_signal(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a tmpfs, which takes root: {mounted.stderr.strip()}")
+    try:
+        command = [sys.executable, "-c", ASKING, str(folder / "front.1.ring")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+        assert done.returncode == 78  # a signal would be negative
+        needed_bytes, free_bytes = map(int, done.stdout.split())
+        assert needed_bytes > 64 * 1024 * 1024
+        assert free_bytes == 32 * 1024 * 1024
+        assert list(folder.iterdir()) == []
     finally:
         subprocess.run(["umount", folder], check=True)
 

@@ -156,10 +156,10 @@ def test_rings_are_in_memory_for_our_user_alone_where_the_launcher_looks_for_the
     assert Place.at(Path("/run/framebus")).shm.parent == Path(ring_mount["target"])
 
 
-def test_only_capture_has_a_network() -> None:
+def test_only_capture_and_the_gateway_have_a_network() -> None:
     networks = {name: found["network_mode"] for name, found in KINDS.items()}
 
-    assert networks == {name: "bridge" if name == "capture" else "none" for name in KINDS}
+    assert networks == {name: "bridge" if name in ("capture", "gateway") else "none" for name in KINDS}
 
 
 def test_a_sick_dispatcher_keeps_no_camera_from_recording() -> None:

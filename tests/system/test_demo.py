@@ -62,12 +62,28 @@ def test_the_demo_tells_its_whole_story_on_the_synthetic_camera_and_loses_nothin
     assert 95 <= max(probe(clip).frames for clip in clips) <= 115
 
 
-def test_the_demo_makes_clips_of_a_given_video(folder: Path) -> None:
-    media.make_video(folder / "Drive Way.mp4", seconds=20, fps=12, gop_frames=24)
+MINE = """
+from framebus import Finding, Processor
 
-    text = run_demo(folder, "--source", str(folder / "Drive Way.mp4"), "--once")
+class Mine(Processor):
+    def process_frame(self, frame):
+        if frame.number == 30:
+            raise ValueError("thirty")
+        yield Finding(processor="mine", camera=frame.camera, label="width", value=float(frame.width))
+"""
+
+
+def test_the_demo_makes_clips_of_a_given_video_and_tells_what_a_given_processor_finds_and_raises(folder: Path) -> None:
+    media.make_video(folder / "Drive Way.mp4", seconds=20, fps=12, gop_frames=24)
+    (folder / "mine.py").write_text(MINE)
+
+    text = run_demo(folder, "--source", str(folder / "Drive Way.mp4"), "--once", "--processor", "mine.py")
 
     assert "0 lost, 0 done twice" in text
+    assert re.search(r" finding +mine +width 320, drive-way #\d+\n", text), text
+    raised = [line for line in text.splitlines() if "ValueError" in line]
+    assert len(raised) <= 2, "once, and again in the next life of the camera"
+    assert f"processor mine: ValueError at {folder}/mine.py:7: thirty" in raised[0]
     for clip in (folder / "demo-clips").glob("drive-way_*.mp4"):
         found = probe(clip)
         assert found.codec == "h264"
@@ -113,6 +129,26 @@ def test_a_source_that_cannot_be_one_is_one_line_and_exit_78(folder: Path) -> No
     assert done.returncode == 78
     assert "rtsp://" in done.stderr
     assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("processor", "said"),
+    [
+        ("none.py", "there is no file {folder}/none.py"),
+        ("brigthness", "did you mean brightness?"),
+        ("bad.py", "bad.py:1: "),
+    ],
+)
+def test_a_processor_that_cannot_be_one_is_one_line_and_exit_78(folder: Path, processor: str, said: str) -> None:
+    (folder / "bad.py").write_text("class class\n")
+
+    done = subprocess.run(
+        [FRAMEBUS, "demo", "--processor", processor], capture_output=True, text=True, timeout=20.0, cwd=folder
+    )
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert said.format(folder=folder) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_file_that_is_no_video_is_told_in_one_line_with_its_mend_and_exit_69(folder: Path) -> None:

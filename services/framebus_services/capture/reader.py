@@ -1,13 +1,15 @@
 """The thread that keeps one connection of a camera: connects, reads, hands packets on, and tries again."""
 
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import av
 
@@ -17,8 +19,7 @@ from framebus.messages import Cause
 from framebus.throttle import backoff_s
 from framebus_services.capture.source import Source, Wait
 from framebus_services.capture.timestamps import Arrival
-from framebus_services.capture.trouble import EndedError, NoVideoError, Trouble, trouble_of
-from framebus_services.video.packets import AnyPacket
+from framebus_services.capture.trouble import EndedError, SourceError, Trouble, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +35,23 @@ QUIET_S = 5.0
 UNDECODABLE = Trouble(Cause.CODEC, "packets come, but no frame comes of them")
 
 
-class Sink(Protocol):
-    """Something that takes the packets of one connection after the other, on the reader's thread."""
+S = TypeVar("S", bound=Source[Any])
+T = TypeVar("T")
+S_contra = TypeVar("S_contra", contravariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Sink(Protocol[S_contra, T_contra]):
+    """Something that takes the packets or pictures of one connection after the other, on the reader's thread."""
 
     def open(self, beat: Callable[[], None]) -> None:
         """Before the first connection; any work that may take long calls `beat` as it gets on."""
 
-    def begin(self, source: Source) -> None:
+    def begin(self, source: S_contra) -> None:
         """A connection was made."""
 
-    def take(self, packet: AnyPacket, arrival: Arrival) -> bool:
-        """Take a packet, which is now the sink's to change; tells whether a frame came of it."""
+    def take(self, item: T_contra, arrival: Arrival, /) -> bool:
+        """Take a packet, which is now the sink's to change, or a picture; tells whether a frame came of it."""
 
     def end(self) -> None:
         """The connection is gone."""
@@ -73,14 +80,14 @@ class Link:
     height: int = 0
 
 
-class Reader:
+class Reader(Generic[S, T]):
     """Reads one address for ever. The first sink says whether frames come; it may need the packet unchanged."""
 
     def __init__(
         self,
         address: Address,
-        connect: Callable[[Address, Wait], Source],
-        sinks: Sequence[Sink],
+        connect: Callable[[Address, Wait], S],
+        sinks: Sequence[Sink[S, T]],
         clock: Clock,
         on_change: Callable[[], None],
         awake_s: Callable[[], float] = time.monotonic,
@@ -103,6 +110,8 @@ class Reader:
         self._busy = threading.Lock()  # held while sinks work; a read that hangs does not hold it
         self._awake_s = awake_s  # not boot time: a machine that slept is no thread that hangs
         self._limit_at_s = awake_s() + STUCK_S
+        self._source: S | None = None
+        self._has_told_stuck = False
         self._thread = threading.Thread(target=self._run, name=f"reader {address.kind.value}", daemon=True)
 
     def start(self) -> None:
@@ -110,13 +119,22 @@ class Reader:
         self._thread.start()
 
     def is_healthy(self) -> bool:
-        """Whether the thread lives and is not stuck."""
-        return self._is_done or (self._thread.is_alive() and self._awake_s() < self._limit_at_s)
+        """Whether the thread lives and is not stuck; where it is stuck is told once."""
+        if self._is_done or not self._thread.is_alive():
+            return self._is_done
+        is_stuck = self._awake_s() >= self._limit_at_s
+        if is_stuck and not self._has_told_stuck:
+            log.error("%s: stuck at %s; the process is to be started again", self.address.shown, self._place())
+        self._has_told_stuck = is_stuck
+        return not is_stuck
 
     def stop(self, limit_s: float) -> None:
         """End the thread and close the sinks, within about `limit_s`, also when the thread hangs in a read."""
         self._is_stopping.set()
-        self._thread.join(limit_s / 2)
+        self._thread.join(limit_s / 4)
+        if self._thread.is_alive() and (source := self._source) is not None:
+            source.interrupt()
+            self._thread.join(limit_s / 4)
         if not self._busy.acquire(timeout=limit_s / 2):
             log.warning("%s: stuck; the recording is repaired at the next start", self.address.shown)
             return
@@ -126,6 +144,12 @@ class Reader:
                 sink.close()
         finally:
             self._busy.release()
+
+    def _place(self) -> str:
+        """File and line at which the thread stands: of a source of the user's own, if there is any."""
+        steps = traceback.extract_stack(sys._current_frames().get(self._thread.ident or 0))
+        own = [step for step in steps if step.filename == self.address.url] or steps[-1:]
+        return f"{own[-1].filename}:{own[-1].lineno}" if own else "an unknown place"
 
     def _run(self) -> None:
         with self._busy:
@@ -153,32 +177,34 @@ class Reader:
         try:
             self._beat(LOOK_UP_S + STUCK_S)
             source = self._connect(self.address, self._wait)
-        except (OSError, ValueError, av.FFmpegError, NoVideoError) as error:
+        except (OSError, ValueError, av.FFmpegError, SourceError) as error:
             return error
         try:
             with self._busy:
                 for sink in self._sinks:
                     sink.begin(source)
+            self._source = source
             self._take_all(source)
-        except (OSError, ValueError, av.FFmpegError, NoVideoError, EndedError) as error:
+        except (OSError, ValueError, av.FFmpegError, SourceError) as error:
             return error
         finally:
+            self._source = None
             with self._busy:
                 for sink in self._sinks:
                     sink.end()
-                source.close()
+            source.close()  # one of the user's own may hang in it; sinks can be closed all the same
         return EndedError("the process ends")
 
-    def _take_all(self, source: Source) -> None:
+    def _take_all(self, source: S) -> None:
         begun_at_s = self._clock.boot_s()
-        for packet in source.packets():
+        for item in source.items():
             arrival = Arrival(self._clock.wall_s(), self._clock.boot_s())
             self._beat(STUCK_S)
-            is_video = packet.stream_index == source.video.index
+            is_video = source.is_video(item)
             with self._busy:
                 if self._is_stopping.is_set():
                     return
-                has_frame, *_ = [sink.take(packet, arrival) for sink in self._sinks]
+                has_frame, *_ = [sink.take(item, arrival) for sink in self._sinks]
             self._has_read = True
             self.packets += is_video
             self.idle_packets = 0 if has_frame else self.idle_packets + is_video
@@ -197,10 +223,9 @@ class Reader:
     def _beat(self, limit_s: float) -> None:
         self._limit_at_s = self._awake_s() + limit_s
 
-    def _set_up(self, source: Source) -> None:
-        context = source.video.codec_context
-        name = context.codec.canonical_name
-        self._set_link(Link(phase=Phase.UP, codec=name, width=context.width, height=context.height))
+    def _set_up(self, source: S) -> None:
+        kind = source.kind
+        self._set_link(Link(phase=Phase.UP, codec=kind.codec, width=kind.width, height=kind.height))
 
     def _set_down(self, error: Exception, retry_at_s: float | None) -> None:
         trouble = trouble_of(error, was_connected=self._has_read)

@@ -14,7 +14,7 @@ from framebus.messages import Cause, SegmentClosed
 from framebus_services.capture.disk import Disk
 from framebus_services.capture.salvage import salvage
 from framebus_services.capture.segment import OpenSegment
-from framebus_services.capture.source import Source
+from framebus_services.capture.source import PacketSource
 from framebus_services.capture.timestamps import Arrival, Mender, WallTime
 from framebus_services.capture.trouble import Trouble
 from framebus_services.video.mp4 import UnsupportedError
@@ -52,7 +52,7 @@ class Recorder:
         self.tally: Counter[str] = Counter()
         self.trouble: Trouble | None = None
         """why recording pauses"""
-        self._source: Source | None = None
+        self._source: PacketSource | None = None
         self._segment: OpenSegment | None = None
         self._wall = WallTime()
         self._mender = Mender(self.tally)
@@ -76,7 +76,7 @@ class Recorder:
         self._beat = beat
         self._repair()
 
-    def begin(self, source: Source) -> None:
+    def begin(self, source: PacketSource) -> None:
         """A connection was made; its packets follow."""
         self._source = source
         self._restart_time()

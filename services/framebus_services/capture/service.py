@@ -2,12 +2,13 @@
 
 import logging
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import cv2
 
-from framebus.addresses import Address, Kind, parse_address
+from framebus.addresses import Kind
 from framebus.bus import Bus
 from framebus.door import Reply
 from framebus.errors import ConfigError, ErrorCode, RefusedError
@@ -15,15 +16,17 @@ from framebus.messages import CameraState, CameraStatus, FrameNotice
 from framebus.requests import Snapshot, TakeSnapshot
 from framebus.retention import Retention, write_keep
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
-from framebus.settings import CaptureSettings, seconds
+from framebus.settings import CaptureSettings, Encoder, seconds
 from framebus_services.capture.disk import Disk
-from framebus_services.capture.pictures import Pictures, space_detail
-from framebus_services.capture.reader import Reader, Sink
+from framebus_services.capture.encoding import Encoding
+from framebus_services.capture.feed import space_detail
+from framebus_services.capture.links import Links, shown_address
+from framebus_services.capture.live import Live
+from framebus_services.capture.pictures import Pictures
 from framebus_services.capture.recorder import Recorder
 from framebus_services.capture.sampling import picture_size
-from framebus_services.capture.source import FileSource, NetworkSource, Source, Wait, resolve
+from framebus_services.capture.shots import Shots
 from framebus_services.capture.status import LinkReport, Rate, Verdict, judge
-from framebus_services.capture.synthetic import SyntheticSource
 from framebus_services.video.jpeg import encode_jpeg
 
 log = logging.getLogger(__name__)
@@ -51,18 +54,25 @@ class Capture:
         self._fps_in, self._fps_out = Rate(), Rate()
         self._frames, self._broken = Rate(10.0), Rate(10.0)
         data = bus.place.data
-        self._pictures = Pictures(
+        shown = Shots if shown_address(self._settings).kind is Kind.PLUGIN else Pictures
+        self._pictures = shown(
             self._camera, self._settings.detect, bus.place.shm, bus.epoch, bus.clock, self._note_picture
         )
-        disk = Disk(data / "recordings")
+        self._disk = disk = Disk(data / "recordings")
         self._recorder: Recorder | None = None
+        self._encoding: Encoding | None = None
         if self._settings.record.enabled:
-            segment_s = self._settings.record.segment_s
+            segment_s, encoder = self._settings.record.segment_s, self._settings.record.encoder
             self._recorder = Recorder(data, self._camera, segment_s, bus.clock, disk, bus.publish)
+            self._encoding = Encoding(self._recorder, encoder) if encoder is not Encoder.NONE else None
+        self._live = Live(self._camera, bus.publish)
+        bus.on_watched(f"live/{self._camera}/", self._live.watch)
         keep_s = seconds(self._settings.record.keep)
         self._retention = Retention(data, self._camera, keep_s, bus.clock, lambda: disk.space().is_getting_short)
         self._note_keep(data)
-        self._readers = self._make_readers()
+        on_change = partial(bus.call_soon, self._tell)
+        links = Links(self._settings, bus.clock, self._pictures, self._live, self._recorder, self._encoding, on_change)
+        self._readers = links.make_readers()
         sweep_rings(bus.place.shm, self._camera, None)
         self._make_ring_if_size_is_known()
         bus.answer(TakeSnapshot, self._take_snapshot)
@@ -88,34 +98,10 @@ class Capture:
 
     # How it is put together ------------------------------------------------------------------------------------------
 
-    def _make_readers(self) -> dict[str, Reader]:
-        settings = self._settings
-        main = parse_address(settings.source, "source")
-        recording: list[Sink] = [] if self._recorder is None else [self._recorder]
-        if settings.detect.source is None:
-            # The pictures come first: they need the packets unchanged.
-            return {"stream": self._make_reader(main, [self._pictures, *recording])}
-        small = self._make_reader(parse_address(settings.detect.source, "detect.source"), [self._pictures])
-        if not recording:
-            return {"detect stream": small}
-        return {"main stream": self._make_reader(main, recording), "detect stream": small}
-
-    def _make_reader(self, address: Address, sinks: list[Sink]) -> Reader:
-        on_change = partial(self._bus.call_soon, self._tell)
-        return Reader(address, self._connect, sinks, self._bus.clock, on_change)
-
-    def _connect(self, address: Address, wait: Wait) -> Source:
-        if address.kind is Kind.SYNTHETIC:
-            return SyntheticSource(self._camera, address.screen, self._bus.clock, wait)
-        if address.kind is Kind.FILE:
-            return FileSource(address, self._bus.clock, wait)
-        resolve(address)
-        return NetworkSource(address)
-
     def _make_ring_if_size_is_known(self) -> None:
-        detect = self._settings.detect
-        address = parse_address(detect.source or self._settings.source)
-        if address.kind is not Kind.SYNTHETIC and not (detect.width and detect.height):
+        detect, address = self._settings.detect, shown_address(self._settings)
+        is_known = address.kind is Kind.SYNTHETIC or (detect.width and detect.height)
+        if isinstance(self._pictures, Shots) or not is_known:
             return
         try:
             self._pictures.make_ring(*picture_size(address.screen.width, address.screen.height, detect))
@@ -157,7 +143,7 @@ class Capture:
             )
             for purpose, reader in self._readers.items()
         ]
-        parts = (self._recorder, self._pictures)
+        parts = (self._recorder, self._encoding, self._pictures)
         troubles = [part.trouble for part in parts if part is not None and part.trouble is not None]
         return judge(reports, troubles, self._broken.grown / max(1, self._frames.grown))
 
@@ -174,7 +160,7 @@ class Capture:
 
     def _tallies(self) -> Counter[str]:
         total: Counter[str] = Counter()
-        for part in (self._recorder, self._pictures, self._retention):
+        for part in (self._recorder, self._pictures, self._live, self._retention):
             if part is not None:
                 total.update(part.tally.copy())
         return total
@@ -187,8 +173,16 @@ class Capture:
         self._frames.note(now_s, tally["frames"] + tally["dropped.decode"])
         for what, count in tally.items():
             stats.counters[what] = count
+        if isinstance(self._pictures, Shots):
+            for name, value in self._pictures.meta.copy().items():
+                stats.gauge(f"source.{name}", value)
         stats.gauge("fps_in", self._fps_in.per_s)
         stats.gauge("fps_out", self._fps_out.per_s)
+        if self._recorder is not None:
+            with suppress(OSError):  # the recorder says what is wrong with the disk
+                space = self._disk.space()
+                stats.gauge("disk_free_bytes", space.free_bytes)
+                stats.gauge("disk_floor_bytes", space.floor_bytes)
 
     def _publish(self) -> None:
         reader = next(iter(self._readers.values()))

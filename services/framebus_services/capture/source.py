@@ -1,10 +1,11 @@
 """Connections to cameras and files: packets as they come, each source at its own pace."""
 
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import av
 from av.audio.stream import AudioStream
@@ -24,46 +25,83 @@ READ_S = 5.0
 PROBE_QUICKLY = {"probesize": "200000", "analyzeduration": "200000"}
 """Half a second instead of two; enough where the camera describes its stream before it sends it."""
 RTSP = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtp,tcp,tls,udp,crypto"}  # udp: a part of rtp's own check
+RAW = "rawvideo"
+"""the codec of packets that are pictures as they are, as of some cameras at this machine"""
 FILES = {"protocol_whitelist": "file,crypto,data"}
 
 Wait = Callable[[float], bool]
 """waits so many seconds; True as soon as the process is to end"""
+Item = TypeVar("Item")
 
 
-class Source(Protocol):
-    """A camera that is connected."""
+@dataclass(frozen=True)
+class StreamKind:
+    """What a source sends, for a status."""
+
+    codec: str
+    width: int
+    height: int
+
+
+class Source(Protocol[Item]):
+    """A camera that is connected, and gives packets or pictures."""
 
     @property
-    def video(self) -> VideoStream:
-        """What the packets of video are, as a template for a file."""
+    def kind(self) -> StreamKind:
+        """What it sends."""
 
-    @property
-    def audio(self) -> AudioStream | None:
-        """What the other packets are."""
+    def items(self) -> Iterator[Item]:
+        """What comes in or is due; ends when asked to; raises OSError, ValueError, av.FFmpegError or a SourceError."""
 
-    @property
-    def decoder(self) -> VideoCodecContext:
-        """Decodes the packets of video."""
+    def is_video(self, item: Item) -> bool:
+        """Whether it is of the pictures; sound may come between them."""
 
-    def packets(self) -> Iterator[AnyPacket]:
-        """Packets when they come in or are due; ends when asked to; raises OSError or av.FFmpegError."""
+    def interrupt(self) -> None:
+        """Wake who waits in `items`, as far as that can be done; from another thread, when the process is to end."""
 
     def close(self) -> None:
         """Give the connection back."""
 
 
-class NetworkSource:
+class PacketSource(ABC):
+    """A camera that sends packets."""
+
+    video: VideoStream
+    """what the packets of video are, as a template for a file"""
+    audio: AudioStream | None = None
+    """what the other packets are"""
+    decoder: VideoCodecContext
+    """decodes the packets of video"""
+
+    @property
+    def kind(self) -> StreamKind:
+        context = self.video.codec_context
+        return StreamKind(context.codec.canonical_name, context.width, context.height)
+
+    def is_video(self, item: AnyPacket) -> bool:
+        return item.stream_index == self.video.index
+
+    def interrupt(self) -> None:  # noqa: B027  most can't
+        """Nothing can be done: FFmpeg ends by its own limits."""
+
+    @abstractmethod
+    def items(self) -> Iterator[AnyPacket]:
+        """As of a `Source`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """As of a `Source`."""
+
+
+class NetworkSource(PacketSource):
     """A camera in the network. Raises OSError, av.FFmpegError or NoVideoError when it can't be reached."""
 
     def __init__(self, address: Address) -> None:
-        self._container = _open_stream(address.url, PROBE_QUICKLY)
-        if not _is_described(self._container):
-            self._container.close()
-            self._container = _open_stream(address.url, {})
-        self.video, self.audio, self.decoder = _take_streams(self._container)
+        self._container = open_stream(address.url, RTSP)
+        self.video, self.audio, self.decoder = take_streams(self._container)
 
-    def packets(self) -> Iterator[AnyPacket]:
-        for packet in self._container.demux(_chosen(self.video, self.audio)):
+    def items(self) -> Iterator[AnyPacket]:
+        for packet in self._container.demux(chosen(self.video, self.audio)):
             if packet.size:
                 yield packet
         raise EndedError("the camera closed the connection")
@@ -72,7 +110,7 @@ class NetworkSource:
         self._container.close()
 
 
-class FileSource:
+class FileSource(PacketSource):
     """A video file, played at its own pace: for ever, or once."""
 
     def __init__(self, address: Address, clock: Clock, wait: Wait) -> None:
@@ -80,14 +118,14 @@ class FileSource:
         self._wait = wait
         self._is_once = address.is_once
         self._container = open_video(f"file:{address.url}", options=FILES)
-        self.video, self.audio, self.decoder = _take_streams(self._container)
+        self.video, self.audio, self.decoder = take_streams(self._container)
 
-    def packets(self) -> Iterator[AnyPacket]:
+    def items(self) -> Iterator[AnyPacket]:
         pacer = Pacer()
         offset_s = Fraction(0)
         while True:
             spans: dict[int, Span] = {}
-            for packet in self._container.demux(_chosen(self.video, self.audio)):
+            for packet in self._container.demux(chosen(self.video, self.audio)):
                 if packet.dts is not None and packet.size:
                     at_s = packet.dts * packet.time_base
                     spans.setdefault(packet.stream_index, Span(at_s)).end_s = at_s + _length_s(packet)
@@ -121,22 +159,31 @@ def resolve(address: Address) -> None:
     socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
 
 
-def _open_stream(url: str, probing: dict[str, str]) -> InputContainer:
-    limits = (CONNECT_S, READ_S)
-    return open_video(url, options={**RTSP, **probing}, timeout=limits)
+def open_stream(url: str, options: dict[str, str], read_s: float = READ_S) -> InputContainer:
+    """A connection whose stream is described, with limits; raises OSError or av.FFmpegError."""
+    limits = (CONNECT_S, read_s)
+    container = open_video(url, options={**options, **PROBE_QUICKLY}, timeout=limits)
+    if _is_described(container):
+        return container
+    container.close()
+    return open_video(url, options=options, timeout=limits)
 
 
 def _is_described(container: InputContainer) -> bool:
     return bool(container.streams.video) and container.streams.video[0].codec_context.width > 0
 
 
-def _take_streams(container: InputContainer) -> tuple[VideoStream, AudioStream | None, VideoCodecContext]:
+def take_streams(container: InputContainer) -> tuple[VideoStream, AudioStream | None, VideoCodecContext]:
+    """The streams that are used, and a decoder; raises NoVideoError, and closes the container, when there is none."""
     if not container.streams.video:
         container.close()
         raise NoVideoError("there is no video in it")
     video = container.streams.video[0]
     context = video.codec_context
-    return video, next(iter(container.streams.audio), None), make_decoder(context.name, context.extradata)
+    decoder = make_decoder(context.name, context.extradata)
+    if context.name == RAW:  # whose packets do not say what is in them
+        decoder.width, decoder.height, decoder.pix_fmt = context.width, context.height, context.pix_fmt
+    return video, next(iter(container.streams.audio), None), decoder
 
 
 def make_decoder(name: str, extradata: bytes | None) -> VideoCodecContext:
@@ -150,7 +197,8 @@ def make_decoder(name: str, extradata: bytes | None) -> VideoCodecContext:
     return decoder
 
 
-def _chosen(video: VideoStream, audio: AudioStream | None) -> list[VideoStream | AudioStream]:
+def chosen(video: VideoStream, audio: AudioStream | None) -> list[VideoStream | AudioStream]:
+    """The streams to read."""
     return [video] if audio is None else [video, audio]
 
 

@@ -5,19 +5,18 @@ from datetime import datetime
 from fractions import Fraction
 
 import av
-from av.video.stream import VideoStream
 
 from framebus.addresses import Screen
 from framebus.clock import Clock
 from framebus_services.capture.pacing import Pacer
 from framebus_services.capture.scene import Scene
-from framebus_services.capture.source import Wait, make_decoder
+from framebus_services.capture.source import PacketSource, Wait, make_decoder
 from framebus_services.video.packets import AnyPacket
 
 TICKS_PER_S = 90_000
 
 
-class SyntheticSource:
+class SyntheticSource(PacketSource):
     """Draws and encodes a frame whenever one is due."""
 
     def __init__(self, camera: str, screen: Screen, clock: Clock, wait: Wait) -> None:
@@ -27,7 +26,7 @@ class SyntheticSource:
         self._wait = wait
         # A stream of the `null` container: a recorder takes it as a template, which it does not take an encoder for.
         self._container = av.open("synthetic", "w", format="null")
-        self.video: VideoStream = self._container.add_stream(
+        self.video = self._container.add_stream(
             "libx264", rate=screen.fps, options={"preset": "ultrafast", "tune": "zerolatency"}
         )
         self.video.width, self.video.height, self.video.pix_fmt = screen.width, screen.height, "yuv420p"
@@ -35,10 +34,10 @@ class SyntheticSource:
         context.time_base = Fraction(1, TICKS_PER_S)
         context.gop_size = screen.fps
         context.thread_count = 1
-        self.audio = None
+        self._container.start_encoding()  # else a file that takes the stream as template says 640x480
         self.decoder = make_decoder("h264", None)
 
-    def packets(self) -> Iterator[AnyPacket]:
+    def items(self) -> Iterator[AnyPacket]:
         pacer = Pacer()
         step = TICKS_PER_S // self._fps
         number = 0

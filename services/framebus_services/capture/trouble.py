@@ -18,18 +18,31 @@ class Trouble:
     detail: str
 
 
-class NoVideoError(Exception):
+class SourceError(Exception):
+    """A source gives nothing, or no more; and it is not the network or a file that says so."""
+
+
+class NoVideoError(SourceError):
     """The source can be opened, but holds no video."""
 
 
-class EndedError(Exception):
+class EndedError(SourceError):
     """The source gave all that it had."""
+
+
+class ForbiddenError(SourceError):
+    """The source leads to where no camera is to be asked for."""
+
+
+class PluginError(SourceError):
+    """A source of the user's own went wrong; the text names its file and line."""
 
 
 # The first row that fits decides; the classes of av come before the built-in ones they are derived from.
 _CAUSES: tuple[tuple[type[BaseException], Cause], ...] = (
     (EndedError, Cause.ENDED),
     (NoVideoError, Cause.CODEC),
+    (ForbiddenError, Cause.REFUSED),
     (socket.gaierror, Cause.DNS),
     (av.error.HTTPUnauthorizedError, Cause.AUTH),
     (av.error.HTTPForbiddenError, Cause.AUTH),
@@ -49,6 +62,8 @@ _CAUSES: tuple[tuple[type[BaseException], Cause], ...] = (
 _ERRNOS = {
     errno.EHOSTUNREACH: Cause.TIMEOUT,
     errno.ENETUNREACH: Cause.TIMEOUT,
+    errno.EBUSY: Cause.REFUSED,  # a device that another program has
+    errno.ENODEV: Cause.NOT_FOUND,  # pulled out
     errno.EIO: Cause.ENDED,  # what FFmpeg says when the peer hangs up
 }
 

@@ -20,7 +20,8 @@ class Proxy:
         self._pub = self._bind(zmq.XSUB, place.pub)
         self._sub = self._bind(zmq.XPUB, place.sub)
         # Verbose: a repeated subscription travels on to the publishers too; that is how retained values are asked for.
-        self._sub.setsockopt(zmq.XPUB_VERBOSE, 1)
+        # Verboser: so does the end of each, or publishers would count subscribers that are gone.
+        self._sub.setsockopt(zmq.XPUB_VERBOSER, 1)
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._thread.start()
 

@@ -1,4 +1,5 @@
-"""`python -m framebus_services.enrich`, or with `--check SETTINGS` only a check of its settings."""
+"""`python -m framebus_services.enrich`, or with `--check SETTINGS` only a check of its settings, or with
+`--check-detector SETTINGS` of its detector's model."""
 
 import sys
 from pathlib import Path
@@ -9,6 +10,10 @@ if __name__ == "__main__":
         from framebus_services.enrich.check import check
 
         raise SystemExit(check(Path(sys.argv[2])))
+    if len(sys.argv) == 3 and sys.argv[1] == "--check-detector":
+        from framebus_services.enrich.detector_check import check_detector
+
+        raise SystemExit(check_detector(Path(sys.argv[2])))
 
     from framebus.service import run
     from framebus_services.enrich.service import Enrich

@@ -7,16 +7,15 @@ when there are any.
 
 import logging
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from framebus.errors import ExitCode
-from framebus.processor import Processor
+from framebus.plugins import load_processor
 from framebus.settings import EnrichSettings, find_problems
-from framebus_services.enrich.host import BUILT_IN, find_entry_problems
+from framebus_services.enrich.orders import Load, find_entry_problems
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +27,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-def check(file: Path, known: Mapping[str, type[Processor]] = BUILT_IN) -> int:
+def check(file: Path, load: Load = load_processor) -> int:
     """Write what is wrong with the settings in `file` to standard output; returns the exit code."""
     try:
-        problems = find_section_problems(msgspec.json.decode(file.read_bytes()), known)
+        problems = find_section_problems(msgspec.json.decode(file.read_bytes()), load)
     except (OSError, msgspec.DecodeError) as error:
         log.error("the settings in %s cannot be read: %s", file, error)
         return ExitCode.USAGE
@@ -41,9 +40,9 @@ def check(file: Path, known: Mapping[str, type[Processor]] = BUILT_IN) -> int:
     return ExitCode.CONFIGURATION if problems else ExitCode.OK
 
 
-def find_section_problems(section: Any, known: Mapping[str, type[Processor]]) -> list[str]:
+def find_section_problems(section: Any, load: Load) -> list[str]:
     """All that is wrong with the section, each with its path."""
     problems = find_problems(section, EnrichSettings)
     if problems:
         return problems
-    return find_entry_problems(msgspec.convert(section, EnrichSettings).processors, known)
+    return find_entry_problems(msgspec.convert(section, EnrichSettings).processors, load)

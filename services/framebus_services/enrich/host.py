@@ -1,230 +1,161 @@
-"""Which processors run, on which cameras, and the wall between them: what one raises stops none of the others."""
+"""The processors of one enrich process: who runs where, and that none of them stalls the frames or each other.
 
-import difflib
-import inspect
+| module | is |
+| --- | --- |
+| `orders` | the entries of the configuration, read and checked |
+| `seat` | a processor at work: `same_thread_seat` on the loop, `thread_seat`, `isolated_seat` |
+| `deferred_seat` | what the last two have in common: the care for a worker |
+| `lane`, `line` | what waits for a worker, what comes next; the way there and back, with a lock |
+| `deferred_thread`, `isolated`, `isolated_child` | the worker: a thread; a process, seen from both sides |
+| `guard` | the wall around each call |
+| `strikes`, `blame` | who may not cost another worker; whom the death of the whole process is due to |
+| `inquiries` | questions to processors |
+
+Moves of a piece of work: seen in a frame -> waits (or `refused`, `quarantined`) -> in hand (or `replaced`, `oldest`,
+`too_old`, `shutdown`) -> done (or `stale`, `lost`) -> its results are staged, and published by the loop.
+"""
+
 import logging
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+from msgspec import Raw
 
-from framebus import codec
-from framebus.clock import Clock
+from framebus.bus import Bus
+from framebus.door import Promise
 from framebus.errors import ConfigError
-from framebus.frame import Frame
-from framebus.messages import Finding, Name
-from framebus.processor import Processor
-from framebus.redact import redact
-from framebus.settings import find_problems
-from framebus.stats import Stats
-from framebus_services.processors.brightness import Brightness
+from framebus.plugins import load_processor
+from framebus.processor import DeferredProcessor
+from framebus.requests import AskProcessor
+from framebus_services.enrich.blame import Blame
+from framebus_services.enrich.inquiries import Inquiries
+from framebus_services.enrich.isolated_seat import IsolatedSeat
+from framebus_services.enrich.lane import Expire
+from framebus_services.enrich.orders import Load, Order, read_orders
+from framebus_services.enrich.same_thread_seat import SameThreadSeat
+from framebus_services.enrich.seat import Floor, Outcome, Seat, Sight
+from framebus_services.enrich.thread_seat import ThreadSeat
 
 log = logging.getLogger(__name__)
 
-BUILT_IN: Mapping[str, type[Processor]] = {"brightness": Brightness}
-
-MAX_FINDINGS = 100
-"""of one processor for one frame; a generator without end must not stop the frames"""
-LOG_AGAIN_S = 60.0
-
-_CAMERAS = "cameras"  # the one setting that is the host's own: where the processor runs; default: everywhere
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Seat:
-    """A processor at work."""
-
-    name: str
-    processor: Processor
-    cameras: frozenset[str] | None
+STEP_S = 0.25
+"""how often workers are looked after"""
+DRAIN_S = 1.5
+SHUTDOWN_S = 1.0
+"""for `shutdown()` of all processors, after what waited"""
+LOOK_S = 0.01
 
 
 class Host:
     """The processors of one enrich process."""
 
-    def __init__(
-        self,
-        entries: Sequence[str | dict[str, Any]],
-        stats: Stats,
-        clock: Clock,
-        known: Mapping[str, type[Processor]],
-    ) -> None:
+    def __init__(self, bus: Bus, entries: Sequence[str | dict[str, Any]], load: Load = load_processor) -> None:
         """`entries` as in `EnrichSettings.processors`. Raises ConfigError with everything that is wrong in them."""
-        self._stats = stats
-        self._clock = clock
-        self._logged_s: dict[tuple[str, ...], float] = {}
+        self._bus = bus
+        blame = Blame(bus.place.run / f"{bus.name}.calls", entries, bus.clock.wall_s())
+        self._inquiries = Inquiries()
+        self._floor = Floor(bus, blame, self._inquiries.answered)
+        read = read_orders(entries, load, blame.left_out)
         problems: list[str] = []
-        seats = [_make(f"processors[{number}]", entry, known, problems) for number, entry in enumerate(entries)]
+        seats = [self._seat(order, number, load, problems) for number, order in enumerate(read.orders)]
         if problems:
             raise ConfigError(problems)
         self._seats = [seat for seat in seats if seat is not None]
+        blame.open([seat.name for seat in self._seats])
+        broken = [f"processor {name} is left out: {reason}" for name, reason in read.broken.items()]
+        self._complaints = [*broken, *blame.left_out.values()]
+        for complaint in self._complaints:
+            log.error("%s", complaint)
 
-    def process(self, frame: Frame) -> list[Finding]:
-        """What all processors of this camera find in a frame, in the order of the configuration."""
-        found: list[Finding] = []
+    @property
+    def complaints(self) -> list[str]:
+        """What is not well, in sentences."""
+        return self._complaints + [seat.complaint for seat in self._seats if seat.complaint]
+
+    def start(self) -> None:
+        """Let the workers begin; no thread runs before."""
         for seat in self._seats:
-            if seat.cameras is None or frame.camera in seat.cameras:
-                start_s = self._clock.boot_s()
-                self._guard(seat, partial(_collect, seat.processor, frame, found))
-                self._stats.observe(f"processor.{seat.name}", self._clock.boot_s() - start_s)
-        return found
+            seat.start()
+
+    def process(self, sight: Sight) -> bool:
+        """Show a frame, and what is seen in it, to all processors of its camera, in the order of the configuration.
+
+        False: the frame was overwritten meanwhile, and nothing of it counts.
+        """
+        looked = [(seat, seat.look(sight)) for seat in self._seats if seat.sees(sight.frame.camera)]
+        if not sight.frame.still_valid():
+            return False
+        for seat, found in looked:
+            seat.keep(found)
+        return True
 
     def expire(self, id: str, camera: str) -> None:
         """Tell every processor of this camera that an object has ended."""
         for seat in self._seats:
-            if seat.cameras is None or camera in seat.cameras:
-                self._guard(seat, partial(seat.processor.expire_object, id, camera))
+            if seat.sees(camera):
+                seat.expire(Expire(id, camera))
 
-    def update_config(self, topic: str, payload: object) -> None:
+    def update_config(self, topic: str, value: Raw) -> None:
         """Hand a new section of the configuration to every processor."""
         for seat in self._seats:
-            self._guard(seat, partial(seat.processor.update_config, topic, payload))
+            seat.configure(topic, value)
 
-    def shutdown(self) -> None:
-        """Let every processor give back what it holds."""
+    def ask(self, request: AskProcessor, promise: Promise) -> None:
+        """Answer a question to the processors, then or later."""
+        self._inquiries.begin(request, promise, self._seats)
+
+    def step(self) -> None:
+        """Look after the workers."""
         for seat in self._seats:
-            self._guard(seat, seat.processor.shutdown)
+            seat.step()
+        if self._floor.is_worn_out:
+            # A thread can't be ended from outside; a process can.
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    def _guard(self, seat: _Seat, work: Callable[[], object]) -> None:
+    def shutdown(self, drain_s: float = DRAIN_S) -> Outcome:
+        """Finish what waits, for `drain_s` at most, then let every processor give back what it holds.
+
+        All that was found is published, also what was done before; questions are refused at once.
+        """
+        self._inquiries.end()
+        start_s = time.monotonic()
+        for seat in self._seats:
+            seat.stop()
+        self._await_stop(start_s + drain_s)
+        for seat in self._seats:
+            seat.cut()
+        self._await_stop(time.monotonic() + SHUTDOWN_S)
+        outcome = Outcome()
+        for seat in self._seats:
+            outcome += seat.end()
+        self._floor.blame.close(self._bus.clock.wall_s())
+        took_s = time.monotonic() - start_s
+        text = "the processors have ended after %.1f s: of their tasks %d done, %d dropped, %d results told last"
+        log.info(text, took_s, outcome.done, outcome.dropped, outcome.pending)
+        return outcome
+
+    def _await_stop(self, end_s: float) -> None:
+        nothing = threading.Event()
+        while True:
+            for seat in self._seats:
+                seat.step()
+            left_s = end_s - time.monotonic()
+            if left_s <= 0.0 or all(seat.has_stopped for seat in self._seats):
+                return
+            nothing.wait(min(LOOK_S, left_s))
+
+    def _seat(self, order: Order, number: int, load: Load, problems: list[str]) -> Seat | None:
+        if order.options.isolate:
+            return IsolatedSeat(order, self._floor, load)
         try:
-            work()
-        except (Exception, SystemExit) as error:  # a processor that calls sys.exit() must not end the others
-            self._stats.count(f"errors.processor.{seat.name}")
-            where = _where(seat.processor, error)
-            kind = (seat.name, type(error).__name__, where)
-            now_s = self._clock.boot_s()
-            if now_s - self._logged_s.get(kind, float("-inf")) >= LOG_AGAIN_S:
-                self._logged_s[kind] = now_s
-                log.exception("processor %s: %s at %s: %s", *kind, error)
-
-
-def _collect(processor: Processor, frame: Frame, found: list[Finding]) -> None:
-    findings: object = processor.process_frame(frame)
-    if not isinstance(findings, Iterable):
-        raise TypeError(f"process_frame returned {type(findings).__name__}: yield each Finding, or return a list")
-    for number, finding in enumerate(islice(findings, MAX_FINDINGS + 1)):
-        if number == MAX_FINDINGS:
-            raise ValueError(f"more than {MAX_FINDINGS} findings for one frame; the rest is left out")
-        found.append(_checked(finding, frame))
-
-
-def _checked(finding: object, frame: Frame) -> Finding:
-    """The finding with its frame's number and time, unless it has its own; raises when readers would refuse it."""
-    if not isinstance(finding, Finding):
-        raise TypeError(f"a processor must give Finding objects, not {type(finding).__name__}")
-    if finding.camera != frame.camera:
-        raise ValueError(f"a finding of camera {finding.camera!r} in a frame of {frame.camera!r}; use frame.camera")
-    dated = msgspec.structs.replace(
-        finding,
-        number=frame.number if finding.number is None else finding.number,
-        captured_at_s=frame.captured_at_s if finding.captured_at_s is None else finding.captured_at_s,
-    )
-    data = codec.encode(dated)
-    if len(data) > codec.MAX_NEWS_BYTES:
-        raise ValueError(f"a finding of {len(data)} bytes; at most {codec.MAX_NEWS_BYTES} are allowed")
-    codec.decode_body(data, Finding)
-    return dated
-
-
-def _where(processor: Processor, error: BaseException) -> str:
-    """File and line of the processor's own code, or where else it happened."""
-    steps = traceback.extract_tb(error.__traceback__)
-    own = getattr(sys.modules.get(type(processor).__module__), "__file__", None)
-    step = next((step for step in reversed(steps) if step.filename == own), steps[-1])
-    return f"{step.filename}:{step.lineno}"
-
-
-def find_entry_problems(entries: Sequence[str | dict[str, Any]], known: Mapping[str, type[Processor]]) -> list[str]:
-    """What is wrong with the entries as far as names and types tell; makes no processor."""
-    problems: list[str] = []
-    for number, entry in enumerate(entries):
-        _read(f"processors[{number}]", entry, known, problems)
-    return problems
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Order:
-    """What an entry asks for."""
-
-    path: str
-    name: str
-    cameras: list[str] | None
-    arguments: dict[str, Any]
-
-
-def _read(
-    path: str, entry: str | dict[str, Any], known: Mapping[str, type[Processor]], problems: list[str]
-) -> _Order | None:
-    """What an entry asks for; or None, and what is wrong is added to `problems`."""
-    if isinstance(entry, dict) and len(entry) != 1:
-        problems.append(f"{path}: expected one name with its settings, got {', '.join(map(str, entry)) or 'nothing'}")
-        return None
-    name, settings = (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
-    if name not in known:
-        close = difflib.get_close_matches(name, known, 1)
-        likely = f"; did you mean {close[0]}?" if close else ""
-        problems.append(
-            f"{path}: unknown processor {redact(name)[:40]!r}; known are {', '.join(sorted(known))}{likely}"
-        )
-        return None
-    path = f"{path}.{name}"
-    if not isinstance(settings, dict):
-        problems.append(f"{path}: expected a map of settings, got {type(settings).__name__}")
-        return None
-    cameras = settings.get(_CAMERAS)
-    own = {key: value for key, value in settings.items() if key != _CAMERAS}
-    wrong = find_problems(cameras, list[Name] | None, f"{path}.{_CAMERAS}") + _argument_problems(known[name], own, path)
-    if wrong:
-        problems += wrong
-        return None
-    return _Order(path=path, name=name, cameras=cameras, arguments=_converted(known[name], own))
-
-
-def _make(
-    path: str, entry: str | dict[str, Any], known: Mapping[str, type[Processor]], problems: list[str]
-) -> _Seat | None:
-    """The seat that an entry asks for; or None, and what is wrong is added to `problems`."""
-    order = _read(path, entry, known, problems)
-    if order is None:
-        return None
-    try:
-        processor = known[order.name](**order.arguments)
-    except (ValueError, TypeError, OSError) as error:
-        problems.append(f"{order.path}: {error}")
-        return None
-    cameras = None if order.cameras is None else frozenset(order.cameras)
-    return _Seat(name=order.name, processor=processor, cameras=cameras)
-
-
-def _parameters(kind: type[Processor]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(kind, eval_str=True).parameters
-
-
-def _kind_of(parameter: inspect.Parameter) -> Any:
-    return Any if parameter.annotation is parameter.empty else parameter.annotation
-
-
-def _argument_problems(kind: type[Processor], settings: dict[str, Any], path: str) -> list[str]:
-    parameters = _parameters(kind)
-    problems = []
-    for key, value in settings.items():
-        if key in parameters:
-            problems += find_problems(value, _kind_of(parameters[key]), f"{path}.{key}")
-            continue
-        close = difflib.get_close_matches(str(key), parameters, 1)
-        right = f"did you mean {close[0]}?" if close else f"known are {', '.join([*parameters, _CAMERAS])}"
-        problems.append(f"{path}.{key}: unknown setting; {right}")
-    for name, parameter in parameters.items():
-        if parameter.default is parameter.empty and name not in settings:
-            problems.append(f"{path}.{name}: is missing")
-    return problems
-
-
-def _converted(kind: type[Processor], settings: dict[str, Any]) -> dict[str, Any]:
-    parameters = _parameters(kind)
-    return {key: msgspec.convert(value, _kind_of(parameters[key])) for key, value in settings.items()}
+            processor = order.make()
+        except (ValueError, TypeError, OSError) as error:
+            problems.append(f"{order.path}: {error}")
+            return None
+        if isinstance(processor, DeferredProcessor):
+            return ThreadSeat(order, self._floor, processor, number)
+        return SameThreadSeat(order, self._floor, processor, number)

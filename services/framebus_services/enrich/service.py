@@ -1,27 +1,31 @@
 """Looks at each camera's newest frame: tells what moves, which objects live, and what the processors find."""
 
 import logging
-from collections.abc import Mapping
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import cv2
-import msgspec
 
 from framebus.bus import Bus
 from framebus.codec import News
 from framebus.events import EndedObject, Ending
 from framebus.frame import Frame
 from framebus.messages import ConfigChanged, FrameNotice, MotionBoxes, ObjectEvent, Phase
-from framebus.processor import Processor
+from framebus.plugins import load_processor
+from framebus.requests import AskProcessor
 from framebus.ring import RingFormatError, RingReader
 from framebus.settings import EnrichedCamera, EnrichProcessSettings
 from framebus_services.enrich.archive import Archive
+from framebus_services.enrich.attention import Attention
 from framebus_services.enrich.configured import cameras_of
 from framebus_services.enrich.expiry import Expiry
-from framebus_services.enrich.host import BUILT_IN, Host
+from framebus_services.enrich.host import STEP_S, Host
 from framebus_services.enrich.motion import Motion, MotionGate
 from framebus_services.enrich.objects import CameraObjects, end_of
+from framebus_services.enrich.orders import Load
+from framebus_services.enrich.seat import Sight
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,9 @@ TELL_S = 0.1
 """how soon an update that had to wait is told after its time has come"""
 OPEN_S = 5.0
 """how often it is written down which objects are there; after a crash they are known up to then"""
+STOP_S = 4.5
+"""for all of a stop; after 5 s the launcher kills"""
+SWITCH_S = 0.0005
 HEARD_S = 1.0
 """after so long at the latest the news of a process that starts is heard; what is said before may be lost"""
 
@@ -67,12 +74,15 @@ class Eye:
 
 
 class Enrich:
-    def __init__(self, bus: Bus, known: Mapping[str, type[Processor]] = BUILT_IN) -> None:
+    def __init__(self, bus: Bus, load: Load = load_processor) -> None:
         cv2.setNumThreads(1)  # pictures are small: a second thread costs more than it brings
         self._bus = bus
         self._settings = bus.settings(EnrichProcessSettings)
-        self._host = Host(self._settings.processors, bus.stats, bus.clock, known)
+        # So soon a processor that computes in pure Python on a thread gives way to the loop.
+        sys.setswitchinterval(SWITCH_S)
+        self._host = Host(bus, self._settings.processors, load)
         self._eyes: dict[str, Eye] = {}
+        self._attention = Attention(bus, self._settings.detector)
         data = bus.place.data
         self._cameras = self._settings.cameras
         keep_s = {name: camera.keep_s for name, camera in self._cameras.items()}
@@ -87,15 +97,21 @@ class Enrich:
         bus.every(IDLE_S, self._close_idle)
         bus.every(TELL_S, self._tell_due)
         bus.every(OPEN_S, self._note_open)
+        bus.every(STEP_S, self._look_after)
+        bus.answer_later(AskProcessor, self._host.ask)
+        self._host.start()
+        self._look_after()
 
     def stop(self) -> None:
         """Let the objects end and the processors finish, and go of the rings."""
+        end_s = time.monotonic() + STOP_S
+        self._attention.stop()
         for eye in self._eyes.values():
             eye.objects.end_all(Ending.STOPPED)
         self._host.shutdown()
         for eye in self._eyes.values():
             eye.close()
-        self._archive.stop()
+        self._archive.stop(max(0.5, end_s - time.monotonic()))
 
     def _note(self, notice: FrameNotice) -> None:
         eye = self._eyes.get(notice.camera)
@@ -109,17 +125,17 @@ class Enrich:
         stats.count(f"frames.{notice.camera}")
         stats.observe("capture_to_enrich", max(0.0, eye.seen_s - notice.captured_up_s))
         motion = self._find_motion(eye, frame)
-        findings = self._host.process(frame)
         if not frame.still_valid():  # the writer came round while we looked: what we saw is of two pictures
-            stats.count("dropped.torn_frame")
+            self._drop("torn_frame", notice.camera)
             return
         if motion.boxes:
             self._bus.publish(_boxes_of(motion, frame))
-        for finding in findings:
-            self._bus.publish(finding)
         start_s = self._bus.clock.boot_s()
-        eye.objects.see(frame, motion)
+        objects = self._attention.see(eye, frame, motion)
         stats.observe("objects", self._bus.clock.boot_s() - start_s)
+        if not self._host.process(Sight(frame=frame, ring=notice.ring, objects=objects)):
+            self._drop("torn_frame", notice.camera)
+        stats.observe(f"frame.{notice.camera}", max(0.0, self._bus.clock.boot_s() - notice.captured_up_s))
 
     def _make_eye(self, camera: str) -> Eye:
         settings = self._cameras.get(camera, EnrichedCamera())
@@ -139,15 +155,22 @@ class Enrich:
         try:
             ring = eye.open(notice)
         except (OSError, RingFormatError) as error:
-            stats.count("dropped.no_ring")
-            if stats.counters["dropped.no_ring"] == 1:
+            self._drop("no_ring", notice.camera)
+            if stats.counters[f"dropped.no_ring.{notice.camera}"] == 1:
                 log.warning("camera %s: no ring: %s; more of them are only counted", notice.camera, error)
             return None
         stats.count(f"missed.{notice.camera}", eye.skipped(notice.number))
         frame = ring.read(notice.number, camera=notice.camera)
         if frame is None:
-            stats.count("dropped.stale_frame")
+            self._drop("stale_frame", notice.camera)
         return frame
+
+    def _drop(self, reason: str, camera: str) -> None:
+        self._bus.stats.count(f"dropped.{reason}.{camera}")
+
+    def _look_after(self) -> None:
+        self._host.step()
+        self._bus.complaint = "; ".join([*self._attention.complaints, *self._host.complaints])
 
     def _find_motion(self, eye: Eye, frame: Frame) -> Motion:
         start_s = self._bus.clock.boot_s()
@@ -188,7 +211,7 @@ class Enrich:
             if changed.section == "cameras":
                 known_keep_s = {name: camera.keep_s for name, camera in self._cameras.items()}
                 self._take_cameras(cameras_of(changed, known_keep_s))
-            self._host.update_config(news.topic, msgspec.msgpack.decode(changed.value))
+            self._host.update_config(news.topic, changed.value)
 
     def _take_cameras(self, cameras: dict[str, EnrichedCamera]) -> None:
         """Cameras come and go, zones and masks change: who is not concerned is not touched."""

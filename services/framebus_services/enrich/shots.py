@@ -20,7 +20,7 @@ CUT_OFF = 0.5
 BETTER = 1.15
 """by so much a picture must be better than the one before: so few are copied"""
 
-_EDGE_PIXELS = 2
+_EDGE = 0.03  # share of the picture's width or height: boxes are not exact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +61,9 @@ def _quality(frame: Frame, box: Box) -> float:
         sample = frame.luma[y : y + height, x : x + width]
     edges = cv2.Laplacian(np.ascontiguousarray(sample, np.uint8), cv2.CV_16S)
     sharpness = cv2.norm(edges, cv2.NORM_L1) / max(1, width * height)
-    is_cut = (
-        min(box.x, box.y) < _EDGE_PIXELS
-        or box.x + box.width > frame.width - _EDGE_PIXELS
-        or box.y + box.height > frame.height - _EDGE_PIXELS
-    )
+    across = min(box.x, frame.width - box.x - box.width) / frame.width
+    down = min(box.y, frame.height - box.y - box.height) / frame.height
+    is_cut = min(across, down) < _EDGE
     return float((1.0 + sharpness) * np.sqrt(box.width * box.height) * (CUT_OFF if is_cut else 1.0))
 
 

@@ -6,7 +6,7 @@ but begins none. No clock, no bus, no pictures.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,16 +16,21 @@ Boxes = npt.NDArray[np.float64]
 """rows of left, top, width, height, in pixels"""
 
 HIGH_SCORE = 0.5
-"""a box of less begins no track, and is matched after the others"""
 START_HITS = 3
 """that often a track is seen before it is an object"""
 START_MISSES = 1
 """that often in a row it may be missing before that"""
 LEAST_IOU = 0.15
+OTHER_LABEL = 0.5
+"""what an overlap counts when the labels differ: who is called a car in one picture may be a truck in the next"""
 BUFFER = 0.25
 """by this share of its size a box is made larger on each side before it is compared ..."""
 FIRST_BUFFER = 1.0
 """... and this where the track was seen once, and its speed is not known yet"""
+TRUST_S = 1.5
+"""what the overlap of a track counts falls to 1/e in this time without a sight: of two that fit, who was there just now
+goes first (a soft form of the cascade of Wojke et al., "Simple Online and Realtime Tracking with a Deep Association
+Metric", 2017)"""
 FOLLOW = 0.7
 """how much of the way from the expected place to the seen one the track goes: the rest counts as noise"""
 FOLLOW_SPEED = 0.35
@@ -55,6 +60,7 @@ class Track:
 
     number: int
     label: str
+    """the one with the most of all the scores of its detections"""
     score: float
     """the highest of its detections"""
     first_s: float
@@ -63,10 +69,16 @@ class Track:
     """left, top, width, height where it was last seen, noise taken out"""
     first_middle: tuple[float, float]
     hits: int = 1
-    misses: int = 0
-    """how often in a row it was not seen"""
+    misses: int = 0  # in a row
     is_object: bool = False
     """it was seen often enough, and has moved enough"""
+    votes: dict[str, float] = field(default_factory=dict)  # of each label, the sum of the scores
+
+    def vote(self, label: str, score: float) -> None:
+        """Take up what one detection calls it."""
+        self.votes[label] = self.votes.get(label, 0.0) + score
+        self.label = max(self.votes, key=lambda name: self.votes[name])
+        self.score = max(self.score, score)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,12 +94,16 @@ class Changes:
 class Tracker:
     """The tracks of one camera."""
 
-    def __init__(self, *, gone_s: float = 2.0, moved: float = 0.0, moved_pixels: float = 0.0) -> None:
+    def __init__(
+        self, *, gone_s: float = 2.0, moved: float = 0.0, moved_pixels: float = 0.0, sure: float = HIGH_SCORE
+    ) -> None:
         """An object ends when it was not seen for `gone_s`. It starts when its middle has gone at least `moved` times
-        its size, and so many pixels, from where it first was: what only flickers in its place is none."""
+        its size, and so many pixels, from where it first was: what only flickers in its place is none. A box with a
+        score of less than `sure` begins no track, and is matched after the others."""
         self._gone_s = gone_s
         self._moved = moved
         self._moved_pixels = moved_pixels
+        self._sure = sure
         self._numbers = itertools.count(1)
         self._at_s = 0.0
         self.tracks: list[Track] = []
@@ -104,11 +120,17 @@ class Tracker:
         """Where the tracks should be at a time, in the order of `tracks`."""
         return _corners(self._expected(max(0.0, at_s - self._at_s)))
 
-    def update(self, detections: Sequence[Detection], at_s: float) -> Changes:
-        """Take up what was seen at `at_s`, any clock in seconds; a time that goes back counts as the time before."""
+    def update(self, detections: Sequence[Detection], at_s: float, elsewhere: Container[int] = frozenset()) -> Changes:
+        """Take up what was seen at `at_s`, any clock in seconds; a time that goes back counts as the time before.
+
+        Where the tracks `elsewhere` are nobody looked: they stay as and where they are.
+        """
         passed_s = max(0.0, at_s - self._at_s) if self.tracks else 0.0
         self._at_s = max(at_s, self._at_s)
         expected = self._expected(passed_s)
+        stays = np.array([track.number in elsewhere for track in self.tracks], bool)
+        expected[stays] = self._places[stays]
+        self._speeds[stays] = 0.0
         pairs = self._matched(detections, expected)
         hit = np.zeros(len(self.tracks), bool)
         hit[[track for track, _ in pairs]] = True
@@ -118,13 +140,20 @@ class Tracker:
             self._follow(pairs, detections, passed_s)
         changes = Changes()
         for index, track in enumerate(self.tracks):
-            self._note(track, index, hit[index], changes)
+            if hit[index] or not stays[index]:
+                self._note(track, index, hit[index], changes)
+            else:
+                track.seen_s = self._at_s
         taken = {detection for _, detection in pairs}
         self._drop(changes)
         for number, detection in enumerate(detections):
-            if number not in taken and detection.score >= HIGH_SCORE and detection.track is None:
+            if number not in taken and detection.score >= self._sure and detection.track is None:
                 self._begin(detection)
         return changes
+
+    def settle(self, numbers: Container[int]) -> None:
+        """These tracks stand: they are expected where they are."""
+        self._speeds[np.array([track.number in numbers for track in self.tracks], bool)] = 0.0
 
     def drop(self, numbers: set[int]) -> list[Track]:
         """Forget tracks; returns those that were objects."""
@@ -152,7 +181,7 @@ class Tracker:
         free_seen = np.array([seen.track is None for seen in detections])
         for track, number in pairs:
             free_tracks[track] = free_seen[number] = False
-        is_sure = np.array([seen.score >= HIGH_SCORE for seen in detections])
+        is_sure = np.array([seen.score >= self._sure for seen in detections])
         for stage in (is_sure, ~is_sure):
             left = np.where(free_tracks[:, np.newaxis] & (free_seen & stage), overlap, _FAR)
             for track, number in _greedy(left):
@@ -164,8 +193,10 @@ class Tracker:
         seen = np.array([detection.box for detection in detections])
         buffer = np.where([track.hits > 1 for track in self.tracks], BUFFER, FIRST_BUFFER)[:, np.newaxis]
         overlap = _iou(larger(_corners(expected), buffer), larger(seen, BUFFER))
-        labels = np.array([track.label for track in self.tracks])[:, np.newaxis]
-        return np.where(labels == np.array([detection.label for detection in detections]), overlap, _FAR)
+        trust = np.exp([(track.seen_s - self._at_s) / TRUST_S for track in self.tracks])[:, np.newaxis]
+        overlap = np.where(overlap >= LEAST_IOU, np.maximum(trust * overlap, LEAST_IOU), _FAR)
+        is_same = [[track.label == seen.label for seen in detections] for track in self.tracks]
+        return np.asarray(np.where(is_same, overlap, OTHER_LABEL * overlap))
 
     def _follow(self, pairs: list[tuple[int, int]], detections: Sequence[Detection], passed_s: float) -> None:
         rows = np.array([track for track, _ in pairs])
@@ -178,7 +209,7 @@ class Tracker:
             share = np.where(is_second, 1.0, FOLLOW_SPEED)
             self._speeds[rows, :2] += share * wrong[:, :2] / passed_s
         for track, number in pairs:
-            self.tracks[track].score = max(self.tracks[track].score, detections[number].score)
+            self.tracks[track].vote(detections[number].label, detections[number].score)
 
     def _note(self, track: Track, index: int, is_hit: bool, changes: Changes) -> None:
         if not is_hit:
@@ -186,8 +217,7 @@ class Tracker:
             return
         x, y, width, height = self._places[index].tolist()
         track.box = (x - width / 2.0, y - height / 2.0, width, height)
-        track.hits += 1
-        track.misses = 0
+        track.hits, track.misses = track.hits + 1, 0
         track.seen_s = self._at_s
         if track.is_object:
             changes.seen.append(track)
@@ -225,6 +255,7 @@ class Tracker:
                 seen_s=self._at_s,
                 box=detection.box,
                 first_middle=middle,
+                votes={detection.label: detection.score},
             )
         )
         self._places = np.vstack((self._places, (*middle, width, height)))
@@ -248,8 +279,8 @@ def larger(boxes: Boxes, share: Boxes | float) -> Boxes:
 def _iou(tracks: Boxes, seen: Boxes) -> Boxes:
     """Intersection over union of each track with each detection."""
     shared = shared_areas(tracks, seen)
-    areas = (tracks[:, 2] * tracks[:, 3])[:, np.newaxis] + seen[:, 2] * seen[:, 3]
-    return shared / np.maximum(areas - shared, 1e-9)
+    areas = np.add.outer(tracks[:, 2] * tracks[:, 3], seen[:, 2] * seen[:, 3])
+    return np.asarray(shared / np.maximum(areas - shared, 1e-9))
 
 
 def shared_areas(some: Boxes, others: Boxes) -> Boxes:

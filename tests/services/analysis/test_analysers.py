@@ -150,7 +150,7 @@ def test_an_endpoint_that_is_slow_mute_or_away_is_tried_again(server: Endpoint, 
 @pytest.mark.parametrize(
     ("name", "settings", "wrong"),
     [
-        ("objetcs", {}, "unknown analyser 'objetcs'; known are describe, objects"),
+        ("objetcs", {}, "objetcs: no installed package brings an analyser of this name; there are describe, objects"),
         ("describe", {}, r"analysers\.describe\.url: is missing"),
         ("describe", {"url": "ftp://x", "model": "m"}, "url: it begins with http"),
         (

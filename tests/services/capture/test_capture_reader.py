@@ -42,7 +42,9 @@ def reader(connect: Any, clock: Any, on_change: Any = lambda: None, sinks: Any =
     return Reader(parse_address("rtsp://10.0.0.5/1"), connect, sinks, clock, on_change, **more)
 
 
-def test_a_reader_that_is_stuck_is_not_healthy(hanging: Hanging) -> None:
+def test_a_reader_that_is_stuck_is_not_healthy_and_says_once_where(
+    hanging: Hanging, caplog: pytest.LogCaptureFixture
+) -> None:
     awake = FakeClock()
     stuck = reader(hanging, FakeClock(), awake_s=awake.boot_s)
     stuck.start()
@@ -52,6 +54,9 @@ def test_a_reader_that_is_stuck_is_not_healthy(hanging: Hanging) -> None:
     awake.advance(58.0)
 
     assert not stuck.is_healthy()
+    assert not stuck.is_healthy()
+    (told,) = [record.getMessage() for record in caplog.records if "stuck at" in record.getMessage()]
+    assert "threading.py:" in told
     hanging.is_let_go.set()
     stuck.stop(LIMIT_S)
 
@@ -137,7 +142,7 @@ def test_a_file_with_a_title_in_latin_1_is_played(tmp_path: Path) -> None:
 
     source = FileSource(parse_address(f"file://{garbled}"), FakeClock(), lambda _: False)
 
-    assert next(source.packets()).is_keyframe
+    assert next(source.items()).is_keyframe
     source.close()
 
 

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import Raw
 
+from framebus import codec
 from framebus.errors import ConfigError
 from framebus.frame import Frame, PixelFormat
 from framebus.messages import Finding
 from framebus.processor import Processor
 from framebus.testing import FakeBus
 from framebus_services.enrich.host import Host
+from framebus_services.enrich.seat import Sight
+from services.enrich.loading import loader
 
 
 def frame(camera: str = "front", number: int = 7) -> Frame:
@@ -86,7 +90,7 @@ class Needs(Processor):
 
 
 MADE: list[Remembers] = []
-KNOWN: dict[str, type[Processor]] = {
+CLASSES: dict[str, type[Processor]] = {
     "sees": Sees,
     "raises": Raises,
     "exits": Exits,
@@ -104,7 +108,14 @@ def bus() -> FakeBus:
 
 
 def host(bus: FakeBus, *entries: str | dict[str, Any]) -> Host:
-    return Host(entries, bus.stats, bus.clock, KNOWN)
+    return Host(bus, entries, loader(CLASSES))
+
+
+def show(enrich: Host, bus: FakeBus, shown: Frame) -> list[Finding]:
+    """What is found in a frame."""
+    before = len(bus.sent)
+    assert enrich.process(Sight(frame=shown, ring="", objects=[]))
+    return [message for message in bus.sent[before:] if isinstance(message, Finding)]
 
 
 def problems_of(bus: FakeBus, *entries: Any) -> list[str]:
@@ -117,16 +128,16 @@ def problems_of(bus: FakeBus, *entries: Any) -> list[str]:
 def test_a_processor_that_raises_does_not_stop_the_others(bus: FakeBus, bad: str) -> None:
     enrich = host(bus, bad, "sees")
 
-    found = [enrich.process(frame()) for _ in range(2)]
+    found = [show(enrich, bus, frame()) for _ in range(2)]
 
     assert [findings[-1].value for findings in found] == [None, None]
-    assert bus.stats.counters == {f"errors.processor.{bad}": 2}
+    assert bus.stats.counters[f"processor.{bad}.errors"] == 2
 
 
 def test_what_a_processor_found_before_it_raised_is_kept(bus: FakeBus) -> None:
     enrich = host(bus, "raises")
 
-    assert [each.value for each in enrich.process(frame())] == [1.0]
+    assert [each.value for each in show(enrich, bus, frame())] == [1.0]
 
 
 def test_an_error_is_logged_once_a_minute_with_file_and_line_of_the_processor(
@@ -136,10 +147,10 @@ def test_an_error_is_logged_once_a_minute_with_file_and_line_of_the_processor(
 
     with caplog.at_level(logging.ERROR):
         for _ in range(50):
-            enrich.process(frame())
+            show(enrich, bus, frame())
         in_the_first_minute = len(caplog.records)
         bus.advance(60.0)
-        enrich.process(frame())
+        show(enrich, bus, frame())
 
     assert in_the_first_minute == 1
     assert len(caplog.records) == 2
@@ -152,7 +163,7 @@ def test_a_second_kind_of_error_is_logged_too(bus: FakeBus, caplog: pytest.LogCa
 
     with caplog.at_level(logging.ERROR):
         for Gives.answer in (None, [1], None, [1]):
-            enrich.process(frame())
+            show(enrich, bus, frame())
 
     assert len(caplog.records) == 2
 
@@ -175,10 +186,10 @@ def test_a_finding_that_readers_would_refuse_is_the_error_of_its_processor(
     enrich = host(bus, "gives", "sees")
     Gives.answer = answer
 
-    found = enrich.process(frame())
+    found = show(enrich, bus, frame())
 
     assert len(found) == 1
-    assert bus.stats.counters == {"errors.processor.gives": 1}
+    assert bus.stats.counters["processor.gives.errors"] == 1
     assert told in caplog.messages[0]
 
 
@@ -186,14 +197,14 @@ def test_a_processor_that_never_ends_is_cut_at_a_hundred_findings(bus: FakeBus) 
     enrich = host(bus, "gives", "sees")
     Gives.answer = iter(lambda: finding(value=2.0), None)
 
-    found = enrich.process(frame())
+    found = show(enrich, bus, frame())
 
     assert len(found) == 101
-    assert bus.stats.counters == {"errors.processor.gives": 1}
+    assert bus.stats.counters["processor.gives.errors"] == 1
 
 
 def test_a_finding_gets_the_number_and_time_of_its_frame(bus: FakeBus) -> None:
-    (found,) = host(bus, "sees").process(frame(number=9))
+    (found,) = show(host(bus, "sees"), bus, frame(number=9))
 
     assert (found.number, found.captured_at_s) == (9, 1_790_000_000.5)
 
@@ -201,7 +212,7 @@ def test_a_finding_gets_the_number_and_time_of_its_frame(bus: FakeBus) -> None:
 def test_a_finding_keeps_a_number_and_time_of_its_own(bus: FakeBus) -> None:
     Gives.answer = [finding(number=3, captured_at_s=1.0)]
 
-    (found,) = host(bus, "gives").process(frame(number=9))
+    (found,) = show(host(bus, "gives"), bus, frame(number=9))
 
     assert (found.number, found.captured_at_s) == (3, 1.0)
 
@@ -209,8 +220,8 @@ def test_a_finding_keeps_a_number_and_time_of_its_own(bus: FakeBus) -> None:
 def test_a_processor_runs_on_its_cameras_only(bus: FakeBus) -> None:
     enrich = host(bus, {"sees": {"cameras": ["front"]}})
 
-    assert len(enrich.process(frame("front"))) == 1
-    assert enrich.process(frame("back")) == []
+    assert len(show(enrich, bus, frame("front"))) == 1
+    assert show(enrich, bus, frame("back")) == []
 
 
 def test_settings_reach_the_constructor(bus: FakeBus) -> None:
@@ -220,7 +231,7 @@ def test_settings_reach_the_constructor(bus: FakeBus) -> None:
 
 
 def test_the_time_of_each_processor_is_noted(bus: FakeBus) -> None:
-    host(bus, "sees", "raises").process(frame())
+    show(host(bus, "sees", "raises"), bus, frame())
 
     assert set(bus.stats.read().latencies) == {"processor.sees", "processor.raises"}
 
@@ -228,23 +239,31 @@ def test_the_time_of_each_processor_is_noted(bus: FakeBus) -> None:
 def test_a_new_configuration_and_the_end_reach_all_processors(bus: FakeBus) -> None:
     enrich = host(bus, "raises", "remembers")
 
-    enrich.update_config("config/cameras.front/", {"fps": 5})
+    enrich.update_config("config/cameras.front/", Raw(codec.encode({"fps": 5})))
     enrich.shutdown()
 
     assert MADE[0].heard == [("config/cameras.front/", {"fps": 5}), "shutdown"]
-    assert bus.stats.counters == {"errors.processor.raises": 2}
+    assert bus.stats.counters["processor.raises.errors"] == 2
+
+
+HOSTS_OWN = "cameras, isolate, queue, policy, max_age_ms, task_limit_s, memory_mb"
+
+
+def test_an_unknown_name_is_told_with_those_that_are_known_and_the_likely_one(bus: FakeBus) -> None:
+    (problem,) = problems_of(bus, "brihtness")
+
+    assert problem.startswith("processors[0]: unknown processor 'brihtness'; known are ")
+    assert problem.endswith("did you mean brightness?")
 
 
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        (
-            "sess",
-            "processors[0]: unknown processor 'sess'; "
-            "known are exits, gives, needs, raises, remembers, sees; did you mean sees?",
-        ),
         ({"remembers": {"limt": 3}}, "processors[0].remembers.limt: unknown setting; did you mean limit?"),
-        ({"sees": {"size": 3}}, "processors[0].sees.size: unknown setting; known are cameras"),
+        (
+            {"sees": {"size": 3}},
+            "processors[0].sees.size: unknown setting; known are " + HOSTS_OWN,
+        ),
         ({"remembers": {"limit": "3"}}, "processors[0].remembers.limit: Expected `float`, got `str`"),
         ({"remembers": {"words": ["a", 1]}}, "processors[0].remembers.words: Expected `str`, got `int` - at `[1]`"),
         ({"remembers": {"limit": 101}}, "processors[0].remembers: limit is at most 100"),

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,11 +15,11 @@ from framebus.events import EndedObject, list_events
 from framebus.frame import Frame
 from framebus.messages import ConfigChanged, Finding, ObjectEvent, Phase
 from framebus.processor import Processor
-from framebus.testing import FakeBus
-from framebus_services.enrich.host import BUILT_IN
+from framebus.testing import FakeBus, FakeClock
 from framebus_services.enrich.service import Enrich
 from groups import wait_until
 from services.enrich.drawn import HEIGHT, WIDTH, Camera, scene, with_square
+from services.enrich.loading import loader
 
 LEFT = {"points": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]}
 RIGHT = {"points": [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]}
@@ -26,18 +27,42 @@ EMPTY = scene()
 
 
 class Expired(Processor):
-    """Notes which objects it is told to forget, and does during a frame what the test wants."""
+    """Notes which frames and objects it is shown, and which it is told to forget."""
 
     gone: ClassVar[list[tuple[str, str]]] = []
-    meanwhile: ClassVar[Callable[[], object] | None] = None
+    frames: ClassVar[list[int]] = []
+    seen: ClassVar[list[tuple[int, ObjectEvent]]] = []
 
     def process_frame(self, frame: Frame) -> list[Finding]:
-        if Expired.meanwhile is not None:
-            Expired.meanwhile()
+        Expired.frames.append(frame.number)
+        return []
+
+    def process_object(self, object: ObjectEvent, frame: Frame) -> list[Finding]:
+        Expired.seen.append((frame.number, object))
         return []
 
     def expire_object(self, id: str, camera: str) -> None:
         Expired.gone.append((id, camera))
+
+
+class Meddling(FakeClock):
+    """A clock that does something when it is read for the so manieth time: in the midst of a frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readings_left = 0
+        self.meanwhile: Callable[[], object] = list
+
+    def boot_s(self) -> float:
+        self.readings_left -= 1
+        if self.readings_left == 0:
+            self.meanwhile()
+        return super().boot_s()
+
+
+def overwrite(camera: Camera) -> None:
+    for _ in range(8):
+        camera.show(1)
 
 
 class Yard:
@@ -49,9 +74,10 @@ class Yard:
         self.made.append(self)
         self.folder = folder
         settings = {"processors": ["expired"], "cameras": {"front": camera_settings}}
-        self.bus = FakeBus("enrich", settings=json.dumps(settings).encode(), data=folder / "data")
+        self.clock = Meddling()
+        self.bus = FakeBus("enrich", clock=self.clock, settings=json.dumps(settings).encode(), data=folder / "data")
         self.camera = Camera(folder, epoch=epoch, width=WIDTH, height=HEIGHT)
-        self.enrich = Enrich(self.bus, {**BUILT_IN, "expired": Expired})
+        self.enrich = Enrich(self.bus, loader({"expired": Expired}))
 
     def show(self, *lefts: int | None, step_s: float = 0.2, y: int = 120) -> None:
         """Pictures with the square at these places; None: without it."""
@@ -77,7 +103,8 @@ class Yard:
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(Expired, "gone", [])
-    monkeypatch.setattr(Expired, "meanwhile", None)
+    monkeypatch.setattr(Expired, "frames", [])
+    monkeypatch.setattr(Expired, "seen", [])
     with tempfile.TemporaryDirectory(prefix="fb") as name:
         yield Path(name)
         for yard in Yard.made:
@@ -185,6 +212,20 @@ def test_processors_are_told_which_object_has_ended(folder: Path) -> None:
     assert Expired.gone == [(yard.told[0].id, "front")]
 
 
+def test_processors_get_each_object_in_every_frame_in_which_it_is_seen(folder: Path) -> None:
+    yard = Yard(folder)
+
+    yard.show(*PASSING)
+
+    start = yard.told[0]
+    seen = [(number, event) for number, event in Expired.seen if event.id == start.id]
+    numbers = [number for number, _ in seen]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert numbers[0] == start.number
+    assert all(event.number == number for number, event in seen)
+    assert len(seen) > yard.phases.count(Phase.UPDATE)
+
+
 def test_a_stop_ends_what_is_there_and_keeps_it(folder: Path) -> None:
     yard = Yard(folder)
 
@@ -218,14 +259,20 @@ def test_a_camera_that_comes_back_in_the_same_size_keeps_its_objects(folder: Pat
 
 
 def test_a_frame_that_is_overwritten_while_it_is_looked_at_moves_no_object(folder: Path) -> None:
-    yard = Yard(folder)
-    yard.show(None, *range(0, 200, 40))
-    before = len(yard.told)
+    torn = 0
+    for reading in range(1, 12):  # of the clock: at whichever moment it happens
+        yard = Yard(folder, epoch=reading)
+        yard.show(None, *range(0, 200, 40))
+        before, looked = len(yard.told), len(Expired.frames)
 
-    Expired.meanwhile = lambda: [yard.camera.show(1) for _ in range(8)]
-    yard.show(500)
+        yard.clock.readings_left, yard.clock.meanwhile = reading, partial(overwrite, yard.camera)
+        yard.bus.deliver(yard.camera.show(with_square(EMPTY, 240, 120), boot_s=yard.bus.fake_clock.boot_s()))
+        yard.bus.advance(1.0)
 
-    assert all(event.box.x < 200 for event in yard.told[before:])
+        if yard.bus.stats.counters.get("dropped.torn_frame.front") and len(Expired.frames) == looked:
+            torn += 1
+            assert all(event.box.x < 200 for event in yard.told[before:])
+    assert torn > 0
 
 
 def test_what_was_there_when_a_process_died_is_ended_by_the_next(folder: Path) -> None:

@@ -19,9 +19,9 @@ from framebus.frame import Frame
 from framebus.messages import ConfigChanged, Finding, MotionBoxes
 from framebus.processor import Processor
 from framebus.testing import FakeBus
-from framebus_services.enrich.host import BUILT_IN
 from framebus_services.enrich.service import Enrich
 from services.enrich.drawn import HEIGHT, WIDTH, Camera, scene, with_square
+from services.enrich.loading import loader
 
 
 class Probe(Processor):
@@ -42,7 +42,7 @@ class Probe(Processor):
         Probe.heard.append("shutdown")
 
 
-KNOWN: dict[str, type[Processor]] = {**BUILT_IN, "probe": Probe}
+LOAD = loader({"probe": Probe})
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def mappings_of(path: Path) -> int:
 
 def test_findings_of_a_frame_are_published(folder: Path) -> None:
     bus, camera = bus_with("probe", "brightness"), Camera(folder)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
 
     bus.deliver(camera.show(90))
     bus.deliver(camera.show(5))
@@ -80,7 +80,7 @@ def test_findings_of_a_frame_are_published(folder: Path) -> None:
 
 def test_motion_is_published_while_something_moves_and_only_then(folder: Path) -> None:
     bus, camera = bus_with(), Camera(folder, width=WIDTH, height=HEIGHT)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
     pictures = [scene(), scene(), with_square(scene(), 200, 120), with_square(scene(), 260, 120), scene()]
 
     for number, picture in enumerate(pictures):
@@ -95,19 +95,19 @@ def test_motion_is_published_while_something_moves_and_only_then(folder: Path) -
 
 def test_a_frame_that_is_overwritten_while_it_is_looked_at_is_dropped_and_counted(folder: Path) -> None:
     bus, camera = bus_with("probe"), Camera(folder)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
     notice = camera.show(90)
     Probe.meanwhile = lambda: [camera.show(1) for _ in range(8)]
 
     bus.deliver(notice)
 
     assert bus.sent == []
-    assert bus.stats.counters["dropped.torn_frame"] == 1
+    assert bus.stats.counters["dropped.torn_frame.front"] == 1
 
 
 def test_a_frame_that_the_ring_no_longer_holds_is_counted(folder: Path) -> None:
     bus, camera = bus_with("probe"), Camera(folder)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
     notice = camera.show(90)
     for _ in range(8):
         camera.show(1)
@@ -115,12 +115,12 @@ def test_a_frame_that_the_ring_no_longer_holds_is_counted(folder: Path) -> None:
     bus.deliver(notice)
 
     assert bus.sent == []
-    assert bus.stats.counters["dropped.stale_frame"] == 1
+    assert bus.stats.counters["dropped.stale_frame.front"] == 1
 
 
 def test_a_ring_that_is_gone_is_counted_and_logged_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     bus, camera = bus_with("probe"), Camera(folder)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
     camera.writer.unlink()
 
     with caplog.at_level(logging.WARNING):
@@ -128,13 +128,13 @@ def test_a_ring_that_is_gone_is_counted_and_logged_once(folder: Path, caplog: py
         bus.deliver(camera.show())
 
     assert bus.sent == []
-    assert bus.stats.counters["dropped.no_ring"] == 2
+    assert bus.stats.counters["dropped.no_ring.front"] == 2
     assert len(caplog.records) == 1
 
 
 def test_a_restarted_capture_is_followed_and_its_old_ring_let_go(folder: Path) -> None:
     bus, old = bus_with("probe"), Camera(folder, epoch=1)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
     bus.deliver(old.show(1))
     old.writer.close()
 
@@ -146,7 +146,7 @@ def test_a_restarted_capture_is_followed_and_its_old_ring_let_go(folder: Path) -
 
 def test_the_ring_of_a_camera_that_fell_silent_is_let_go_and_opened_again(folder: Path) -> None:
     bus, camera = bus_with("probe"), Camera(folder)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
     bus.deliver(camera.show(1))
 
     mappings = [mappings_of(camera.writer.path)]
@@ -160,7 +160,7 @@ def test_the_ring_of_a_camera_that_fell_silent_is_let_go_and_opened_again(folder
 
 def test_frames_and_those_missed_are_counted_by_camera(folder: Path) -> None:
     bus, front, back = bus_with(), Camera(folder), Camera(folder, "back")
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
 
     bus.deliver(front.show())
     front.show()
@@ -175,18 +175,18 @@ def test_frames_and_those_missed_are_counted_by_camera(folder: Path) -> None:
 
 def test_the_way_from_capture_and_the_work_are_timed(folder: Path) -> None:
     bus, camera = bus_with("probe"), Camera(folder)
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
 
     bus.deliver(camera.show(boot_s=bus.clock.boot_s() - 0.025))
 
     latencies = bus.stats.read().latencies
     assert latencies["capture_to_enrich"].p50_ms == 25.0
-    assert set(latencies) == {"capture_to_enrich", "motion", "objects", "processor.probe"}
+    assert set(latencies) == {"capture_to_enrich", "motion", "objects", "processor.probe", "frame.front"}
 
 
 def test_a_new_configuration_reaches_the_processors(folder: Path) -> None:
     bus = bus_with("probe")
-    Enrich(bus, KNOWN)
+    Enrich(bus, LOAD)
 
     bus.deliver(ConfigChanged(section="enrich", revision=2, value=Raw(codec.encode({"keep": 3}))))
 
@@ -195,7 +195,7 @@ def test_a_new_configuration_reaches_the_processors(folder: Path) -> None:
 
 def test_at_the_end_processors_are_told_and_rings_are_let_go(folder: Path) -> None:
     bus, camera = bus_with("probe"), Camera(folder)
-    enrich = Enrich(bus, KNOWN)
+    enrich = Enrich(bus, LOAD)
     bus.deliver(camera.show())
     mappings = [mappings_of(camera.writer.path)]
 
@@ -209,7 +209,7 @@ def test_at_the_end_processors_are_told_and_rings_are_let_go(folder: Path) -> No
 @pytest.mark.parametrize(
     ("processors", "told"),
     [
-        (["brihtness"], "processors[0]: unknown processor 'brihtness'; known are brightness"),
+        (["brihtness"], "processors[0]: unknown processor 'brihtness'; known are "),
         ([{"brightness": {"dark_below": 300}}], "processors[0].brightness.dark_below: Expected `float` <= 255.0"),
         (3, "processors"),
     ],

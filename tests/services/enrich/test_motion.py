@@ -121,14 +121,28 @@ def test_a_camera_that_changes_its_exposure_still_sees_what_moves() -> None:
     assert all(len(motion.boxes) == 1 for motion in found)
 
 
-def test_a_camera_that_shakes_by_a_pixel_moves_nothing() -> None:
-    lines = np.full((HEIGHT, WIDTH), 90, np.uint8)
-    for x in range(20, WIDTH, 40):
-        lines[:, x : x + 6] = 240
+@pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (1280, 720), (1920, 1080)])
+@pytest.mark.parametrize("across", [True, False])
+def test_a_camera_that_shakes_by_a_pixel_moves_nothing(size: tuple[int, int], across: bool) -> None:
+    width, height = size
+    lines = np.full((height, width), 90, np.uint8)
+    for middle in range(20, min(size), 40):
+        lines[(slice(middle, middle + 6), slice(None)) if across else (slice(None), slice(middle, middle + 6))] = 240
 
     shaken = [np.roll(lines, shift, axis=(0, 1)) for shift in (0, 1, 0, -1, 1, -1, 0)]
 
     assert not any(watched(MotionGate(), *shaken))
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_the_noise_of_a_large_picture_moves_nothing(size: tuple[int, int]) -> None:
+    width, height = size
+    rng = np.random.default_rng(1)
+    still = scene(width=width, height=height)
+    grain = rng.normal(0, 12, (height, 2 * width)).astype(np.float32)
+    noisy = [np.clip(still + grain[:, at : at + width], 0, 255).astype(np.uint8) for at in range(0, width, 160)]
+
+    assert not any(watched(MotionGate(), *noisy))
 
 
 def test_what_stays_becomes_background() -> None:

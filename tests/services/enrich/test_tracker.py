@@ -86,6 +86,16 @@ def test_a_sure_sight_is_matched_before_a_doubtful_one_that_lies_closer() -> Non
     assert tracker.tracks[0].box[0] > 105
 
 
+def test_of_two_objects_that_fit_the_one_that_was_there_just_now_gets_the_sight() -> None:
+    tracker = Tracker()
+    shown(tracker, *[[at(100), at(145)] for _ in range(4)])
+    shown(tracker, *[[at(145)]] * 3, start_s=0.8)  # the other one is hidden
+
+    changes = shown(tracker, [at(124)], start_s=1.4)
+
+    assert numbers(changes, "seen") == [[2]]
+
+
 def test_things_with_other_labels_are_other_objects() -> None:
     changes = shown(Tracker(), *[[at(0, label="car"), at(0, label="person")] for _ in range(3)])
 
@@ -179,5 +189,5 @@ def test_a_crowd_that_crosses_with_gaps_switches_seldom() -> None:
 
     switches = sum(verdict.switches for verdict in verdicts)
     print(f"12 people, 10 scenes of 10 s, a tenth missed, hidden behind each other: {switches} switches of 120 people")
-    assert switches <= 40
+    assert switches <= 25
     assert all(verdict.seen > 0.7 for verdict in verdicts)

@@ -1,0 +1,99 @@
+"""Processors in a file of the user's own, as in `./mine.py` or `./mine.py:Lights`: found, named and loaded."""
+
+import inspect
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from framebus.errors import ConfigError
+from framebus.file_module import load_file_module
+from framebus.processor import AnyProcessor, DeferredProcessor, Processor
+
+MAX_NAME = 32
+_REFERENCE = re.compile(r"(?s)(?P<path>.*\.py)(?::(?P<cls>[^/:]*))?")
+
+
+class FileReference(NamedTuple):
+    """A file, and the class in it that was asked for."""
+
+    path: Path
+    class_name: str | None
+
+
+def read_reference(reference: str) -> FileReference | None:
+    """What a reference to a processor says of a file; None where it is the name of an installed one.
+
+    >>> read_reference("./mine.py:Lights")
+    FileReference(path=PosixPath('mine.py'), class_name='Lights')
+    """
+    found = _REFERENCE.fullmatch(reference)
+    return FileReference(Path(found["path"]), found["cls"]) if found else None
+
+
+def resolve_reference(reference: str, folder: Path) -> str:
+    """The reference with the file's full path, if it names one; a relative one is in `folder`."""
+    file = read_reference(reference)
+    if file is None:
+        return reference
+    return str(folder / file.path) + (f":{file.class_name}" if file.class_name is not None else "")
+
+
+def name_of_reference(reference: str) -> str:
+    """What findings and statistics name a processor by: its file without folder and ending, or its own name.
+
+    >>> name_of_reference("/home/me/Parking Lot.py:Counter"), name_of_reference("brightness")
+    ('parking-lot', 'brightness')
+    """
+    file = read_reference(reference)
+    if file is None:
+        return reference
+    return re.sub(r"[^a-z0-9_-]+", "-", file.path.stem.lower()).strip("_-")[:MAX_NAME]
+
+
+def find_name_problems(entries: Sequence[str | dict[str, Any]]) -> list[str]:
+    """Which entries of `processors` name different code that findings and statistics could not tell apart."""
+    problems: list[str] = []
+    references: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        for reference in [entry] if isinstance(entry, str) else list(entry)[:1]:
+            name = name_of_reference(reference)
+            first = references.setdefault(name, reference)
+            if first != reference:
+                text = f"{reference} and {first} would both be called {name}; give one file another name"
+                problems.append(f"processors[{number}]: {text}")
+    return problems
+
+
+def load_processor_file(file: FileReference) -> type[AnyProcessor]:
+    """The processor class in a file, which is run as a module of its own; raises ConfigError with file and line."""
+    path = file.path.absolute()
+    if not name_of_reference(str(path)):
+        raise ConfigError([f"{path}: no name can be made of this file's; give it one of a-z, 0-9, _ and -"])
+    found = _processors_of(load_file_module(path))
+    if not found:
+        raise ConfigError([f"{path}: has no processor; derive a class from framebus.Processor or DeferredProcessor"])
+    if file.class_name is not None:
+        if file.class_name not in found:
+            raise ConfigError([f"{path}: has no processor {file.class_name!r}; it has {', '.join(found)}"])
+        return found[file.class_name]
+    parents = {parent for kind in found.values() for parent in kind.__mro__[1:]}
+    last = {name: kind for name, kind in found.items() if kind not in parents}
+    if len(last) > 1:
+        raise ConfigError(
+            [f"{path}: has {len(last)} processors, {', '.join(last)}; choose one, as in {path.name}:{min(last)}"]
+        )
+    return next(iter(last.values()))
+
+
+def _processors_of(module: ModuleType) -> dict[str, type[AnyProcessor]]:
+    """The classes that a file brings itself, in its order; those that lack a method are meant as bases."""
+    return {
+        name: kind
+        for name, kind in vars(module).items()
+        if isinstance(kind, type)
+        and issubclass(kind, (Processor, DeferredProcessor))
+        and kind.__module__ == module.__name__
+        and not inspect.isabstract(kind)
+    }

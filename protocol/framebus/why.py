@@ -1,0 +1,167 @@
+"""Why a camera is as it is: each stage of its way with rate, latency and drops, and a verdict in one sentence.
+
+No sockets and no clock here: from `framebus.evidence.Evidence` to rows, for the command line and for a web page alike.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from framebus.addresses import Kind, parse_address
+from framebus.errors import ConfigError
+from framebus.evidence import Evidence, Meter
+from framebus.messages import CameraState, Cause
+from framebus.settings import DEFAULT_FPS, Camera
+from framebus.stage import Stage, drop_words, is_slow, silence, timed, times
+from framebus.why_enrich import enrich_stage, part_stages
+
+
+class Why(Struct, frozen=True, kw_only=True):
+    """A camera explained."""
+
+    camera: str
+    verdict: str
+    is_well: bool
+    stages: list[Stage]
+
+
+def explain(evidence: Evidence) -> Why:
+    """All stages of a camera in the order of the frames, and what matters most in one sentence."""
+    source, decode, ring = _source(evidence), _decode(evidence), _ring(evidence)
+    capture = evidence.meter(evidence.capture)
+    if source.is_broken:  # what follows from it is no news
+        decode, ring = (msgspec.structs.replace(stage, trouble="") for stage in (decode, ring))
+    enrich = enrich_stage(evidence, ring)
+    stages = [source, decode, ring, enrich, *part_stages(evidence), _recording(evidence, capture), _disk(evidence)]
+    worst = next((stage for stage in stages if stage.is_broken), None)
+    worst = worst or next((stage for stage in stages if stage.trouble), None)
+    if worst is not None:
+        where = "" if worst.name == "source" or worst.trouble.startswith(worst.name) else f"{worst.name}: "
+        verdict = f"{evidence.camera}: {where}{worst.trouble}"
+    else:
+        verdict = f"{evidence.camera}: well: {_summary(stages, enrich if enrich.rate_hz is not None else ring)}"
+    return Why(camera=evidence.camera, verdict=verdict, is_well=worst is None, stages=stages)
+
+
+def _summary(stages: list[Stage], detect: Stage) -> str:
+    wanted = "" if detect.wanted_hz is None else f" of {detect.wanted_hz:.1f}"
+    rate = "" if detect.rate_hz is None else f"detect {detect.rate_hz:.1f}{wanted} fps, "
+    p99 = "" if detect.p99_ms is None else f"p99 {detect.p99_ms:.0f} ms, "
+    return f"{rate}{p99}{sum(sum(stage.drops.values()) for stage in stages)} dropped"
+
+
+def _source(evidence: Evidence) -> Stage:
+    status, service = evidence.status, evidence.services.get(evidence.capture)
+    notes = []
+    if service is not None and service.restarts:
+        last = f"signal {service.signal}" if service.signal else f"exit code {service.exit_code}"
+        notes.append(f"{evidence.capture} was started again {times(service.restarts)}, last after {last}")
+    if status is None or evidence.is_stale:
+        return Stage(name="source", notes=notes, trouble=silence(evidence, evidence.capture), is_broken=True)
+    if status.codec:
+        notes.insert(0, f"{status.codec} {status.width}x{status.height} from {status.source}")
+    trouble = ""
+    is_elsewhere = status.cause is Cause.NO_SPACE  # the disk's own row says it
+    if status.state not in (CameraState.ONLINE, CameraState.UPLOAD) and not is_elsewhere:
+        cause = "" if status.cause is Cause.NONE else f": {status.cause.value}"
+        retry_s = None if status.retry_at_s is None else status.retry_at_s - evidence.told_at_s
+        again = "" if retry_s is None else f"; next try in {max(0.0, retry_s):.0f} s"
+        lasts = f"{status.state.value} for {max(0.0, evidence.told_at_s - status.since_at_s):.0f} s"
+        trouble = f"{lasts}{cause}{f': {status.detail}' if status.detail else ''}{again}"
+    is_broken = bool(trouble) and status.state is not CameraState.DEGRADED
+    return Stage(name="source", rate_hz=status.fps_in, notes=notes, trouble=trouble, is_broken=is_broken)
+
+
+def _decode(evidence: Evidence) -> Stage:
+    meter = evidence.meter(evidence.capture)
+    rate_hz, drops = meter.rate_hz("frames"), {}
+    for reason in ("decode", "late"):
+        if number := meter.grown(f"dropped.{reason}"):
+            drops[reason] = number
+    if number := meter.grown("corrupt.frames"):
+        drops["corrupt"] = number
+    notes = []
+    wanted_hz = evidence.status.fps_in if evidence.status is not None else None
+    if evidence.settings is not None and evidence.settings.detect.source is not None:
+        notes, wanted_hz = ["the small stream, detect.source"], None
+    trouble = ""
+    if "late" in drops:
+        trouble = f"this machine is too slow for the stream: {drop_words(drops)}; set detect.source to a smaller one"
+    elif drops:
+        trouble = f"{drop_words(drops)}; look at the network, and at the camera's settings"
+    return Stage(name="decode", rate_hz=rate_hz, wanted_hz=wanted_hz, drops=drops, notes=notes, trouble=trouble)
+
+
+def _asked_fps(settings: Camera) -> float | None:
+    """What `detect.fps` says or means; None: every picture."""
+    try:
+        is_own = parse_address(settings.detect.source or settings.source).kind is Kind.PLUGIN
+    except ConfigError:  # `${NAME}` stands for it
+        is_own = False
+    return settings.detect.fps or (None if is_own else DEFAULT_FPS)
+
+
+def _ring(evidence: Evidence) -> Stage:
+    meter = evidence.meter(evidence.capture)
+    rate_hz, decoded_hz = meter.rate_hz("pictures"), meter.rate_hz("frames")
+    settings = evidence.settings
+    notes, wanted_hz = [], decoded_hz
+    if settings is None:
+        notes.append("what is wanted is not known: no launcher told the settings")
+        wanted_hz = None
+    else:
+        fps = _asked_fps(settings)
+        wanted_hz = min((rate for rate in (fps, decoded_hz) if rate is not None), default=None)
+        if fps is not None and decoded_hz is not None and decoded_hz > fps + 0.5:
+            notes.append(f"thinned from {decoded_hz:.1f} to {fps:g} fps, as detect.fps says")
+    if scaled := _scaled(evidence):
+        notes.append(scaled)
+    drops = {"no_ring": number} if (number := meter.grown("dropped.no_ring")) else {}
+    trouble = ""
+    if drops:
+        trouble = f"{drop_words(drops)}; free memory in /dev/shm, or set detect.width smaller"
+    elif is_slow(rate_hz, wanted_hz):
+        trouble = f"{rate_hz:.1f} of {wanted_hz:.1f} fps reach it; the processor of this machine may be too slow"
+    return timed(
+        Stage(name="ring", rate_hz=rate_hz, wanted_hz=wanted_hz, drops=drops, notes=notes, trouble=trouble),
+        meter.latencies.get("packet_to_ring"),
+    )
+
+
+def _scaled(evidence: Evidence) -> str:
+    status, settings = evidence.status, evidence.settings
+    if evidence.picture is None or status is None or not status.width:
+        return ""
+    if evidence.picture == (status.width, status.height) or (settings is not None and settings.detect.source):
+        return ""
+    asked = settings is not None and (settings.detect.width or settings.detect.height)
+    why = "as detect.width and detect.height say" if asked else "at most 1280x720 unless detect.width says else"
+    return f"scaled from {status.width}x{status.height} to {evidence.picture[0]}x{evidence.picture[1]}, {why}"
+
+
+def _recording(evidence: Evidence, meter: Meter) -> Stage:
+    settings, status = evidence.settings, evidence.status
+    if settings is not None and not settings.record.enabled:
+        return Stage(name="recording", notes=["switched off by record.enabled"])
+    reasons = ("no_dts", "not_recorded", "before_key_frame", "refused_by_file", "audio")
+    drops = {reason: number for reason in reasons if (number := meter.grown(f"dropped.{reason}"))}
+    if status is None or evidence.is_stale:
+        return Stage(name="recording", notes=["nothing is heard of it"])
+    is_lost = settings is not None and not status.is_recording and status.state is CameraState.ONLINE
+    trouble = f"packets: {drop_words(drops)}" if drops.keys() & {"not_recorded", "refused_by_file"} else ""
+    if is_lost:
+        trouble = f"nothing is recorded{f'; {drop_words(drops)}' if drops else ''}; framebus logs {evidence.capture}"
+    segments = meter.counters.get("recorded.segments", 0)
+    notes = [f"{segments} segments closed since its start"] if status.is_recording else ["not recording now"]
+    return Stage(name="recording", drops=drops, notes=notes, trouble=trouble, is_broken=is_lost)
+
+
+def _disk(evidence: Evidence) -> Stage:
+    gauges, status = evidence.meter(evidence.capture).gauges, evidence.status
+    notes = []
+    if "disk_free_bytes" in gauges:
+        free_gb, floor_gb = gauges["disk_free_bytes"] / 1e9, gauges.get("disk_floor_bytes", 0.0) / 1e9
+        notes.append(f"{free_gb:.1f} GB free; recording pauses below {floor_gb:.1f} GB")
+    if status is not None and status.cause is Cause.NO_SPACE and not evidence.is_stale:
+        mend = "free some, or keep recordings for less long (record.keep)"
+        return Stage(name="disk", notes=notes, trouble=f"no space: {status.detail}; {mend}", is_broken=True)
+    return Stage(name="disk", notes=notes)

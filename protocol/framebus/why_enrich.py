@@ -1,0 +1,109 @@
+"""The part of `framebus.why` that is about enrich: what it sees, what keeps it busy, and each of its processors."""
+
+from framebus.evidence import Evidence, Meter
+from framebus.messages import Latency
+from framebus.stage import Stage, drop_words, is_slow, silence, timed, times
+
+BUSY = 0.5
+"""of a second: from here on a part of the loop is named as what keeps it busy"""
+
+
+def enrich_stage(evidence: Evidence, ring: Stage) -> Stage:
+    """What enrich sees of the frames in the ring."""
+    meter, camera = evidence.meter("enrich"), evidence.camera
+    if not meter.is_heard:
+        if evidence.services and "enrich" not in evidence.services:
+            return Stage(name="enrich", notes=["it does not run in this group (enrich: off, or up --only)"])
+        return Stage(name="enrich", trouble=silence(evidence, "enrich"), is_broken=True)
+    drops = {"missed": missed} if (missed := meter.grown(f"missed.{camera}")) else {}
+    drops |= meter.reasons("dropped.", f".{camera}")
+    rate_hz = meter.rate_hz(f"frames.{camera}")
+    trouble = ""
+    if drops and meter.span_s is not None and ring.rate_hz is not None:
+        lost_hz = sum(drops.values()) / meter.span_s
+        trouble = f"missed {lost_hz:.1f} of {ring.rate_hz:.1f} fps: {busy_words(meter)}"
+    elif is_slow(rate_hz, ring.rate_hz):
+        trouble = f"sees {rate_hz:.1f} of {ring.rate_hz:.1f} fps: {busy_words(meter)}"
+    service = evidence.services.get("enrich")
+    notes = []
+    if meter.span_s is None:
+        notes.append("it began anew while we looked")
+    if service is not None and service.restarts:
+        notes.append(f"started again {times(service.restarts)}")
+    if service is not None and service.reason:
+        notes.append(service.reason)
+    latency = meter.latencies.get(f"frame.{camera}") or meter.latencies.get("capture_to_enrich")
+    stage = Stage(name="enrich", rate_hz=rate_hz, wanted_hz=ring.rate_hz, drops=drops, notes=notes, trouble=trouble)
+    return timed(stage, latency)
+
+
+def busy_words(meter: Meter) -> str:
+    """What keeps the loop of enrich busy, with the mend."""
+    shares = {
+        part: latency.count * latency.p50_ms / 1e3 for part in meter.latencies if (latency := _on_loop(meter, part))
+    }
+    part = max(shares, key=lambda name: shares[name], default="")
+    if not part or shares[part] < BUSY:
+        return "none of its parts is slow; the machine may be busy (framebus status shows who takes it)"
+    what = part.replace(".", " ")
+    mend = "make it a DeferredProcessor, or set detect.fps lower" if "processor" in part else "set detect.fps lower"
+    share = min(1.0, shares[part])
+    return f"it is busy {100 * share:.0f} % with {what} (p99 {meter.latencies[part].p99_ms:.0f} ms); {mend}"
+
+
+def _on_loop(meter: Meter, part: str) -> Latency | None:
+    """The latency of what is done on the loop; what workers do, and ages, keep nobody waiting."""
+    names = part.split(".")
+    is_part = names[0] in ("motion", "objects", "detector") or (names[0] == "processor" and len(names) == 2)
+    return meter.latencies[part] if is_part else None
+
+
+def part_stages(evidence: Evidence) -> list[Stage]:
+    """Motion, the detector, and each processor, as far as they are told."""
+    meter, stages = evidence.meter("enrich"), []
+    for part in ("motion", "detector"):
+        if (latency := meter.latencies.get(part)) is not None:
+            drops = meter.reasons(f"{part}.dropped.", f".{evidence.camera}")
+            trouble = f"{drop_words(drops)}" if drops else ""
+            stage = Stage(name=part, rate_hz=float(latency.count), drops=drops, notes=of_all(meter), trouble=trouble)
+            stages.append(timed(stage, latency))
+    words = (name.split(".") for name in (*meter.latencies, *meter.counters))
+    names = {parts[1] for parts in words if parts[0] == "processor" and len(parts) > 1}
+    return stages + [_processor(meter, name, evidence.camera) for name in sorted(names)]
+
+
+def _processor(meter: Meter, name: str, camera: str) -> Stage:
+    path = f"processor.{name}"
+    drops = meter.reasons(f"{path}.dropped.", f".{camera}")
+    errors = meter.grown(f"{path}.errors") + meter.grown(f"errors.{path}")
+    restarts = meter.counters.get(f"{path}.restarts", 0)
+    is_deferred = f"{path}.tasks" in meter.counters
+    latency = meter.latencies.get(f"{path}.task" if is_deferred else path)
+    rate_hz: float | None = float(latency.count) if latency is not None else None
+    wanted_hz = None
+    if is_deferred:
+        rate_hz, wanted_hz = meter.rate_hz(f"{path}.done"), meter.rate_hz(f"{path}.tasks")
+    notes = of_all(meter)
+    notes += [f"{found:.1f} findings/s"] if (found := meter.rate_hz(f"findings.{name}.{camera}")) else []
+    if restarts:
+        notes.append(f"its worker was started again {times(restarts)}")
+    if queued := meter.gauges.get(f"{path}.queued"):
+        notes.append(f"{queued:.0f} wait")
+    if (age := meter.latencies.get(f"{path}.age")) is not None:
+        notes.append(f"its frames are {age.p50_ms:.0f} ms old (p99 {age.p99_ms:.0f})")
+    trouble = ""
+    if errors:
+        trouble = f"failed {times(errors)} while we looked; framebus logs enrich shows where"
+    elif drops and meter.span_s is not None:
+        slow = f"a task takes {latency.p50_ms:.0f} ms; " if latency is not None else ""
+        trouble = f"left out {sum(drops.values()) / meter.span_s:.1f} frames/s: {slow}{drop_words(drops)}"
+    stage = Stage(
+        name=f"processor {name}", rate_hz=rate_hz, wanted_hz=wanted_hz, drops=drops, notes=notes, trouble=trouble
+    )
+    return timed(stage, latency)
+
+
+def of_all(meter: Meter) -> list[str]:
+    """Parts of enrich count for all of its cameras together; say so where there are others."""
+    cameras = sum(counter.startswith("frames.") for counter in meter.counters)
+    return [f"of all {cameras} cameras"] if cameras > 1 else []

@@ -1,0 +1,155 @@
+"""Which processor was called when the process died: written into a small mapped file, which outlives the process.
+
+| part of the file | bytes | what |
+| --- | --- | --- |
+| called | 8 | number of the processor + 1; 0: none is called now |
+| frame | 8 | number of the frame; 0: no frame |
+| camera | 40 | its name, filled up with zeros |
+| names | up to 4,040 | JSON: the processors in the order of their numbers, and the deaths that one is blamed for |
+
+An end in good order leaves nothing behind. The third death in a row within `WITHIN_S` that the same processor is
+blamed for leaves it out, until its settings change, or enrich ends in good order: a human restarts or stops it.
+"""
+
+import hashlib
+import logging
+import mmap
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from framebus.processor_file import name_of_reference
+
+log = logging.getLogger(__name__)
+
+DEADLY = 3
+WITHIN_S = 600.0
+SIZE_BYTES = 4_096
+_RECORD = struct.Struct("<QQ40s")
+_CALLED = struct.Struct("<Q")
+
+
+class Deaths(Struct):
+    """The deaths in a row that one processor is blamed for."""
+
+    processor: str = ""
+    settings: str = ""
+    """a digest of its entry: with others it is another"""
+    at_s: list[float] = []
+    """wall clock"""
+
+
+class _Names(Struct):
+    processors: list[str]
+    settings: list[str]
+    """a digest of the entry of each"""
+    deaths: Deaths
+
+
+class Blame:
+    """The blame file of one process; without a folder to stand in, nobody is blamed."""
+
+    def __init__(self, path: Path, entries: Sequence[str | dict[str, Any]], now_s: float) -> None:
+        """Reads what the process before left; `now_s` is wall clock."""
+        self._path = path
+        self._map: mmap.mmap | None = None
+        self._deaths = Deaths()
+        self._accused = ""
+        self._entries = {_name_of(entry): _digest(entry) for entry in entries}
+        self.left_out: dict[str, str] = {}
+        """processors that must not run, and why"""
+        self._judge(now_s)
+
+    def open(self, processors: Sequence[str]) -> None:
+        """Begin to write; the processors in the order of their numbers."""
+        if not self._path.parent.is_dir():
+            return
+        settings = [self._entries.get(name, "") for name in processors]
+        names = msgspec.json.encode(_Names(processors=list(processors), settings=settings, deaths=self._deaths))
+        if len(names) > SIZE_BYTES - _RECORD.size:
+            log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)
+            return
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        try:
+            fresh.write_bytes((bytes(_RECORD.size) + names).ljust(SIZE_BYTES, b"\0"))
+            os.replace(fresh, self._path)
+            with self._path.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
+        except OSError as error:
+            log.warning("%s can't be written: should enrich die, nobody is blamed: %s", self._path, error)
+
+    def enter(self, number: int, camera: str, frame: int) -> None:
+        """This processor is called now."""
+        if self._map is not None:
+            _RECORD.pack_into(self._map, 0, number + 1, frame, camera.encode())
+
+    def leave(self) -> None:
+        """It has returned."""
+        if self._map is not None:
+            _CALLED.pack_into(self._map, 0, 0)
+
+    def accuse(self, processor: str) -> None:
+        """The process must end because of this processor, even if in good order."""
+        self._accused = processor
+
+    def close(self, now_s: float) -> None:
+        """The end in good order: who was left out gets another chance."""
+        if self._map is None:
+            return
+        self._map.close()
+        self._map = None
+        try:
+            if self._accused:
+                deaths = self._more(self._accused, self._entries.get(self._accused, ""), now_s)
+                names = msgspec.json.encode(_Names(processors=[], settings=[], deaths=deaths))
+                self._path.write_bytes(bytes(_RECORD.size) + names)
+            else:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s can't be written: %s", self._path, error)
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _judge(self, now_s: float) -> None:
+        try:
+            data = self._path.read_bytes()
+            called, frame, camera = _RECORD.unpack_from(data)
+            names = msgspec.json.decode(data[_RECORD.size :].rstrip(b"\0"), type=_Names)
+        except (OSError, struct.error, msgspec.MsgspecError):  # nothing, or of another version
+            return
+        self._deaths = names.deaths
+        if 0 < called <= min(len(names.processors), len(names.settings)):
+            name = names.processors[called - 1]
+            where = (
+                f"frame {frame} of camera {camera.rstrip(bytes(1)).decode(errors='replace')}" if frame else "no frame"
+            )
+            log.error("enrich died while processor %s looked at %s", name, where)
+            self._deaths = self._more(name, names.settings[called - 1], now_s)
+        deaths = self._deaths
+        if self._entries.get(deaths.processor) != deaths.settings:
+            self._deaths = Deaths()
+        elif len(deaths.at_s) >= DEADLY:
+            name = deaths.processor
+            self.left_out[name] = (
+                f"processor {name} is left out: enrich died {len(deaths.at_s)} times in a row while it worked; "
+                f"mend it or change its settings, then `framebus restart enrich`"
+            )
+
+    def _more(self, name: str, settings: str, now_s: float) -> Deaths:
+        before = self._deaths
+        earlier = before.at_s if (before.processor, before.settings) == (name, settings) else []
+        recent = [at_s for at_s in earlier if 0.0 <= now_s - at_s < WITHIN_S]
+        return Deaths(processor=name, settings=settings, at_s=[*recent, now_s][-DEADLY:])
+
+
+def _name_of(entry: str | dict[str, Any]) -> str:
+    return name_of_reference(entry if isinstance(entry, str) else str(next(iter(entry), "")))
+
+
+def _digest(entry: str | dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(entry)).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The process that shows a group to browsers and curl: HTTP, WebSockets, the page."""

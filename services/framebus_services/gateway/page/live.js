@@ -1,0 +1,183 @@
+// Live video of one camera: fragments by WebSocket into the browser's own decoder; preview pictures where it can't.
+
+import { address, socketAddress } from "./api.js";
+
+const AGAIN_MS = 1_500;
+const BEHIND_S = 1.6;
+const NEAR_S = 0.25;
+const KEPT_S = 8;
+const PREVIEW_MS = 1_000;
+const MAX_WAITING = 64;
+const QUIET_MS = 1_500;
+const NOT_THIS_WAY = 4415;
+
+/** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec. */
+export class LiveStream {
+  constructor(camera, video, preview, onChange) {
+    this._camera = camera;
+    this._video = video;
+    this._image = preview;
+    this._onChange = onChange;
+    this._is = "closed";
+    this._socket = null;
+    this._timer = 0;
+    this._source = null;
+    this._buffer = null;
+    this._waiting = [];
+    this._url = "";
+    for (const name of ["playing", "timeupdate"]) video.addEventListener(name, () => this._moves());
+  }
+
+  /** closed, opening, playing, waiting for pictures that do not come, or preview: pictures once a second. */
+  get is() {
+    return this._is;
+  }
+
+  open() {
+    if (this._is !== "closed") return;
+    this._become("opening");
+    this._connect();
+  }
+
+  close() {
+    if (this._is === "closed") return;
+    clearTimeout(this._timer);
+    this._become("closed");
+    this._drop();
+  }
+
+  _moves() {
+    if (this._is === "opening" && this._buffer && !this._video.paused && this._video.readyState >= 3) this._become("playing");
+  }
+
+  /** Pictures that do not come any more are not live. */
+  check() {
+    if (this._is === "playing" && performance.now() - this._heard_ms > QUIET_MS) this._become("waiting");
+  }
+
+  _connect() {
+    const socket = new WebSocket(socketAddress(`live/${this._camera}`));
+    socket.binaryType = "arraybuffer";
+    this._socket = socket;
+    socket.addEventListener("message", ({ data }) => {
+      if (socket !== this._socket) return;
+      if (typeof data === "string") this._begin(JSON.parse(data));
+      else this._take(data);
+    });
+    socket.addEventListener("close", ({ code }) => socket === this._socket && this._closed(code));
+  }
+
+  _closed(code) {
+    if (code === NOT_THIS_WAY) this._showPreview();
+    else this._again();
+  }
+
+  _showPreview() {
+    this._drop();
+    this._become("preview");
+    this._refresh();
+  }
+
+  _again() {
+    this._drop();
+    if (this._is === "closed" || this._is === "preview") return;
+    this._become("opening");
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this._is === "opening" && !this._socket && this._connect(), AGAIN_MS);
+  }
+
+  _begin({ codec, waiting }) {
+    if (waiting && this._is === "playing") this._become("waiting");
+    if (!codec) return;
+    const kind = `video/mp4; codecs="${codec}"`;
+    if (!globalThis.MediaSource?.isTypeSupported(kind)) {
+      this._showPreview();
+      return;
+    }
+    const source = new MediaSource();
+    this._release();
+    this._buffer = null;
+    this._waiting = [];
+    this._source = source;
+    this._url = URL.createObjectURL(source);
+    this._video.src = this._url;
+    source.addEventListener("sourceopen", () => {
+      if (source !== this._source) return;
+      this._buffer = source.addSourceBuffer(kind);
+      this._buffer.addEventListener("updateend", () => this._pump());
+      this._buffer.addEventListener("error", () => this._again());
+      this._pump();
+    });
+  }
+
+  _take(data) {
+    this._heard_ms = performance.now();
+    if (this._is === "waiting" && this._buffer) this._become("playing");
+    this._waiting.push(data);
+    if (this._waiting.length > MAX_WAITING) this._again();
+    else this._pump();
+  }
+
+  _pump() {
+    const buffer = this._buffer;
+    if (!buffer || buffer.updating || this._source.readyState !== "open") return;
+    const { buffered } = this._video;
+    try {
+      if (this._waiting.length) buffer.appendBuffer(this._waiting.shift());
+      else if (buffered.length && this._video.currentTime - buffered.start(0) > 2 * KEPT_S) {
+        buffer.remove(0, this._video.currentTime - KEPT_S);
+      }
+    } catch {
+      this._again();
+      return;
+    }
+    this._follow(buffered);
+  }
+
+  /** Stay at the newest picture: a tab that slept, or a stall, must not show the past as now. */
+  _follow(buffered) {
+    if (!buffered.length) return;
+    const video = this._video;
+    const end_s = buffered.end(buffered.length - 1);
+    const start_s = buffered.start(buffered.length - 1);
+    if (video.currentTime < start_s || end_s - video.currentTime > BEHIND_S) video.currentTime = Math.max(start_s, end_s - NEAR_S);
+    if (video.paused && end_s > start_s) video.play().catch(() => {});
+  }
+
+  async _refresh() {
+    if (this._is !== "preview") return;
+    try {
+      const response = await fetch(address(`api/cameras/${this._camera}/snapshot.jpg`), { cache: "no-store" });
+      if (response.ok) {
+        const url = URL.createObjectURL(await response.blob());
+        const old = this._image.src;
+        this._image.src = url;
+        if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+      }
+    } catch {
+      // the tile says by itself that the gateway is away
+    }
+    this._timer = setTimeout(() => this._refresh(), PREVIEW_MS);
+  }
+
+  _drop() {
+    const socket = this._socket;
+    this._socket = null;
+    socket?.close();
+    this._waiting = [];
+    this._buffer = null;
+    this._source = null;
+    this._video.pause();
+  }
+
+  _release() {
+    if (this._url) URL.revokeObjectURL(this._url);
+    this._url = "";
+  }
+
+  _become(is) {
+    if (this._is === is) return;
+    this._is = is;
+    this._onChange(is);
+  }
+}

@@ -1,0 +1,300 @@
+// The page: it opens with a token or a cookie, hears the news, and shows the parts.
+
+import { ask, Feed } from "./api.js";
+import { ClipPlayer } from "./clip_player.js";
+import { el, setText, show } from "./dom.js";
+import { Help, listenToKeys } from "./help.js";
+import { Jobs } from "./jobs.js";
+import { Large } from "./large.js";
+import * as notices from "./notices.js";
+import { RangePanel } from "./range_panel.js";
+import { Services } from "./services.js";
+import { Shot } from "./shot.js";
+import { makeState, take, takeJob, takeStale } from "./store.js";
+import { Tabs } from "./tabs.js";
+import { Timeline } from "./timeline.js";
+import { TopLine } from "./topline.js";
+import { Wall } from "./wall.js";
+
+const TICK_MS = 1000;
+const DISK_MS = 60_000;
+const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recording/"];
+const NARROW = matchMedia("(max-width: 760px)");
+const EXPIRED = 4401;
+const SAID_MS = 6000;
+
+const part = (id) => document.getElementById(id);
+
+class App {
+  constructor() {
+    this.state = makeState();
+    this.notices = notices;
+    this.settings = { boxes: true, ...JSON.parse(localStorage.getItem("framebus") ?? "{}") };
+    this.asked = new Map();
+    this.large = null;
+    this.zone = "";
+    this._ahead_s = 0;
+    this._dirty = new Set();
+    this._frame = 0;
+    this._build();
+  }
+
+  _build() {
+    const float = part("float");
+    this.shot = new Shot(this, float);
+    this.rangePanel = new RangePanel(this, float);
+    this.clip = new ClipPlayer(this, float);
+    this.help = new Help(this, float);
+    this._said = el("div", { class: "floating said-line", attrs: { role: "status" } });
+    this._said.hidden = true;
+    float.append(this._said);
+    this.top = new TopLine(this, { sentence: part("summary"), tools: part("tools"), clock: part("clock") });
+    this.wall = new Wall(this, part("wall"));
+    this.jobs = new Jobs(this, part("jobs"));
+    this.services = new Services(this, part("services"));
+    this.timeline = new Timeline(this, part("timeline"));
+    this.onScale = () => this.rangePanel.place();
+    this._tabs = new Tabs(part("tabs"), () => (this.wall.layout(), this.timeline.tick()));
+    this.showTab("live");
+    listenToKeys(this);
+    addEventListener("resize", () => this.rangePanel.place());
+  }
+
+  // Opening ------------------------------------------------------------------------------------------------------
+
+  async start() {
+    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (token) history.replaceState(null, "", location.pathname + location.search);
+    addEventListener("hashchange", () => location.hash.includes("token=") && location.reload());
+    while (!(await this._enter(token))) await new Promise((done) => setTimeout(done, 1500));
+  }
+
+  async _enter(token) {
+    try {
+      if (token) await ask("POST", "api/session", { body: { token } });
+      this._met(await ask("GET", "api/me"));
+    } catch (error) {
+      this._cover(error.status === 401 ? notices.expired() : notices.unreachable());
+      this.state.link = { is: error.status === 401 ? "expired" : "away", since_s: this.state.link.since_s || this.now_s() };
+      this.top.render();
+      return error.status === 401;
+    }
+    this._cover(null);
+    this._listen();
+    return true;
+  }
+
+  _met(me) {
+    this.state.me = me;
+    this.zone = me.timezone;
+    this._ahead_s = me.now_at_s - Date.now() / 1000;
+  }
+
+  _listen() {
+    this._feed = new Feed(TOPICS, {
+      onNews: (told) => (Array.isArray(told) ? told : [told]).forEach((one) => this._take(one)),
+      onLine: (is) => this._line(is),
+      onRefused: async ({ code }) => this._isRefused(code),
+    });
+    this._feed.open();
+    this.fetchJobs();
+    this._fetchDisk();
+    setInterval(() => this._tick(), TICK_MS);
+    setInterval(() => !document.hidden && this._fetchDisk(), DISK_MS);
+    for (const name of ["online", "focus"]) addEventListener(name, () => this._feed.hurry());
+    document.addEventListener("visibilitychange", () => !document.hidden && (this._feed.hurry(), this._tick()));
+    this._tick();
+  }
+
+  _line(is) {
+    if (this.state.link.is === is) return;
+    this.state.link = { is, since_s: this.now_s() };
+    document.body.classList.toggle("is-away", is !== "open");
+    if (is === "open") {
+      this.fetchJobs();
+      this.timeline.recall.refresh(this.cameraNames()[0]);
+    }
+    this.touch("camera", "service", "job");
+  }
+
+  async _isRefused(code) {
+    let isRefused = code === EXPIRED;
+    if (!isRefused) await ask("GET", "api/me").then((me) => this._met(me), (error) => (isRefused = error.status === 401));
+    if (isRefused) {
+      this._line("expired");
+      this._cover(notices.expired());
+    }
+    return isRefused;
+  }
+
+  _cover(notice) {
+    this._notice?.remove();
+    this._notice = notice;
+    if (notice) document.querySelector("main").prepend(notice);
+    document.body.classList.toggle("is-covered", Boolean(notice));
+  }
+
+  // News ---------------------------------------------------------------------------------------------------------
+
+  _take(told) {
+    if (told.hello) {
+      this._ahead_s = told.hello.now_at_s - Date.now() / 1000;
+      this._line("open");
+    } else if (told.snapshot_done) {
+      told.snapshot_done.forEach((prefix) => this.state.complete.add(prefix));
+      this.touch("camera", "service", "job");
+    } else if (told.stale) {
+      takeStale(this.state, told.stale);
+      this.touch("camera", "object");
+    } else if (told.topic) {
+      this._takeNews(told);
+    }
+  }
+
+  _takeNews(news) {
+    this.services.note(news.src);
+    const what = take(this.state, news, this.now_s());
+    if (what) this.touch(what);
+    if (what === "recording") this.timeline.recall.note(news.body.camera, { start_at_s: news.body.start_at_s, end_at_s: news.body.start_at_s + news.body.duration_s });
+    if (what === "object" && news.body.phase === "end") this._eachTimeline((timeline) => timeline.recall.refresh(news.body.camera));
+  }
+
+  _eachTimeline(act) {
+    act(this.timeline);
+    if (this.large) act(this.large.strip);
+  }
+
+  /** Something of this sort changed: drawn once, with the next frame. */
+  touch(...words) {
+    words.forEach((word) => this._dirty.add(word));
+    if (document.hidden) return;
+    this._frame ||= requestAnimationFrame(() => this._draw());
+  }
+
+  _draw() {
+    this._frame = 0;
+    const dirty = this._dirty;
+    this._dirty = new Set();
+    if (["camera", "service", "object"].some((word) => dirty.has(word))) this._renderPictures();
+    if (["camera", "service", "job"].some((word) => dirty.has(word))) this.top.render();
+    if (dirty.has("job")) this.jobs.render();
+    if (dirty.has("service")) this.services.render();
+  }
+
+  _renderPictures() {
+    if (this.large) this.large.render();
+    else this.wall.render();
+  }
+
+  _tick() {
+    if (document.hidden) return;
+    this.touch("camera", "service", "job");
+    this._eachTimeline((timeline) => timeline.tick());
+  }
+
+  // Asked for ----------------------------------------------------------------------------------------------------
+
+  async fetchJobs() {
+    try {
+      const { jobs } = await ask("GET", "api/jobs", { params: { limit: 50 } });
+      jobs.reverse().forEach((job) => takeJob(this.state, job, this.now_s()));
+      this.touch("job");
+    } catch {
+      // the line tells by itself that the gateway is away
+    }
+  }
+
+  async _fetchDisk() {
+    this.state.disk = await ask("GET", "api/system").catch(() => this.state.disk);
+  }
+
+  // Words for the parts --------------------------------------------------------------------------------------------
+
+  now_s() {
+    return Date.now() / 1000 + this._ahead_s;
+  }
+
+  cameraNames() {
+    const known = this.state.me?.cameras ?? [];
+    const more = [...this.state.cameras.keys()].filter((name) => !known.includes(name)).sort();
+    return [...known, ...more];
+  }
+
+  /** The size of the picture that boxes are measured in. */
+  detectSize(name) {
+    const camera = this.state.cameras.get(name);
+    return camera?.width ? { width: camera.width, height: camera.height } : null;
+  }
+
+  isNarrow() {
+    return NARROW.matches;
+  }
+
+  keepSettings() {
+    localStorage.setItem("framebus", JSON.stringify(this.settings));
+  }
+
+  say(text) {
+    setText(this._said, text);
+    show(this._said, true);
+    clearTimeout(this._saidTimer);
+    this._saidTimer = setTimeout(() => show(this._said, false), SAID_MS);
+  }
+
+  // Going about --------------------------------------------------------------------------------------------------
+
+  get camera() {
+    return this.large?.name ?? null;
+  }
+
+  openCamera(name, at_s = null) {
+    if (this.large?.name !== name) {
+      this.large?.close();
+      this.wall.hide(true);
+      part("large").hidden = false;
+      this.large = new Large(this, part("large"), name);
+    }
+    if (at_s) this.large.seek(at_s);
+    else this.large.goLive();
+    this.showTab("live");
+  }
+
+  closeCamera() {
+    this.large?.close();
+    this.large = null;
+    part("large").hidden = true;
+    this.wall.hide(false);
+    this.wall.render();
+    this.wall.layout();
+  }
+
+  /** Escape: the topmost thing goes. */
+  goBack() {
+    if (!this.help.node.hidden) this.help.toggle();
+    else if (this.clip.isShown) this.clip.close();
+    else if (this.rangePanel.isShown) this._eachTimeline((timeline) => timeline.setMarked(null));
+    else if (this.large) this.closeCamera();
+  }
+
+  goTo(target) {
+    const [what, name] = target.split(":");
+    if (what === "camera") this.openCamera(name);
+    else {
+      this.showTab("jobs");
+      const region = part(what === "service" ? "services" : "jobs");
+      region.scrollIntoView({ block: "nearest" });
+      region.querySelector("button, a")?.focus();
+    }
+  }
+
+  playClip(file, job) {
+    this.clip.open(file, job);
+  }
+
+  showTab(name) {
+    this._tabs.show(name);
+  }
+}
+
+const app = new App();
+app.start();

@@ -1,0 +1,27 @@
+// Pages for when there is nothing to show: no camera, a link that does not hold, a gateway that is away from the start.
+
+import { el } from "./dom.js";
+
+/** Where cameras would be: the one command that makes the first. */
+export function noCamera() {
+  return notice("No camera yet", [
+    "Write one into framebus.yml; framebus takes it over while it runs:",
+    el("pre", { text: "cameras:\n  front_door:\n    source: rtsp://user:password@10.0.0.5/stream1" }),
+    el("pre", { text: "framebus reload" }),
+  ]);
+}
+
+export function expired() {
+  return notice("This link does not hold any more", [
+    "It was revoked, or the page was opened without one. A new one is printed by:",
+    el("pre", { text: "framebus link" }),
+  ]);
+}
+
+export function unreachable() {
+  return notice("framebus does not answer", ["This page tries again by itself."]);
+}
+
+function notice(title, parts) {
+  return el("div", { class: "page-notice", attrs: { role: "alert" } }, el("h2", { text: title }), ...parts.map((part) => (typeof part === "string" ? el("p", { text: part }) : part)));
+}

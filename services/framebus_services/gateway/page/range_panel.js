@@ -1,0 +1,138 @@
+// What a marked range would give as a clip, and the one button that makes it.
+
+import { ask } from "./api.js";
+import { el, iconButton, setText, show } from "./dom.js";
+import { counted, lasting, range, size, spoken } from "./words.js";
+
+const PLAN_MS = 150;
+const EDGE_PX = 12;
+const WIDTH_PX = 304;
+
+/** The plans of several cameras as the panel's rows. */
+export function planRows(plans, marked) {
+  const bytes = plans.reduce((sum, plan) => sum + plan.size_bytes, 0);
+  const gaps = plans.flatMap((plan) => plan.gaps);
+  const missing_s = gaps.reduce((sum, gap) => sum + gap.end_at_s - gap.start_at_s, 0);
+  const earlier_s = Math.max(...plans.map((plan) => marked.start_s - plan.start_at_s));
+  const longest_s = Math.max(...plans.map((plan) => plan.duration_s));
+  const rows = [["Length", lasting(longest_s)], ["Size", `about ${size(bytes)}`]];
+  rows.push(["Gaps", gaps.length ? `${counted(gaps.length, "gap")}, ${lasting(missing_s)} missing` : "none"]);
+  if (earlier_s > 0.05) rows.push(["Starts", `${lasting(earlier_s)} earlier, at the key frame`]);
+  return rows;
+}
+
+export class RangePanel {
+  constructor(app, parent) {
+    this._app = app;
+    this._title = el("strong");
+    this._when = el("span", { class: "quiet" });
+    this._rows = el("dl");
+    this._said = el("p", { class: "said", attrs: { role: "status" } });
+    this._make = el("button", { class: "primary", attrs: { type: "button" }, on: { click: () => this.make() } }, el("span", { text: "Make clip" }), el("kbd", { text: "Enter" }));
+    this.node = el(
+      "div",
+      { class: "floating panel", attrs: { role: "dialog", "aria-label": "The marked range" } },
+      el("div", { class: "panel-head" }, this._title, iconButton("cancel", "Forget the range", () => this._timeline?.setMarked(null))),
+      this._when, this._rows, this._said, this._make,
+    );
+    this.node.hidden = true;
+    this._timer = 0;
+    this._turn = 0;
+    parent.append(this.node);
+  }
+
+  get isShown() {
+    return !this.node.hidden;
+  }
+
+  /** While the pointer still drags: only how long it is. */
+  tease(timeline, length) {
+    this._open(timeline);
+    this._rows.replaceChildren(...row("Length", length));
+    setText(this._said, "");
+    this._make.disabled = true;
+  }
+
+  show(timeline) {
+    if (!timeline.marked) {
+      this._turn += 1;
+      show(this.node, false);
+      return;
+    }
+    this._open(timeline);
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this._plan(), PLAN_MS);
+  }
+
+  _open(timeline) {
+    this._timeline = timeline;
+    const { start_s, end_s, cameras } = timeline.marked;
+    setText(this._title, cameras.map(spoken).join(", "));
+    setText(this._when, range(start_s, end_s, this._app.now_s(), this._app.zone));
+    show(this.node, true);
+    this.place();
+  }
+
+  place() {
+    if (this.node.hidden || this._app.isNarrow()) return;
+    const box = this._timeline.canvas.getBoundingClientRect();
+    const { scale, marked } = this._timeline;
+    const middle = box.left + (((marked.start_s + marked.end_s) / 2 - scale.start_s) / (scale.end_s - scale.start_s)) * scale.width_px;
+    const left = Math.min(innerWidth - WIDTH_PX - EDGE_PX, Math.max(EDGE_PX, middle - WIDTH_PX / 2));
+    this.node.style.left = `${left}px`;
+    this.node.style.bottom = `${innerHeight - box.top + EDGE_PX}px`;
+  }
+
+  async _plan() {
+    const { marked } = this._timeline;
+    const turn = (this._turn += 1);
+    this._make.disabled = true;
+    setText(this._said, "");
+    const asked = marked.cameras.map((camera) => ask("POST", "api/plan", { body: order(camera, marked) }));
+    const told = await Promise.allSettled(asked);
+    if (turn !== this._turn) return;
+    const plans = told.filter((one) => one.status === "fulfilled").map((one) => one.value);
+    const refused = told.filter((one) => one.status === "rejected").map((one) => one.reason);
+    this._possible = marked.cameras.filter((_, n) => told[n].status === "fulfilled");
+    this._rows.replaceChildren(...(plans.length ? planRows(plans, marked).flatMap(([word, text]) => row(word, text)) : []));
+    setText(this._said, this._remark(refused, plans));
+    show(this._make, this._app.state.me?.can_export !== false);
+    this._make.disabled = !plans.length;
+    this.place();
+  }
+
+  _remark(refused, plans) {
+    if (this._app.state.me?.can_export === false) return "Your link may look, not make clips.";
+    if (!refused.length) return "";
+    const why = refused[0].code === "no_source" ? "Nothing was recorded here." : refused[0].message;
+    return plans.length ? `${counted(refused.length, "camera")} left out. ${why}` : why;
+  }
+
+  async make() {
+    if (this._make.disabled || this._make.hidden || this.node.hidden) return;
+    this._make.disabled = true;
+    const { marked } = this._timeline;
+    try {
+      for (const camera of this._possible) {
+        const body = order(camera, marked);
+        const told = await ask("POST", "api/jobs", { body });
+        this._app.asked.set(told.id, body.params);
+      }
+      this._timeline.setMarked(null);
+      this._app.fetchJobs();
+      this._app.showTab("jobs");
+    } catch (error) {
+      const wait = error.retry_after_s ? ` Try again in ${lasting(error.retry_after_s)}.` : "";
+      setText(this._said, `${error.message}${wait}`);
+      this._make.disabled = false;
+    }
+  }
+}
+
+function order(camera, { start_s, end_s }) {
+  return { type: "export", params: { camera, start: start_s, end: end_s, allow_gaps: true } };
+}
+
+function row(word, text) {
+  return [el("dt", { text: word }), el("dd", { text })];
+}

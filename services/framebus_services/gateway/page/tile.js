@@ -1,0 +1,155 @@
+// One camera on the wall: its picture, its name, the boxes of what moves, and what is not well with it.
+
+import { el, setClass, setText, show } from "./dom.js";
+import { tint } from "./lanes.js";
+import { LiveStream } from "./live.js";
+import { address } from "./api.js";
+import { tileState } from "./tile_state.js";
+import { lasting, spoken } from "./words.js";
+
+const LAG_TOLD_S = 1;
+const BOX_S = 1;
+
+/** The picture of a camera with what is drawn over it; the wall and the large view use it. */
+export class Picture {
+  constructor(app, name) {
+    this._app = app;
+    this.name = name;
+    this.video = el("video", { class: "moving", attrs: { playsinline: "", tabindex: "-1", "aria-hidden": "true" } });
+    this.video.muted = true;
+    this._still = el("img", { class: "still", attrs: { alt: "" } });
+    this._boxes = el("div", { class: "boxes", attrs: { "aria-hidden": "true" } });
+    this._title = el("strong");
+    this._text = el("span");
+    this._notice = el("div", { class: "notice" }, this._title, this._text);
+    this._preview = el("span", { class: "tag preview-tag", text: "preview pictures" });
+    this._trouble = el("span", { class: "tag trouble-tag" });
+    this.node = el("div", { class: "picture" }, this._still, this.video, this._boxes, this._notice, this._preview, this._trouble);
+    this.stream = new LiveStream(name, this.video, this._still, () => this.render());
+    this._seen = new Map();
+    this.render();
+  }
+
+  /** Open or close the stream, as somebody looks or nobody. */
+  look(isSeen) {
+    if (isSeen && this.stream.is === "closed") {
+      this._fetchStill();
+      this.stream.open();
+    } else if (!isSeen) {
+      this.stream.close();
+    }
+  }
+
+  _fetchStill() {
+    if (!this._still.src) this._still.src = address(`api/cameras/${this.name}/snapshot.jpg`);
+    this._still.addEventListener("error", () => this._still.removeAttribute("src"), { once: true });
+  }
+
+  /** width / height, as the stream or the camera says. */
+  get ratio() {
+    const { videoWidth, videoHeight } = this.video;
+    if (videoWidth && videoHeight) return videoWidth / videoHeight;
+    const camera = this._app.state.cameras.get(this.name);
+    return camera?.width && camera?.height ? camera.width / camera.height : 16 / 9;
+  }
+
+  render() {
+    const told = tileState(this._app.state, this.name, this._app.now_s());
+    const isLive = told.is === "live" || told.is === "degraded";
+    this.stream?.check();
+    const moving = this.stream?.is === "playing" || this.stream?.is === "preview";
+    const mark = !isLive || moving ? told.is : this.stream?.is === "waiting" ? "waiting" : "opening";
+    const hasVideo = this.stream?.is !== "preview" && this.video.readyState >= 2;
+    setClass(this.node, `picture is-${mark}${hasVideo ? " has-video" : ""}`);
+    setText(this._title, isLive ? "" : told.title);
+    setText(this._text, isLive ? "" : told.text);
+    show(this._notice, !isLive);
+    show(this.video, this.stream?.is !== "preview");
+    show(this._preview, isLive && this.stream?.is === "preview");
+    setText(this._trouble, told.is === "degraded" ? told.title : "");
+    show(this._trouble, told.is === "degraded");
+    this.told = told;
+    this.isLive = isLive && moving;
+    this._drawBoxes(isLive);
+  }
+
+  _drawBoxes(isLive) {
+    const objects = isLive && this._app.settings.boxes ? this._app.state.objects.get(this.name) : null;
+    const size = this._app.detectSize(this.name);
+    const now_s = this._app.now_s();
+    const shown = new Set();
+    for (const object of objects?.values() ?? []) {
+      if (now_s - object.heard_s > BOX_S || !size) continue;
+      shown.add(object.id);
+      this._place(object, size);
+    }
+    for (const [id, node] of this._seen) {
+      if (shown.has(id)) continue;
+      node.remove();
+      this._seen.delete(id);
+    }
+  }
+
+  _place(object, size) {
+    let node = this._seen.get(object.id);
+    if (!node) {
+      node = el("div", { class: `box tint-${tint(object.label)}` }, el("span"));
+      this._seen.set(object.id, node);
+      this._boxes.append(node);
+    }
+    const across = this.node.clientWidth / size.width;
+    const down = this.node.clientHeight / size.height;
+    const { x, y, width, height } = object.box;
+    const place = `translate(${(x * across).toFixed(1)}px, ${(y * down).toFixed(1)}px)`;
+    if (node.dataset.place !== place) {
+      node.dataset.place = place;
+      node.style.transform = place;
+      node.style.width = `${Math.round(width * across)}px`;
+      node.style.height = `${Math.round(height * down)}px`;
+    }
+    setText(node.firstChild, `${object.label} ${Math.round(100 * object.score)}`);
+  }
+
+  close() {
+    this.stream.close();
+    this.node.remove();
+  }
+}
+
+/** A picture with its name, as a button that makes it large. */
+export class Tile {
+  constructor(app, name) {
+    this._app = app;
+    this.name = name;
+    this.picture = new Picture(app, name);
+    this._lag = el("span", { class: "lag" });
+    const caption = el("span", { class: "tag name" }, el("span", { text: spoken(name) }), this._lag);
+    this.node = el(
+      "button",
+      { class: "tile", attrs: { type: "button" }, on: { click: () => app.openCamera(name) } },
+      this.picture.node,
+      caption,
+    );
+    this.render();
+  }
+
+  render() {
+    this.picture.render();
+    const camera = this._app.state.cameras.get(this.name);
+    const lag_s = camera?.last_frame_at_s ? camera.at_s - camera.last_frame_at_s : 0;
+    setText(this._lag, this.picture.isLive && lag_s > LAG_TOLD_S ? `${lasting(lag_s)} late` : "");
+    const { is, title, text } = this.picture.told;
+    const words = is === "degraded" ? title : this.picture.isLive ? "live" : is === "live" ? "opening" : `${title} ${text}`.trim();
+    const label = `${spoken(this.name)}: ${words}`;
+    if (this.node.getAttribute("aria-label") !== label) this.node.setAttribute("aria-label", label);
+  }
+
+  place({ x, y, width, height }) {
+    Object.assign(this.node.style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+  }
+
+  close() {
+    this.picture.close();
+    this.node.remove();
+  }
+}

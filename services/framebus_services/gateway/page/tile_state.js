@@ -1,0 +1,88 @@
+// What may be said of a camera's picture: it is called live only while it is. No DOM.
+
+import { roughly, spoken } from "./words.js";
+
+export const QUIET_S = 3;
+const MENDING = { restarting: "restarting", suspected: "does not answer", starting: "starting", stopped: "switched off", broken: "broken" };
+const CAUSES = {
+  auth: "wrong user or password",
+  dns: "its name is not found",
+  refused: "refuses the connection",
+  timeout: "does not answer",
+  codec: "sends what cannot be read",
+  stalled: "sends no pictures",
+  ended: "its stream ended",
+  no_space: "disk full",
+  not_found: "not found at its address",
+};
+
+/** The cause in a few words; the detail is for the large view. */
+export function cause(camera) {
+  return CAUSES[camera.cause] ?? (camera.detail || "no picture");
+}
+
+/**
+ * {is, title, text}: `is` one of live, degraded, connecting, offline, restarting, quiet, away.
+ * `text` says since when, and what comes next.
+ */
+export function tileState(state, name, now_s) {
+  if (state.link.is !== "open") return { is: "away", title: "No connection", text: "to framebus" };
+  const camera = state.cameras.get(name);
+  const service = state.services.get(`capture@${name}`);
+  const broken = service && service.state === "broken";
+  if (service && service.state !== "ready" && service.state in MENDING) {
+    const since = service.down_s ? `for ${roughly(now_s - service.down_s)}` : "";
+    const title = service.down_s !== null && service.state === "starting" ? MENDING.restarting : MENDING[service.state];
+    return { is: broken ? "offline" : "restarting", title, text: broken ? "see services" : since };
+  }
+  if (!camera) return { is: "connecting", title: "starting", text: "" };
+  if (camera.stale) return { is: "restarting", title: "restarting", text: "" };
+  if (now_s - camera.heard_s > QUIET_S) {
+    return { is: "quiet", title: "no word", text: `for ${roughly(now_s - camera.heard_s)}` };
+  }
+  return ofCamera(camera, now_s);
+}
+
+function ofCamera(camera, now_s) {
+  if (camera.state === "offline") {
+    return { is: "offline", title: cause(camera), text: `for ${roughly(now_s - camera.since_at_s)}${nextTry(camera, now_s)}` };
+  }
+  if (camera.state === "connecting") return { is: "connecting", title: "connecting", text: "" };
+  if (camera.state === "degraded") return { is: "degraded", title: cause(camera), text: camera.detail };
+  return { is: "live", title: "", text: "" };
+}
+
+function nextTry(camera, now_s) {
+  if (!camera.retry_at_s) return "";
+  const left_s = camera.retry_at_s - now_s;
+  return left_s < 0.5 ? ", trying now" : `, next try in ${Math.ceil(left_s)} s`;
+}
+
+/** Why the picture is as it is, in words: what comes in, what is looked at, how late, what was lost. */
+export function why(state, name, now_s) {
+  const camera = state.cameras.get(name);
+  if (!camera) return `${spoken(name)} has not said a word yet`;
+  const said = [];
+  if (camera.state === "offline" || camera.state === "degraded") said.push(camera.detail || cause(camera));
+  if (camera.codec) said.push(`${camera.codec} ${camera.width} × ${camera.height}, ${camera.fps_in.toFixed(1)} frames/s in`);
+  said.push(...looking(state, name));
+  const lost = Object.values(camera.drops ?? {}).reduce((sum, count) => sum + count, 0);
+  said.push(`${lost} dropped`, camera.is_recording ? "recording" : "not recording");
+  return said.join(" · ");
+}
+
+function looking(state, name) {
+  const enrich = state.stats.get("enrich");
+  const service = state.services.get("enrich");
+  if (service && service.state !== "ready") return ["objects: enrich is restarting"];
+  const counter = `frames.${name}`;
+  const said = [];
+  if (enrich?.was && counter in enrich.counters) {
+    const took_s = enrich.heard_s - enrich.was.heard_s;
+    const rate = (enrich.counters[counter] - (enrich.was.counters[counter] ?? 0)) / took_s;
+    if (took_s > 0.2 && rate >= 0) said.push(`${rate.toFixed(1)} looked at`);
+  }
+  const latency = enrich?.latencies?.[`frame.${name}`] ?? enrich?.latencies?.capture_to_enrich;
+  if (latency) said.push(`p99 ${latency.p99_ms.toFixed(latency.p99_ms < 10 ? 1 : 0)} ms`);
+  return said;
+}

@@ -1,0 +1,238 @@
+// The timeline: a lane for each camera; zoom, hover, and a range that is marked by dragging.
+
+import { el, setText } from "./dom.js";
+import { eventAt } from "./lanes.js";
+import { Recall } from "./recall.js";
+import { AXIS_PX, drawTimeline, follows, readColours } from "./timeline_draw.js";
+import { endingAt, length, makeScale, ordered, pan, secondsPerPixel, SHORTEST_S, toTime, zoom } from "./scale.js";
+import { Gestures } from "./gestures.js";
+import { day, lasting, minute, spoken } from "./words.js";
+
+const LANE_PX = 44;
+const LEAST_LANE_PX = 28;
+const SHARE = 0.3;
+const START_S = 900;
+const REACH_PX = 5;
+const OPEN_SPAN_S = 20;
+const STEP_PX = 40;
+const LENGTHS = [["1 min", 60], ["15 min", 900], ["1 h", 3600], ["1 d", 86400], ["30 d", 30 * 86400]];
+
+export class Timeline {
+  constructor(app, node, { only = null, height = LANE_PX, hasHead = true } = {}) {
+    this._app = app;
+    this._only = only;
+    this._mostPx = height;
+    this._lanePx = height;
+    this.node = node;
+    this.marked = null;
+    this.played_s = null;
+    this._pointer = null;
+    this._frame = 0;
+    this._colours = readColours();
+    this.recall = new Recall(app, (what) => (what === "tail" ? this._want() : this.redraw()));
+    this._canvas = el("canvas", { attrs: { tabindex: "0", role: "application", "aria-label": "Timeline: arrows move it, plus and minus zoom, I and O mark, Enter makes a clip" } });
+    this._names = el("div", { class: "lane-names" });
+    this._field = el("div", { class: "lane-field" }, this._canvas);
+    this._build(hasHead);
+    const now_s = app.now_s();
+    this.scale = makeScale(now_s - START_S, now_s, 600);
+    this._isFollowing = true;
+    this._gestures = new Gestures(this._canvas, this);
+    new ResizeObserver(() => this._resize()).observe(this._field);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
+  }
+
+  _build(hasHead) {
+    this._when = el("span", { class: "aside" });
+    this._lengths = LENGTHS.map(([text, length_s]) => el("button", { class: "chip", text, attrs: { type: "button" }, on: { click: () => this.show(length_s) } }));
+    this._now = el("button", { class: "chip", text: "Now", attrs: { type: "button" }, on: { click: () => this.goToNow() } });
+    if (hasHead) this.node.append(el("header", {}, el("h2", { text: "Timeline" }), this._when, el("div", { class: "chips" }, ...this._lengths, this._now)));
+    this.node.append(el("div", { class: "lanes" }, this._names, this._field));
+  }
+
+  get cameras() {
+    return this._only ? [this._only] : this._app.cameraNames();
+  }
+
+  // What is shown ------------------------------------------------------------------------------------------------
+
+  tick() {
+    this._renderNames();
+    if (this._isFollowing && !this._gestures.isBusy) this.scale = endingAt(this.scale, this._app.now_s());
+    this._want();
+    this.redraw();
+  }
+
+  redraw() {
+    this._frame ||= requestAnimationFrame(() => this._draw());
+  }
+
+  recolour() {
+    this._colours = readColours();
+    this.redraw();
+  }
+
+  /** Lanes are as tall as a third of the window has room for. */
+  _fitLanes() {
+    const room = this._app.isNarrow() ? Infinity : (SHARE * innerHeight - AXIS_PX) / Math.max(1, this.cameras.length);
+    this._lanePx = Math.max(Math.min(LEAST_LANE_PX, this._mostPx), Math.min(this._mostPx, Math.floor(room)));
+    this.node.style.setProperty("--lane", `${this._lanePx}px`);
+  }
+
+  _resize() {
+    const width = this._field.clientWidth;
+    if (!width || width === this.scale.width_px) return;
+    this.scale = makeScale(this.scale.start_s, this.scale.end_s, width);
+    this._fitLanes();
+    this.tick();
+  }
+
+  _want() {
+    if (this._field.clientWidth && !document.hidden) this.recall.want(this.cameras, this.scale);
+  }
+
+  _draw() {
+    this._frame = 0;
+    if (!this._field.clientWidth) return;
+    const now_s = this._app.now_s();
+    const lanes = this.cameras.map((camera) => this._lane(camera, now_s));
+    this._canvas.style.height = `${AXIS_PX + lanes.length * this._lanePx}px`;
+    drawTimeline(this._canvas, {
+      scale: this.scale, lanes, lanePx: this._lanePx, colours: this._colours, zone: this._app.zone, now_s,
+      marked: this.marked ?? (this._only ? this._app.timeline.marked : null), pointer_s: this._pointer?.at_s, played_s: this.played_s,
+    });
+    this._renderHead();
+  }
+
+  /** What is recorded by now reaches up to now, and what is seen now is an object already. */
+  _lane(camera, now_s) {
+    const known = this.recall.of(camera);
+    const status = this._app.state.cameras.get(camera);
+    const spans = [...known.spans];
+    const last = spans.at(-1);
+    if (status?.is_recording && !status.stale && last && now_s - last.end_at_s < OPEN_SPAN_S) spans.push({ start_at_s: last.end_at_s, end_at_s: now_s });
+    const here = [...(this._app.state.objects.get(camera)?.values() ?? [])];
+    const open = here.map((object) => ({ ...object, start_at_s: object.since_at_s, end_at_s: object.captured_at_s }));
+    return { camera, spans, events: [...known.events, ...open].sort((a, b) => a.start_at_s - b.start_at_s), buckets: known.buckets, isBare: known.oldest_at_s === null && !spans.length };
+  }
+
+  _renderNames() {
+    const names = this.cameras;
+    const wanted = names.join();
+    if (this._namesShown === wanted) return;
+    this._namesShown = wanted;
+    this._fitLanes();
+    this._names.replaceChildren(...names.map((name) => el("button", { class: "lane-name", text: spoken(name), attrs: { type: "button" }, on: { click: () => this._app.openCamera(name) } })));
+    this.node.classList.toggle("is-empty", !names.length);
+  }
+
+  _renderHead() {
+    const { start_s, end_s } = this.scale;
+    const { zone } = this._app;
+    const oneDay = day(start_s, zone) === day(end_s, zone);
+    setText(this._when, oneDay ? `${day(start_s, zone)} ${minute(start_s, zone)} – ${minute(end_s, zone)}` : `${day(start_s, zone)} – ${day(end_s, zone)}`);
+    this._lengths.forEach((button, n) => button.setAttribute("aria-pressed", String(Math.abs(length(this.scale) - LENGTHS[n][1]) < 0.02 * LENGTHS[n][1])));
+    this._now.setAttribute("aria-pressed", String(this._isFollowing));
+  }
+
+  // Moving about -------------------------------------------------------------------------------------------------
+
+  zoomAt(x, factor) {
+    const now_s = this._app.now_s();
+    const isAtEnd = this._isFollowing && x > 0.97 * this.scale.width_px;
+    this.scale = zoom(this.scale, x, factor, now_s);
+    this._settle(isAtEnd);
+  }
+
+  panBy(pixels) {
+    this.scale = pan(this.scale, pixels, this._app.now_s());
+    this._settle(false);
+  }
+
+  step(direction) {
+    this.panBy(direction * STEP_PX);
+  }
+
+  show(length_s) {
+    const anchor_s = this._isFollowing ? this._app.now_s() : (this.played_s ?? (this.scale.start_s + this.scale.end_s) / 2);
+    const end_s = this._isFollowing ? anchor_s : Math.min(anchor_s + length_s / 2, this._app.now_s());
+    this.scale = makeScale(end_s - Math.max(SHORTEST_S, length_s), end_s, this.scale.width_px);
+    this._settle(this._isFollowing);
+  }
+
+  goToNow() {
+    this.scale = endingAt(this.scale, this._app.now_s());
+    this._settle(true);
+  }
+
+  /** Bring a moment into view. */
+  reveal(at_s) {
+    if (at_s > this.scale.start_s && at_s < this.scale.end_s) return;
+    this.scale = endingAt(this.scale, Math.min(this._app.now_s(), at_s + length(this.scale) / 2));
+    this._settle(false);
+  }
+
+  _settle(isFollowing) {
+    this._isFollowing = isFollowing || follows(this.scale, this._app.now_s());
+    this._want();
+    this.redraw();
+    this._app.onScale?.(this);
+  }
+
+  // The pointer --------------------------------------------------------------------------------------------------
+
+  hover(x, y) {
+    const at_s = x === null ? null : Math.min(this._app.now_s(), toTime(this.scale, x));
+    const camera = x === null ? null : this._cameraAt(y);
+    this._pointer = x === null ? null : { at_s, camera };
+    const known = camera ? this._lane(camera, this._app.now_s()) : null;
+    const event = known && eventAt(known.events, at_s, REACH_PX * secondsPerPixel(this.scale));
+    this._app.shot.show(event, this._canvas, x);
+    this.redraw();
+  }
+
+  get pointer_s() {
+    return this._pointer?.at_s ?? this.played_s;
+  }
+
+  _cameraAt(y) {
+    const lane = Math.floor((y - AXIS_PX) / this._lanePx);
+    return this.cameras[Math.min(this.cameras.length - 1, Math.max(0, lane))] ?? null;
+  }
+
+  click(x, y) {
+    const camera = this._cameraAt(y);
+    this._app.shot.show(null);
+    if (camera) this._app.openCamera(camera, Math.min(this._app.now_s(), toTime(this.scale, x)));
+  }
+
+  /** While a range is being dragged: from one point to another, on all lanes between. */
+  mark(from, to, isDone) {
+    const cameras = this.cameras;
+    const lanes = [this._cameraAt(from.y), this._cameraAt(to.y)].map((camera) => cameras.indexOf(camera)).sort((a, b) => a - b);
+    const range = ordered(toTime(this.scale, from.x), toTime(this.scale, to.x), this._app.now_s());
+    this.setMarked({ ...range, cameras: cameras.slice(lanes[0], lanes[1] + 1) }, isDone);
+  }
+
+  /** One end of the range, by a key. */
+  markEnd(which) {
+    const camera = this._pointer?.camera ?? this._app.camera ?? this.cameras[0];
+    const at_s = this.pointer_s ?? this._app.now_s();
+    if (!camera) return;
+    const old = this.marked ?? { start_s: at_s - 10, end_s: at_s, cameras: [camera] };
+    const range = which === "in" ? { start_s: at_s, end_s: Math.max(old.end_s, at_s + 1) } : { start_s: Math.min(old.start_s, at_s - 1), end_s: at_s };
+    this.setMarked({ ...range, cameras: old.cameras }, true);
+  }
+
+  setMarked(marked, isDone) {
+    this.marked = marked;
+    this._app.shot.show(null);
+    this.redraw();
+    if (isDone || !marked) this._app.rangePanel.show(this);
+    else this._app.rangePanel.tease(this, lasting(marked.end_s - marked.start_s));
+  }
+
+  get canvas() {
+    return this._canvas;
+  }
+}

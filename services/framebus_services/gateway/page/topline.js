@@ -1,0 +1,51 @@
+// The line at the top: one sentence about the whole, the clock, and the few tools.
+
+import { el, icon, iconButton, setClass, setText } from "./dom.js";
+import { summary } from "./summary.js";
+import { clock } from "./words.js";
+
+export class TopLine {
+  constructor(app, { sentence, tools, clock: clockNode }) {
+    this._app = app;
+    this._node = sentence;
+    this._mark = el("span", { class: "mark", attrs: { "aria-hidden": "true" } });
+    this._text = el("span", { class: "words", attrs: { role: "status" } });
+    this._clock = clockNode;
+    sentence.append(this._mark, this._text);
+    sentence.addEventListener("click", (event) => {
+      event.preventDefault();
+      if (this._target) app.goTo(this._target);
+    });
+    this._boxes = iconButton("boxes", "Show objects", () => this.toggleBoxes());
+    tools.append(this._boxes, iconButton("help", "Keys and help", () => app.help.toggle()));
+    this._renderBoxes();
+  }
+
+  toggleBoxes() {
+    this._app.settings.boxes = !this._app.settings.boxes;
+    this._app.keepSettings();
+    this._renderBoxes();
+    this._app.touch("object");
+  }
+
+  _renderBoxes() {
+    const isOn = this._app.settings.boxes;
+    this._boxes.setAttribute("aria-pressed", String(isOn));
+    this._boxes.title = isOn ? "Objects are drawn" : "Objects are not drawn";
+  }
+
+  render() {
+    const { level, text, target } = summary(this._app.state, this._app.now_s());
+    this._target = target;
+    setText(this._text, text);
+    setClass(this._node, `level-${level}`);
+    if (target) this._node.setAttribute("href", "#");
+    else this._node.removeAttribute("href");
+    if (this._level !== level) {
+      this._level = level;
+      this._mark.replaceChildren(...(level === "well" || level === "quiet" ? [] : [icon("warning")]));
+    }
+    setText(this._clock, clock(this._app.now_s(), this._app.zone));
+    document.title = level === "bad" ? `${text} – framebus` : "framebus";
+  }
+}

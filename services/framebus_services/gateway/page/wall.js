@@ -1,0 +1,83 @@
+// The wall of cameras: pictures edge to edge; who is out of sight sends nothing.
+
+import { el } from "./dom.js";
+import { fitColumn, fitWall } from "./wall_layout.js";
+import { Tile } from "./tile.js";
+
+export class Wall {
+  constructor(app, node) {
+    this._app = app;
+    this.node = node;
+    this._tiles = new Map();
+    this._field = el("div", { class: "wall-field" });
+    this._empty = null;
+    node.append(this._field);
+    this._seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) entry.target.dataset.seen = entry.isIntersecting ? "yes" : "";
+      this._look();
+    }, { rootMargin: "64px" });
+    new ResizeObserver(() => this.layout()).observe(node);
+    document.addEventListener("visibilitychange", () => this._look());
+  }
+
+  get tiles() {
+    return [...this._tiles.values()];
+  }
+
+  render() {
+    const names = this._app.cameraNames();
+    const isNew = names.length !== this._tiles.size || names.some((name) => !this._tiles.has(name));
+    if (isNew) this._rebuild(names);
+    for (const tile of this._tiles.values()) tile.render();
+    const shape = this.tiles.map((tile) => tile.picture.ratio.toFixed(3)).join();
+    if (isNew || shape !== this._shape) this.layout();
+    this._shape = shape;
+    this._renderEmpty(names);
+  }
+
+  _rebuild(names) {
+    for (const [name, tile] of this._tiles) {
+      if (names.includes(name)) continue;
+      this._seen.unobserve(tile.node);
+      tile.close();
+      this._tiles.delete(name);
+    }
+    for (const name of names) {
+      if (!this._tiles.has(name)) this._tiles.set(name, new Tile(this._app, name));
+      const tile = this._tiles.get(name);
+      this._field.append(tile.node);
+      this._seen.observe(tile.node);
+    }
+    this._tiles = new Map(names.map((name) => [name, this._tiles.get(name)]));
+  }
+
+  _renderEmpty(names) {
+    const isEmpty = !names.length && this._app.state.complete.has("camera/");
+    if (isEmpty === Boolean(this._empty)) return;
+    this._empty?.remove();
+    this._empty = isEmpty ? this._app.notices.noCamera() : null;
+    if (this._empty) this.node.append(this._empty);
+  }
+
+  layout() {
+    const { clientWidth, clientHeight } = this.node;
+    if (!clientWidth) return;
+    const ratios = this.tiles.map((tile) => tile.picture.ratio);
+    const isColumn = this._app.isNarrow();
+    const places = isColumn ? fitColumn(ratios, clientWidth) : fitWall(ratios, clientWidth, clientHeight);
+    this.tiles.forEach((tile, n) => tile.place(places[n]));
+    const last = places.at(-1);
+    this._field.style.height = isColumn && last ? `${last.y + last.height}px` : "";
+  }
+
+  /** Only what is in view, in a tab that is looked at, may stream. */
+  _look() {
+    const isLooked = !document.hidden && !this.node.hidden;
+    for (const tile of this._tiles.values()) tile.picture.look(isLooked && tile.node.dataset.seen === "yes");
+  }
+
+  hide(isHidden) {
+    this.node.hidden = isHidden;
+    this._look();
+  }
+}

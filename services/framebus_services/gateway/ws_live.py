@@ -1,0 +1,64 @@
+"""`/live/{camera}`: a camera's video as fragmented MP4, for who looks at it just now."""
+
+import json
+from functools import partial
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from framebus.errors import ErrorCode, RefusedError
+from framebus_services.gateway.authority import Action, OfCamera, Subject, authorise
+from framebus_services.gateway.live_reader import LiveReader
+from framebus_services.gateway.routes_cameras import live_of
+from framebus_services.gateway.ws_door import ClosedError, Door
+
+QUIET_S = 2.0
+"""without video for so long: say how the camera is"""
+
+
+class LiveDoor(Door):
+    """One reader for each client."""
+
+    async def serve(self, socket: WebSocket, subject: Subject) -> None:
+        camera = socket.path_params["camera"]
+        authorise(subject, Action.SEE, OfCamera(camera=camera, what=f"camera {camera}"))
+        if camera not in self.desk.cameras:
+            raise RefusedError(ErrorCode.NOT_FOUND, f"there is no camera {camera}")
+        self._check_codec(camera)
+        reader = LiveReader()
+        self.desk.live.add(camera, reader)
+        try:
+            await self.both(self._send(socket, subject, camera, reader), self._receive(socket))
+        finally:
+            self.desk.live.remove(camera, reader)
+
+    async def _send(self, socket: WebSocket, subject: Subject, camera: str, reader: LiveReader) -> None:
+        waiting: str | None = None
+        while True:
+            self.check(subject)
+            pieces = await reader.pieces(QUIET_S)
+            if not pieces:
+                self._check_codec(camera)
+            now = None if pieces else self._state(camera)
+            if now != waiting:
+                waiting = now
+                await self.put(partial(socket.send_text, json.dumps({"waiting": waiting})))
+            for piece in pieces:
+                is_text = isinstance(piece, str)
+                await self.put(partial(socket.send_text if is_text else socket.send_bytes, piece))  # type: ignore[arg-type]
+
+    async def _receive(self, socket: WebSocket) -> None:
+        """What a client says here means nothing, but for its end."""
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+
+    def _check_codec(self, camera: str) -> None:
+        if live_of(self.desk, camera) == "mjpeg":
+            raise ClosedError(4415, "this camera's video does not go this way; take live.mjpeg")
+
+    def _state(self, camera: str) -> str:
+        item = self.desk.hub.states.get(f"camera/{camera}/")
+        if item is None or item.is_stale:
+            return "offline"
+        return str(item.body.get("state", "unknown"))

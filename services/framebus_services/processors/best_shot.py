@@ -1,0 +1,130 @@
+"""Keeps the best picture of each object, large, sharp and whole, and tells it as a JPEG when the object ends."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import cv2
+import numpy as np
+from msgspec import Meta
+
+from framebus.frame import Frame, PixelFormat
+from framebus.messages import Box, Finding, ObjectEvent
+from framebus.processor import DeferredProcessor, Pictured
+from framebus_services.video.jpeg import encode_bgr
+
+T = TypeVar("T")
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Side = Annotated[int, Meta(ge=32, le=1280)]
+Quality = Annotated[int, Meta(ge=1, le=95)]
+
+SAMPLE_SIDE = 192
+"""pixels about the middle of an object whose sharpness stands for the whole"""
+CUT_OFF = 0.5
+"""what an object counts that the edge of the picture cuts off"""
+EDGE = 0.03
+"""share of the picture's width or height from its edge within which an object counts as cut off: boxes are not exact"""
+BETTER = 1.15
+"""by so much a picture must be better than the one before: so few are copied"""
+FORGET = 0.99
+"""how the best so far fades with each sight, should the queue have dropped it"""
+MAX_OBJECTS = 128
+"""of more at once, those that go longest without a better picture lose theirs"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """An object cut out of a frame, in the frame's format."""
+
+    object: ObjectEvent
+    score: float
+    part: Frame
+
+
+class BestShot(DeferredProcessor[Cut]):
+    def __init__(
+        self, labels: list[str] | None = None, margin: Share = 0.15, max_side: Side = 640, quality: Quality = 85
+    ) -> None:
+        self._labels = labels  # None: all
+        self._margin = margin  # what is shown about the object, times its longer side
+        self._max_side = max_side  # pixels
+        self._quality = quality  # of the JPEG
+        self._offered: OrderedDict[str, float] = OrderedDict()  # scores by object; of the loop
+        self._best: OrderedDict[str, tuple[float, Pictured]] = OrderedDict()  # of the worker
+
+    def defer_object(self, object: ObjectEvent, frame: Frame) -> Cut | None:
+        if self._labels is not None and object.label not in self._labels:
+            return None
+        box = object.box
+        best, score = FORGET * self._offered.get(object.id, 0.0), score_of(box, frame)
+        is_better = score >= BETTER * best
+        _keep(self._offered, object.id, score if is_better else best)
+        if not is_better:
+            return None
+        part = frame.cut((box.x, box.y, box.width, box.height), margin=self._margin)
+        if part is None:  # the writer came round: there will be others
+            return None
+        return Cut(object=object, score=score, part=part)
+
+    def process_task(self, task: Cut) -> Iterable[Pictured]:
+        id = task.object.id
+        if id not in self._best or task.score > self._best[id][0]:
+            _keep(self._best, id, (task.score, self._pictured(task)))
+        return ()
+
+    def expire_object(self, id: str, camera: str) -> Iterator[Pictured]:
+        if id in self._best:
+            yield self._best.pop(id)[1]
+
+    def shutdown(self) -> list[Pictured]:
+        return [self._best.popitem(last=False)[1][1] for _ in range(len(self._best))]
+
+    def _pictured(self, task: Cut) -> Pictured:
+        finding = Finding(
+            processor="best_shot",
+            camera=task.object.camera,
+            label=task.object.label,
+            value=round(task.score, 1),
+            object_id=task.object.id,
+            number=task.part.number,
+            captured_at_s=task.part.captured_at_s,
+            box=task.object.box,
+        )
+        bgr = bgr_of(task.part)
+        scale = self._max_side / max(bgr.shape)
+        if scale < 1.0:
+            bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return Pictured(finding=finding, jpeg=encode_bgr(bgr, self._quality))
+
+
+def score_of(box: Box, frame: Frame) -> float:
+    """How good a picture the object makes: its size times its sharpness, half of that if an edge cuts it off.
+
+    Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy",
+    ICPR 2000, there LAPV), here its root, which is in steps of luma.
+    """
+    width, height = min(box.width, SAMPLE_SIDE), min(box.height, SAMPLE_SIDE)
+    x, y = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
+    if frame.pixel_format is PixelFormat.BGR24:  # its luma would be that of the whole picture
+        sample = frame.pixels[y : y + height, x : x + width, 1]
+    else:
+        sample = frame.luma[y : y + height, x : x + width]
+    _, sharpness = cv2.meanStdDev(cv2.Laplacian(np.ascontiguousarray(sample, np.uint8), cv2.CV_16S))
+    across = min(box.x, frame.width - box.x - box.width) / frame.width
+    down = min(box.y, frame.height - box.y - box.height) / frame.height
+    is_cut_off = min(across, down) < EDGE
+    size = (box.width * box.height) ** 0.5
+    return float(size * (1.0 + sharpness[0, 0]) * (CUT_OFF if is_cut_off else 1.0))
+
+
+def bgr_of(part: Frame) -> cv2.typing.MatLike:
+    return cv2.cvtColor(part.pixels, cv2.COLOR_YUV2BGR_I420) if part.pixel_format is PixelFormat.I420 else part.bgr()
+
+
+def _keep(kept: OrderedDict[str, T], id: str, value: T) -> None:
+    kept[id] = value
+    kept.move_to_end(id)
+    if len(kept) > MAX_OBJECTS:
+        kept.popitem(last=False)

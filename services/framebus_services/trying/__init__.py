@@ -1,0 +1,1 @@
+"""`framebus try`: one processor over a video, in one process, in order."""

@@ -1,0 +1,315 @@
+"""The explanation of a camera: from what was heard of it for two seconds to a verdict and a row for each stage."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from framebus import codec
+from framebus.codec import Head, News
+from framebus.evidence import Evidence, Meter, Reading
+from framebus.messages import (
+    CameraState,
+    CameraStatus,
+    Cause,
+    ConfigChanged,
+    FrameNotice,
+    Gone,
+    Latency,
+    Message,
+    ServiceState,
+    ServiceStats,
+    ServiceStatus,
+)
+from framebus.stage import Stage
+from framebus.topics import find_topic, topic_of
+from framebus.why import Why, explain
+
+FRONT = {"source": "rtsp://10.0.0.5/x", "detect": {"fps": 5}}
+
+
+def news(message: Message, *, at_s: float = 1_000.0, up_s: float = 100.0, epoch: int = 1) -> News:
+    topic = topic_of(type(message)).name(message)
+    row = find_topic(topic)
+    assert row is not None
+    head = Head(v=1, src="x", epoch=epoch, seq=1, at_s=at_s, up_s=up_s, host="h")
+    return News(topic=topic, row=row, head=head, body=codec.encode(message))
+
+
+def status(**changes: Any) -> CameraStatus:
+    well = CameraStatus(
+        camera="front",
+        state=CameraState.ONLINE,
+        since_at_s=1_000.0,
+        source="rtsp://10.0.0.5/x",
+        codec="h264",
+        width=1920,
+        height=1080,
+        fps_in=25.0,
+        fps_out=5.0,
+        is_recording=True,
+    )
+    return msgspec.structs.replace(well, **changes)
+
+
+def service(name: str, state: ServiceState = ServiceState.READY, **more: Any) -> ServiceStatus:
+    return ServiceStatus(name=name, state=state, since_at_s=1.0, **more)
+
+
+def latency(p50_ms: float, p99_ms: float, count: int = 5) -> Latency:
+    return Latency(count=count, p50_ms=p50_ms, p99_ms=p99_ms)
+
+
+def config(cameras: dict[str, Any]) -> ConfigChanged:
+    return ConfigChanged(section="cameras", revision=1, value=Raw(codec.encode(cameras)))
+
+
+def well() -> Evidence:
+    """A camera of 25 fps whose pictures are made at 5 fps, looked at for two seconds."""
+    evidence = Evidence(camera="front")
+    evidence.note(news(status()))
+    evidence.note(news(config({"front": FRONT})))
+    for name in ("capture@front", "enrich"):
+        evidence.note(news(service(name)))
+    count(evidence, "capture@front", {"frames": 50, "pictures": 10}, latencies={"packet_to_ring": latency(1.0, 2.0)})
+    count(evidence, "enrich", {"frames.front": 10}, latencies={"frame.front": latency(5.0, 14.0)})
+    return evidence
+
+
+def count(
+    evidence: Evidence,
+    name: str,
+    grown: dict[str, int],
+    *,
+    latencies: dict[str, Latency] | None = None,
+    gauges: dict[str, float] | None = None,
+) -> None:
+    """Let a service count so much in two seconds, in place of what it counted before."""
+    evidence.before.pop(name, None)
+    evidence.after.pop(name, None)
+    start = dict.fromkeys(grown, 1000)
+    end = {counter: 1_000 + number for counter, number in grown.items()}
+    told = ServiceStats(name=name, counters=end, latencies=latencies or {}, gauges=gauges or {})
+    evidence.note(news(ServiceStats(name=name, counters=start), up_s=100.0))
+    evidence.note(news(told, up_s=102.0))
+
+
+def stage(why: Why, name: str) -> Stage:
+    return next(stage for stage in why.stages if stage.name == name)
+
+
+def test_a_camera_that_is_well_is_said_to_be_in_one_line_with_its_rates() -> None:
+    why = explain(well())
+
+    assert why.verdict == "front: well: detect 5.0 of 5.0 fps, p99 14 ms, 0 dropped"
+    assert why.is_well
+    assert [stage.name for stage in why.stages] == ["source", "decode", "ring", "enrich", "recording", "disk"]
+
+
+def test_rates_are_of_the_time_between_two_stats_and_wanted_is_what_the_configuration_says() -> None:
+    why = explain(well())
+
+    assert stage(why, "decode").rate_hz == 25.0
+    ring = stage(why, "ring")
+    assert (ring.rate_hz, ring.wanted_hz, ring.p50_ms, ring.p99_ms) == (5.0, 5.0, 1.0, 2.0)
+
+
+def test_thinning_and_scaling_are_told_as_what_the_configuration_asked_for() -> None:
+    evidence = well()
+    notice = FrameNotice(
+        camera="front",
+        ring="/x",
+        slot=0,
+        number=1,
+        ring_epoch=1,
+        width=1280,
+        height=720,
+        format=1,
+        pts_us=0,
+        captured_at_s=1.0,
+        captured_up_s=1.0,
+    )
+    evidence.note(news(notice))
+
+    notes = stage(explain(evidence), "ring").notes
+
+    assert notes == [
+        "thinned from 25.0 to 5 fps, as detect.fps says",
+        "scaled from 1920x1080 to 1280x720, at most 1280x720 unless detect.width says else",
+    ]
+
+
+def test_a_camera_that_is_offline_is_explained_by_its_cause_and_by_nothing_that_follows_from_it() -> None:
+    evidence = well()
+    count(evidence, "capture@front", {"frames": 0, "pictures": 0})
+    away = status(state=CameraState.OFFLINE, cause=Cause.AUTH, detail="wrong password", fps_in=0.0, retry_at_s=1_020.0)
+    evidence.note(news(away, at_s=1_008.0))
+
+    why = explain(evidence)
+
+    assert why.verdict == "front: offline for 8 s: auth: wrong password; next try in 12 s"
+    assert [stage.name for stage in why.stages if stage.trouble] == ["source"]
+
+
+def test_frames_that_enrich_missed_are_told_with_what_keeps_it_busy() -> None:
+    evidence = well()
+    evidence.note(news(config({"front": {**FRONT, "detect": {"fps": 25}}})))
+    count(evidence, "capture@front", {"frames": 50, "pictures": 50})
+    busy = {"processor.slow": latency(40.0, 41.0, count=24), "motion": latency(0.4, 0.5, count=24)}
+    count(evidence, "enrich", {"frames.front": 44, "missed.front": 6}, latencies=busy)
+
+    why = explain(evidence)
+
+    assert why.verdict == (
+        "front: enrich: missed 3.0 of 25.0 fps: it is busy 96 % with processor slow (p99 41 ms); "
+        "make it a DeferredProcessor, or set detect.fps lower"
+    )
+    assert stage(why, "enrich").drops == {"missed": 6}
+
+
+def test_work_on_a_worker_is_not_what_keeps_the_loop_busy() -> None:
+    evidence = well()
+    parts = {"processor.slow.task": latency(190.0, 200.0), "processor.slow.age": latency(900.0, 990.0)}
+    count(evidence, "enrich", {"frames.front": 5, "missed.front": 5}, latencies=parts)
+
+    assert "none of its parts is slow" in explain(evidence).verdict
+
+
+def test_what_a_deferred_processor_leaves_out_is_told_with_its_reasons_in_words() -> None:
+    evidence = well()
+    counted = {
+        "processor.plates.tasks": 10,
+        "processor.plates.done": 4,
+        "processor.plates.dropped.replaced.front": 6,
+        "processor.plates.dropped.replaced.yard": 99,
+        "findings.plates.front": 2,
+        "frames.front": 10,
+    }
+    times = {"processor.plates.task": latency(400.0, 480.0, 2), "processor.plates.age": latency(210.0, 260.0)}
+    count(evidence, "enrich", counted, latencies=times, gauges={"processor.plates.queued": 1.0})
+
+    why = explain(evidence)
+    plates = stage(why, "processor plates")
+
+    text = "left out 3.0 frames/s: a task takes 400 ms; 6 gave way to newer ones"
+    assert why.verdict == f"front: processor plates: {text}"
+    assert (plates.rate_hz, plates.wanted_hz, plates.p99_ms) == (2.0, 5.0, 480.0)
+    assert plates.notes == ["1.0 findings/s", "1 wait", "its frames are 210 ms old (p99 260)"]
+
+
+def test_a_processor_that_fails_says_where_to_look() -> None:
+    evidence = well()
+    count(evidence, "enrich", {"frames.front": 10, "processor.faulty.errors": 3})
+
+    verdict = explain(evidence).verdict
+
+    assert verdict == "front: processor faulty: failed 3 times while we looked; framebus logs enrich shows where"
+
+
+def test_what_does_not_work_at_all_goes_before_what_works_badly() -> None:
+    evidence = well()
+    count(evidence, "enrich", {"frames.front": 5, "missed.front": 5})
+    evidence.note(news(status(is_recording=False)))
+
+    why = explain(evidence)
+
+    assert why.verdict == "front: recording: nothing is recorded; framebus logs capture@front"
+
+
+def test_a_disk_without_space_is_the_disks_trouble() -> None:
+    evidence = well()
+    evidence.note(
+        news(status(state=CameraState.DEGRADED, cause=Cause.NO_SPACE, detail="3 MB free", is_recording=False))
+    )
+    count(evidence, "capture@front", {"frames": 50}, gauges={"disk_free_bytes": 3e6, "disk_floor_bytes": 2e9})
+
+    why = explain(evidence)
+
+    assert why.verdict.startswith("front: disk: no space: 3 MB free; free some")
+    assert stage(why, "disk").notes == ["0.0 GB free; recording pauses below 2.0 GB"]
+
+
+def test_a_recording_that_is_switched_off_is_no_trouble() -> None:
+    evidence = well()
+    evidence.note(news(config({"front": {**FRONT, "record": {"enabled": False}}})))
+    evidence.note(news(status(is_recording=False)))
+
+    why = explain(evidence)
+
+    assert why.is_well
+    assert stage(why, "recording").notes == ["switched off by record.enabled"]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "said"),
+    [
+        (ServiceState.SUSPECTED, "no beat for 3 s", "enrich is suspected: no beat for 3 s"),
+        (ServiceState.BROKEN, "exit code 70", "enrich is broken: exit code 70; framebus start enrich"),
+        (ServiceState.STOPPED, "", "enrich is stopped; framebus start enrich"),
+    ],
+)
+def test_a_service_that_is_silent_is_explained_by_what_its_launcher_says(
+    state: ServiceState, reason: str, said: str
+) -> None:
+    evidence = well()
+    del evidence.before["enrich"], evidence.after["enrich"]
+    evidence.note(news(service("enrich", state, reason=reason)))
+
+    assert explain(evidence).verdict == f"front: {said}"
+
+
+def test_a_group_without_enrich_is_well_and_the_row_says_that_it_does_not_run() -> None:
+    evidence = well()
+    del evidence.before["enrich"], evidence.after["enrich"], evidence.services["enrich"]
+
+    why = explain(evidence)
+
+    assert why.verdict == "front: well: detect 5.0 of 5.0 fps, p99 2 ms, 0 dropped"
+    assert stage(why, "enrich").notes == ["it does not run in this group (enrich: off, or up --only)"]
+
+
+def test_without_a_launcher_what_is_missing_is_said_and_the_rest_shown() -> None:
+    evidence = well()
+    evidence.services.clear()
+    evidence.settings = None
+
+    why = explain(evidence)
+
+    assert why.is_well
+    assert "what is wanted is not known: no launcher told the settings" in stage(why, "ring").notes
+
+
+def test_a_camera_whose_process_died_is_never_called_well() -> None:
+    evidence = well()
+    evidence.note(news(Gone(src="capture@front", incarnation=7)))
+    evidence.note(news(service("capture@front", ServiceState.RESTARTING, reason="killed by SIGKILL", restarts=1)))
+
+    why = explain(evidence)
+
+    assert why.verdict == "front: capture@front is restarting: killed by SIGKILL"
+
+
+def test_of_a_service_that_began_anew_no_rate_is_made_up() -> None:
+    first = Reading(stats=ServiceStats(name="x", counters={"frames": 1_000}), epoch=1, up_s=1.0)
+    second = Reading(stats=ServiceStats(name="x", counters={"frames": 3}), epoch=2, up_s=2.0)
+
+    meter = Meter(first, second)
+
+    assert (meter.rate_hz("frames"), meter.grown("frames")) == (None, 0)
+
+
+def test_a_replay_of_the_same_stats_is_not_a_second_reading() -> None:
+    evidence = Evidence(camera="front")
+    told = news(ServiceStats(name="enrich", counters={"frames.front": 5}), up_s=5.0)
+
+    evidence.note_all([told, told])
+
+    assert evidence.meter("enrich").span_s is None
+
+
+def test_nothing_at_all_is_explained_too() -> None:
+    why = explain(Evidence(camera="front"))
+
+    assert why.verdict == "front: nothing is heard of capture@front; no launcher runs here that would know why"
+    assert not why.is_well

@@ -1,0 +1,109 @@
+"""Whom the death of the whole process is due to: read by the next one, and after the third time drawn a consequence."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framebus_services.enrich.blame import Blame
+
+ENTRIES: list[str | dict[str, Any]] = ["brightness", {"mine": {"limit": 3}}]
+NAMES = ["brightness", "mine"]
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fb") as folder:
+        yield Path(folder) / "enrich.calls"
+
+
+def life(path: Path, now_s: float, entries: list[str | dict[str, Any]] = ENTRIES) -> Blame:
+    blame = Blame(path, entries, now_s)
+    blame.open([name for name in NAMES if name not in blame.left_out])
+    return blame
+
+
+def test_a_death_during_a_call_names_processor_frame_and_camera(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    blame = life(path, 0.0)
+    blame.enter(0, "front", 41)
+    blame.leave()
+    blame.enter(1, "front", 42)
+
+    life(path, 1.0)
+
+    assert caplog.messages == ["enrich died while processor mine looked at frame 42 of camera front"]
+
+
+def test_a_death_between_calls_blames_nobody(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    blame = life(path, 0.0)
+    blame.enter(1, "front", 42)
+    blame.leave()
+
+    assert life(path, 1.0).left_out == {}
+    assert caplog.messages == []
+
+
+def die_three_times(path: Path, apart_s: float = 5.0) -> None:
+    for number in range(3):
+        life(path, number * apart_s).enter(1, "front", 42)
+
+
+def test_after_the_third_death_in_a_row_the_processor_is_left_out_with_words(path: Path) -> None:
+    die_three_times(path)
+
+    left_out = [life(path, at_s).left_out for at_s in (15.0, 20.0)]
+
+    assert [list(each) for each in left_out] == [["mine"], ["mine"]]
+    assert left_out[0]["mine"].startswith("processor mine is left out: enrich died 3 times in a row while it worked")
+
+
+def test_deaths_that_are_far_apart_do_not_add_up(path: Path) -> None:
+    die_three_times(path, apart_s=3_000.0)
+
+    assert life(path, 9_001.0).left_out == {}
+
+
+def test_with_other_settings_it_gets_another_chance(path: Path) -> None:
+    die_three_times(path)
+
+    assert life(path, 15.0, ["brightness", {"mine": {"limit": 4}}]).left_out == {}
+
+
+def test_an_end_in_good_order_gives_it_another_chance_and_leaves_no_file(path: Path) -> None:
+    die_three_times(path)
+    life(path, 15.0).close(16.0)
+
+    assert not path.exists()
+    assert life(path, 17.0).left_out == {}
+
+
+def test_a_processor_for_which_the_process_must_end_is_blamed_although_the_end_is_in_good_order(path: Path) -> None:
+    for number in range(3):
+        blame = life(path, float(number))
+        blame.accuse("mine")
+        blame.close(float(number))
+
+    assert list(life(path, 4.0).left_out) == ["mine"]
+
+
+@pytest.mark.parametrize("junk", [b"", b"x", bytes(4_096), b"\xff" * 4_096, b"\1" + bytes(55) + b"{}"])
+def test_a_file_that_is_none_of_ours_blames_nobody(path: Path, junk: bytes) -> None:
+    path.write_bytes(junk)
+
+    assert life(path, 1.0).left_out == {}
+
+
+def test_to_write_down_a_call_costs_next_to_nothing(path: Path) -> None:
+    blame = life(path, 0.0)
+    fastest_s = 1.0
+    for _ in range(5):
+        start_s = time.perf_counter()
+        for number in range(10_000):
+            blame.enter(1, "front_door", number)
+            blame.leave()
+        fastest_s = min(fastest_s, (time.perf_counter() - start_s) / 10_000)
+
+    assert fastest_s < 10e-6, "2 us are what it takes at rest; a busy machine may need more"

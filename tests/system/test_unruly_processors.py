@@ -1,0 +1,151 @@
+"""Processors that are slow, raise, hang, crash or leak in a real group: the frames of the others do not notice."""
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framebus.codec import News
+from framebus.messages import ServiceState, ServiceStats
+from framebus.transport import Listener
+from groups import running_group, wait_until
+from system.plugged import plug_in
+
+FPS = 25
+CAMERA = {
+    "source": f"synthetic://?width=320&height=240&fps={FPS}",
+    "detect": {"fps": FPS},
+    "record": {"enabled": False},
+}
+PROCESSORS = {
+    "quick": "unruly:Quick",
+    "slow": "unruly:Slow",
+    "unruly": "unruly:Unruly",
+    "unruly_too": "unruly:Unruly",
+    "deferred": "unruly:Deferred",
+    "deferred_too": "unruly:Deferred",
+}
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    plug_in(monkeypatch, tmp_path / "site", PROCESSORS)
+    return tmp_path
+
+
+def config(*processors: str | dict[str, Any]) -> dict[str, Any]:
+    enrich = {"processors": list(processors)}
+    return {"cameras": {"front": CAMERA}, "services": {"enrich": enrich, "export": False}}
+
+
+class Meter:
+    """The stats of enrich, as they come."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.newest: ServiceStats | None = None
+        self.ages_ms: list[float] = []
+        """of the frames of `slow` when their tasks began"""
+
+    def count(self, what: str) -> int:
+        return self.newest.counters.get(what, 0) if self.newest is not None else 0
+
+    def wait(self, is_so: Any, what: str, limit_s: float = 30.0) -> None:
+        """Listen until it is so."""
+        end_s = time.monotonic() + limit_s
+        while not is_so():
+            text = f"{what}: not within {limit_s:.0f} s: {self.newest and self.newest.counters}"
+            assert time.monotonic() < end_s, text
+            for news in self._listener.wait(0.5):
+                self._take(news)
+
+    def _take(self, news: News) -> None:
+        stats = news.decode()
+        assert isinstance(stats, ServiceStats)
+        self.newest = stats
+        if (age := stats.latencies.get("processor.slow.age")) is not None:
+            self.ages_ms.append(age.p99_ms)
+
+    def assert_nothing_is_lost_without_a_count(self, name: str) -> None:
+        assert self.newest is not None
+        prefix = f"processor.{name}."
+        dropped = sum(count for what, count in self.newest.counters.items() if what.startswith(f"{prefix}dropped."))
+        ended = dropped + self.count(f"{prefix}done")
+        queued = self.newest.gauges[f"{prefix}queued"]
+        # What happened since the loop last looked at the worker is not counted yet: less than a second's frames.
+        assert 0 <= self.count(f"{prefix}tasks") - ended - queued < FPS
+
+
+def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fresh_ones(plugged: Path) -> None:
+    with running_group(config("quick", {"slow": {"takes_s": 0.2}})) as group:
+        group.await_ready()
+        with Listener(group.place, "stats/enrich/") as listener:
+            meter = Meter(listener)
+            meter.wait(lambda: meter.count("processor.slow.done") >= 15, "the slow one works")
+
+    assert meter.count("processor.quick.done") == meter.count("frames.front") >= 2 * FPS
+    # A loop that waited for the slow one would miss four of five; a busy machine misses some anyway.
+    assert meter.count("missed.front") <= meter.count("frames.front") // 4
+    assert statistics.median(meter.ages_ms) < 300.0
+    assert meter.count("processor.slow.dropped.replaced.front") > 50
+    meter.assert_nothing_is_lost_without_a_count("slow")
+
+
+def test_processors_that_raise_hang_crash_and_leak_do_not_change_what_the_others_see(plugged: Path) -> None:
+    processors = [
+        {"unruly": {"how": "exit", "every": 5}},
+        {"unruly_too": {"how": "segfault", "every": 50, "isolate": True}},
+        {"deferred": {"how": "hang", "every": 60, "task_limit_s": 1}},
+        {"deferred_too": {"how": "leak", "every": 50, "isolate": True, "memory_mb": 700}},
+        "quick",
+    ]
+    with running_group(config(*processors)) as group:
+        group.await_ready()
+        pid = group.services()["enrich"].pid
+        with Listener(group.place, "stats/enrich/") as listener:
+            meter = Meter(listener)
+            names = ("unruly_too", "deferred", "deferred_too")
+            meter.wait(lambda: all(meter.count(f"processor.{name}.restarts") for name in names), "all are replaced")
+            done = {name: meter.count(f"processor.{name}.done") for name in names}
+            meter.wait(lambda: all(meter.count(f"processor.{name}.done") > done[name] for name in names), "they go on")
+        assert group.services()["enrich"].pid == pid
+
+    assert meter.count("processor.quick.done") == meter.count("frames.front")
+    assert meter.count("processor.unruly.errors") >= meter.count("frames.front") // 10
+    for name in names:
+        assert meter.count(f"processor.{name}.dropped.lost.front") >= 1
+        meter.assert_nothing_is_lost_without_a_count(name)
+
+
+@pytest.mark.parametrize("how", ["hang", "segfault"])
+def test_enrich_is_back_within_seven_seconds_of_a_same_thread_processor_and_names_it(plugged: Path, how: str) -> None:
+    mark = plugged / "mark"
+    with running_group(config({"unruly": {"how": how, "every": 10, "mark": str(mark)}})) as group:
+        group.await_ready("dispatcher", "capture@front")
+        wait_until(mark.exists, "it misbehaves")
+        at_s = mark.stat().st_mtime
+
+        def is_back() -> bool:
+            status = group.services().get("enrich")
+            return status is not None and status.restarts == 1 and status.state is ServiceState.READY
+
+        wait_until(is_back, "enrich is back")
+        took_s = time.time() - at_s
+        log = group.log.read_text()
+
+    assert took_s < 7.0
+    assert "enrich died while processor unruly looked at frame" in log
+
+
+def test_a_processor_that_costs_enrich_three_lives_is_left_out_and_the_rest_goes_on(plugged: Path) -> None:
+    with running_group(config({"unruly": {"how": "segfault", "every": 1}}, "quick")) as group:
+        group.await_ready("dispatcher", "capture@front")
+        with Listener(group.place, "stats/enrich/") as listener:
+            meter = Meter(listener)
+            meter.wait(lambda: meter.count("processor.quick.done") > FPS, "the other one works")
+        told = wait_until(lambda: group.services()["enrich"].reason, "status says so")
+        assert group.services()["enrich"].restarts == 3
+
+    assert told.startswith("processor unruly is left out: enrich died 3 times in a row while it worked")
