@@ -14,6 +14,7 @@ from framebus.detector_settings import COCO_NAME
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
+from framebus.problems import find_problems
 from framebus.processor_file import resolve_reference
 from framebus.settings import (
     AnalysisSettings,
@@ -23,7 +24,6 @@ from framebus.settings import (
     Plugin,
     RunnerSettings,
     Settings,
-    find_problems,
 )
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path

@@ -47,6 +47,8 @@ RESERVED = frozenset({DISPATCHER, "launcher", "capture", "gateway", *BUILT_IN})
 BIND = "FRAMEBUS_HTTP_BIND"
 """the address that the gateway listens at where the configuration names none, as in a container"""
 WEB = ("starlette", "uvicorn", "websockets")
+UPLOADS = ("watchdog",)
+"""libraries without which a service is left out, unless the configuration asks for it"""
 IS_NAME = re.compile(NAME_PATTERN)
 
 
@@ -84,7 +86,7 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
         rows.append(_hosted("export", JOBS_HOST, 1, msgspec.json.encode(export), nice=GENTLE_NICE))
     ingest = built_in_settings(settings, "ingest", IngestSettings)
-    if ingest is not None:
+    if ingest is not None and ("ingest" in settings.services or has_libraries(UPLOADS)):
         taken_in = IngestProcessSettings(cameras=list(settings.cameras), **msgspec.structs.asdict(ingest))
         rows.append(_built_in("ingest", "ingest", 1, taken_in))
     analysis = built_in_settings(settings, "analysis", AnalysisSettings)
@@ -143,9 +145,14 @@ def http_settings(settings: Settings) -> HttpSettings | None:
     return msgspec.structs.replace(given, bind=given.bind or os.environ.get(BIND) or None)
 
 
+def has_libraries(names: Sequence[str]) -> bool:
+    """Whether these are installed; none is imported here."""
+    return all(find_spec(name) is not None for name in names)
+
+
 def has_web() -> bool:
     """Whether the libraries of the gateway are installed."""
-    return all(find_spec(name) is not None for name in WEB)
+    return has_libraries(WEB)
 
 
 def _built_in(
