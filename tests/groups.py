@@ -28,6 +28,7 @@ from framebus_launcher.observer import Observer
 
 T = TypeVar("T")
 FRAMEBUS = str(Path(sys.executable).with_name("framebus"))
+SELDOM = ("ingest", "analysis")
 SYNTHETIC: dict[str, Any] = {
     "source": "synthetic://?width=320&height=240&fps=10",
     "detect": {"fps": 10},
@@ -154,7 +155,11 @@ class RunningGroup:
 def running_group(
     config: dict[str, Any], *options: str, files: Mapping[str, str] | None = None
 ) -> Iterator[RunningGroup]:
-    """A group with this configuration and these files beside it; at the end it is stopped, and nothing may be left."""
+    """A group with this configuration and these files beside it; at the end it is stopped, and nothing may be left.
+
+    What a test does not name of the services that wait for uploads is off: it would cost each test its start.
+    """
+    config = {**config, "services": {**dict.fromkeys(SELDOM, False), **config.get("services", {})}}
     folder = Path(tempfile.mkdtemp(prefix="fb-"))
     for name, text in (files or {}).items():
         (folder / name).write_text(text)

@@ -19,6 +19,7 @@ from framebus_launcher import (
     cli_plugins,
     cli_submit,
     cli_tape,
+    cli_uploads,
     cli_why,
 )
 from framebus_launcher.demo import run_demo
@@ -75,6 +76,7 @@ cli_news.add_to(app)
 cli_doctor.add_to(app)
 cli_chaos.add_to(app)
 cli_events.add_to(app)
+cli_uploads.add_to(app)
 cli_plugins.add_to(app)
 cli_why.add_to(app)
 cli_tape.add_to(app)

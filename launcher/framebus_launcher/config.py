@@ -14,8 +14,17 @@ from framebus.detector_settings import COCO_NAME
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
+from framebus.problems import find_problems
 from framebus.processor_file import resolve_reference
-from framebus.settings import EnrichSettings, ExportSettings, Plugin, RunnerSettings, Settings, find_problems
+from framebus.settings import (
+    AnalysisSettings,
+    EnrichSettings,
+    ExportSettings,
+    IngestSettings,
+    Plugin,
+    RunnerSettings,
+    Settings,
+)
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
@@ -30,7 +39,12 @@ from framebus_launcher.table import (
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
-SECTIONS: dict[str, type[msgspec.Struct]] = {"enrich": EnrichSettings, "export": ExportSettings}
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "enrich": EnrichSettings,
+    "export": ExportSettings,
+    "ingest": IngestSettings,
+    "analysis": AnalysisSettings,
+}
 
 
 def load_settings(path: Path | None, *, data: Path | None = None, run: Path | None = None) -> Settings:

@@ -15,6 +15,7 @@ from framebus.messages import NAME_PATTERN
 from framebus.place import Place
 from framebus.plugins import find_job_runners, find_services
 from framebus.settings import (
+    AnalysisSettings,
     CaptureSettings,
     DispatcherSettings,
     EnrichedCamera,
@@ -23,6 +24,8 @@ from framebus.settings import (
     ExportSettings,
     GatewaySettings,
     HttpSettings,
+    IngestProcessSettings,
+    IngestSettings,
     Notify,
     Plugin,
     Settings,
@@ -32,18 +35,20 @@ from framebus.settings import (
 S = TypeVar("S", bound=msgspec.Struct)
 
 READY_S = 15.0
-EXPORT_NICE = 10
+GENTLE_NICE = 10
 DISPATCHER = "dispatcher"
 ENRICH = "enrich"
-BUILT_IN = ("export", ENRICH)
+BUILT_IN = ("export", "ingest", "analysis", ENRICH)
 """services that the configuration may set or switch off"""
 JOBS_HOST, SERVICE_HOST = "framebus.run_jobs", "framebus.run_service"
 """modules that host what installed packages bring"""
-RESERVED = frozenset({DISPATCHER, "launcher", "capture", "ingest", "analysis", "gateway", *BUILT_IN})
+RESERVED = frozenset({DISPATCHER, "launcher", "capture", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
 BIND = "FRAMEBUS_HTTP_BIND"
 """the address that the gateway listens at where the configuration names none, as in a container"""
 WEB = ("starlette", "uvicorn", "websockets")
+UPLOADS = ("watchdog",)
+"""libraries without which a service is left out, unless the configuration asks for it"""
 IS_NAME = re.compile(NAME_PATTERN)
 
 
@@ -79,7 +84,14 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     export = built_in_settings(settings, "export", ExportSettings)
     if export is not None:
         export = msgspec.structs.replace(export, timezone=export.timezone or settings.timezone)
-        rows.append(_hosted("export", JOBS_HOST, 1, msgspec.json.encode(export), nice=EXPORT_NICE))
+        rows.append(_hosted("export", JOBS_HOST, 1, msgspec.json.encode(export), nice=GENTLE_NICE))
+    ingest = built_in_settings(settings, "ingest", IngestSettings)
+    if ingest is not None and ("ingest" in settings.services or has_libraries(UPLOADS)):
+        taken_in = IngestProcessSettings(cameras=list(settings.cameras), **msgspec.structs.asdict(ingest))
+        rows.append(_built_in("ingest", "ingest", 1, taken_in))
+    analysis = built_in_settings(settings, "analysis", AnalysisSettings)
+    if analysis is not None:
+        rows.append(_hosted("analysis", JOBS_HOST, 1, msgspec.json.encode(analysis), nice=GENTLE_NICE))
     enrich = built_in_settings(settings, ENRICH, EnrichSettings)
     if enrich is not None:
         looked_at = {
@@ -133,9 +145,14 @@ def http_settings(settings: Settings) -> HttpSettings | None:
     return msgspec.structs.replace(given, bind=given.bind or os.environ.get(BIND) or None)
 
 
+def has_libraries(names: Sequence[str]) -> bool:
+    """Whether these are installed; none is imported here."""
+    return all(find_spec(name) is not None for name in names)
+
+
 def has_web() -> bool:
     """Whether the libraries of the gateway are installed."""
-    return all(find_spec(name) is not None for name in WEB)
+    return has_libraries(WEB)
 
 
 def _built_in(

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from framebus.settings import find_problems
+from framebus.problems import find_problems
 
 Kind = Callable[..., object]
 

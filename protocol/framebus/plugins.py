@@ -2,12 +2,14 @@
 
 import difflib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import Any, cast
 
 from msgspec import Struct
 
+from framebus.analyser import Analyser
+from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.bus import Bus
 from framebus.errors import ConfigError
 from framebus.jobs import AnyJobType, JobType
@@ -19,6 +21,7 @@ from framebus.runner import AnyJobRunner, JobRunner
 JOB_TYPES = "framebus.job_types"
 JOBS = "framebus.jobs"
 PROCESSORS = "framebus.processors"
+ANALYSERS = "framebus.analysers"
 SERVICES = "framebus.services"
 
 
@@ -88,21 +91,42 @@ def load_processor(reference: str) -> type[AnyProcessor]:
     return loaded  # type: ignore[return-value]  # the two kinds are all that there are
 
 
+def load_analyser(name: str, settings: Mapping[str, Any]) -> Analyser:
+    """The analyser that an installed package brings, with these settings; raises ConfigError with the reason."""
+    kind, whence = _load_only(ANALYSERS, "analyser", name)
+    if not isinstance(kind, type) or not issubclass(kind, Analyser):
+        raise ConfigError([f"{whence} is no analyser; derive it from framebus.analyser.Analyser"])
+    if problems := find_argument_problems(kind, settings, f"analysers.{name}"):
+        raise ConfigError(problems)
+    try:
+        return kind(**convert_arguments(kind, settings))
+    except (ValueError, TypeError, OSError) as error:
+        raise ConfigError([f"analysers.{name}: {error}"]) from None
+
+
 def _load_only(group: str, role: str, name: str) -> tuple[object, str]:
     """What the one entry point of this name holds, and in words whence it comes; raises ConfigError."""
     points = list(entry_points(group=group, name=name))
     if not points:
         known = ", ".join(sorted({point.name for point in entry_points(group=group)})) or "none"
-        raise ConfigError([f"{name}: no installed package brings a {role} of this name; there are {known}"])
+        raise ConfigError([f"{name}: no installed package brings {_a(role)} of this name; there are {known}"])
     if len({point.value for point in points}) > 1:
         sources = " and ".join(sorted(f"{point.value} of {_package(point)}" for point in points))
-        raise ConfigError([f"{name}: two packages bring a {role} of this name, {sources}; remove one"])
+        raise ConfigError([f"{name}: two packages bring {_a(role)} of this name, {sources}; remove one"])
     point = points[0]
     whence = f"{name}: the {role} {point.value} of {_package(point)}"
     try:
         return point.load(), whence
     except Exception as error:  # noqa: BLE001  a plug-in may fail in any way; its row says so
         raise ConfigError([f"{whence} can't be loaded: {type(error).__name__}: {error}{_where(error)}"]) from None
+
+
+def _a(role: str) -> str:
+    """
+    >>> _a("analyser"), _a("runner")
+    ('an analyser', 'a runner')
+    """
+    return f"an {role}" if role[0] in "aeio" else f"a {role}"
 
 
 def _package(point: EntryPoint) -> str:

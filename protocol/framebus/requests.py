@@ -62,6 +62,7 @@ from framebus.messages import (
     AtS,
     Count,
     Instance,
+    JobId,
     JobView,
     Message,
     Name,
@@ -198,6 +199,40 @@ class AskProcessor(Request[ProcessorAnswer], frozen=True, kw_only=True, forbid_u
     """only this one; None: each in the order of the configuration"""
 
 
+# Ingest -------------------------------------------------------------------------------------------------------------
+
+
+class UploadRow(Message, frozen=True, kw_only=True):
+    """What became of an uploaded file."""
+
+    path: Path
+    """below the upload folder"""
+    camera: Name | None = None
+    state: Annotated[str, Meta(max_length=32)]
+    """claimed: its job waits to be handed in; done: handed in; duplicate, rejected, refused, gone"""
+    reason: Text = ""
+    job_id: JobId | None = None
+    at_s: AtS
+    size_bytes: Count = 0
+
+
+class Uploads(Answer, frozen=True, kw_only=True):
+    rows: Annotated[list[UploadRow], Meta(max_length=MAX_ROWS)]
+    """newest first"""
+    next: Count | None = None
+    """ask again with `before` set to this"""
+    on_their_way: Count = 0
+    """files that are seen, and not yet decided on"""
+    held: list[Text] = []
+    """why files of some folders wait"""
+
+
+class ListUploads(Request[Uploads], frozen=True, kw_only=True, forbid_unknown_fields=True):
+    camera: Name | None = None
+    before: Count | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 100
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """One row of the table: who answers what with what."""
@@ -240,6 +275,7 @@ METHODS: tuple[Method, ...] = (
     Method(name="config.reload", service="launcher", request=Reload, answer=ConfigApplied),
     Method(name="export.plan", service="export", request=PlanExport, answer=ExportPlan),
     Method(name="enrich.request", service="enrich", request=AskProcessor, answer=ProcessorAnswer),
+    Method(name="upload.list", service="ingest", request=ListUploads, answer=Uploads),
     Method(name="capture.snapshot", service="capture", request=TakeSnapshot, answer=Snapshot),
 )
 
@@ -298,6 +334,7 @@ __all__ = [
     "LeasedJob",
     "ListJobs",
     "ListServices",
+    "ListUploads",
     "LogLine",
     "Logs",
     "Method",
@@ -321,6 +358,8 @@ __all__ = [
     "SubmitBatch",
     "SubmitJob",
     "TakeSnapshot",
+    "UploadRow",
+    "Uploads",
     "WorkerLost",
     "method_of",
 ]

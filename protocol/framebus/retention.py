@@ -13,15 +13,13 @@ from pathlib import Path
 from framebus.clock import Clock
 from framebus.recordings import BAD_SUFFIX, Segment, parse_segment, recordings_folder
 from framebus.settings import Record, seconds
+from framebus.wall_trust import WallTrust
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """files deleted in one step, so that the loop goes on turning"""
-JUMP_S = 3_600.0
 KEEP_NAME = ".keep"
-TRUST_S = 3_600.0
-"""how long the wall clock is not believed after the start, when NTP may not have set it yet, and after it jumped"""
 
 
 class Retention:
@@ -41,13 +39,12 @@ class Retention:
         self._clock = clock
         self._is_getting_short = is_getting_short
         self.tally: Counter[str] = Counter()
-        self._offset_s = clock.wall_s() - clock.boot_s()
-        self._distrust_until_s = clock.boot_s() + TRUST_S
+        self._wall = WallTrust(clock)
         self._oldest: deque[Segment] = deque()
 
     def step(self) -> bool:
         """Delete a few files at most; tells whether there may be more to do at once. Raises OSError."""
-        is_clock_trusted = self._is_clock_trusted()
+        is_clock_trusted = self._wall.is_trusted()
         old_ms = (self._clock.wall_s() - self._keep_s) * 1_000
         for _ in range(AT_ONCE):
             segment = self._next()
@@ -61,15 +58,6 @@ class Retention:
                 self._oldest.appendleft(segment)
                 return False
         return True
-
-    def _is_clock_trusted(self) -> bool:
-        offset_s = self._clock.wall_s() - self._clock.boot_s()
-        moved_s, self._offset_s = offset_s - self._offset_s, offset_s
-        now_s = self._clock.boot_s()
-        if abs(moved_s) > JUMP_S:
-            self._distrust_until_s = now_s + TRUST_S
-            log.warning("the clock moved by %.0f s: nothing is deleted by age for an hour", moved_s)
-        return now_s >= self._distrust_until_s
 
     def _delete(self, segment: Segment, why: str) -> None:
         segment.path.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from msgspec import Struct
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ExitCode
 from framebus.plugins import find_services, load_service
+from framebus.problems import find_problems
 from framebus.service import run
-from framebus.settings import find_problems
 
 
 def make_service(bus: Bus, name: str) -> object:

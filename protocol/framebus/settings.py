@@ -1,9 +1,7 @@
 """The schema of the configuration. The launcher reads and validates the file; each child gets its section as JSON."""
 
-import difflib
-import types
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -158,6 +156,41 @@ class ExportSettings(RunnerSettings, frozen=True, kw_only=True):
     """tried before software"""
 
 
+class IngestSettings(Section, frozen=True, kw_only=True):
+    """Files that cameras upload into `<data>/uploads/<camera>/`."""
+
+    polling: bool = False
+    """look instead of being told: for network shares"""
+    polling_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 1.0
+    rescan_s: Annotated[float, Meta(ge=1.0, le=86_400.0)] = 300.0
+    """how often the whole folder is looked through"""
+    auto_create: bool = True
+    """a new folder makes a camera"""
+    max_cameras: Annotated[int, Meta(ge=1, le=1_000)] = 64
+    """that new folders may make"""
+    min_image_bytes: Annotated[int, Meta(ge=0)] = 1_024
+    min_video_bytes: Annotated[int, Meta(ge=0)] = 1_024
+    max_bytes: Annotated[int, Meta(ge=1_024)] = 4 * 1024**3
+    keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "30d"
+    """for how long uploads stay in their folder, and what was rejected in the quarantine"""
+
+
+class IngestProcessSettings(IngestSettings, frozen=True, kw_only=True):
+    """What the ingest process is told."""
+
+    cameras: list[Name] = []
+    """of the configuration: a folder of such a name delivers for it"""
+
+
+class AnalysisSettings(RunnerSettings, frozen=True, kw_only=True):
+    """Slow looks at uploaded files; how gently is a matter of `jobs: {analysis: ...}`."""
+
+    analyser: Name = "objects"
+    """of jobs that name none"""
+    analysers: dict[Name, dict[str, Any]] = {}
+    """settings of the analysers, by name"""
+
+
 STDOUT = "stdout"
 Notify = bool | Literal["stdout"]
 
@@ -177,6 +210,8 @@ class Services(Section, frozen=True, kw_only=True):
 
     enrich: EnrichSettings | None = EnrichSettings()
     export: ExportSettings | None = ExportSettings()
+    ingest: IngestSettings | None = IngestSettings()
+    analysis: AnalysisSettings | None = AnalysisSettings()
 
 
 class QueuePolicy(Section, frozen=True, kw_only=True):
@@ -297,110 +332,3 @@ def seconds(duration: str) -> float:
     if not duration or duration[-1] not in units:
         raise ValueError(f"{duration!r} is no duration; write a number and s, m, h or d, as in 90s")
     return float(duration[:-1]) * units[duration[-1]]
-
-
-def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
-    """Everything that is wrong with `value` as a `kind`, each with its path, as in `cameras.front.detect.fps: ...`.
-
-    msgspec alone stops at the first error; this walks structs and maps field by field.
-    """
-    if get_origin(kind) is Annotated and _is_container(get_args(kind)[0]):
-        kind, *metas = get_args(kind)
-        if problem := _length_problem(value, metas):
-            return [f"{path or 'file'}: {problem}"]
-    if get_origin(kind) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(kind):
-            return []
-        if isinstance(value, bool) and bool in get_args(kind):
-            return []
-        structs = [option for option in get_args(kind) if isinstance(option, type) and issubclass(option, Struct)]
-        if len(structs) == 1:
-            kind = structs[0]
-    if isinstance(kind, type) and issubclass(kind, Struct):
-        return _struct_problems(value, kind, path)
-    if get_origin(kind) is dict:
-        return _map_problems(value, kind, path)
-    if _is_list_of_structs(kind) and isinstance(value, list):
-        items = [find_problems(item, get_args(kind)[0], f"{path}[{number}]") for number, item in enumerate(value)]
-        return [problem for problems in items for problem in problems]
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        return [f"{path or 'file'}: {_in_words(str(error), kind)}"]
-    return []
-
-
-def _in_words(said: str, kind: Any) -> str:
-    """What msgspec says, with what would be right where it does not: no regular expressions, and the choices."""
-    said = said.replace(" - at `$", " - at `")
-    if "matching regex" in said and "[smhd]" in said:
-        return "expected a number and s, m, h or d, as in 7d"
-    if said.startswith("Invalid enum value") and isinstance(kind, type) and issubclass(kind, StrEnum):
-        return f"{said.removeprefix('Invalid enum value ')} is not known; it is one of {', '.join(kind)}"
-    if said.startswith("Invalid enum value") and kind == Notify:
-        return f"{said.removeprefix('Invalid enum value ')} is not known; it is true, false or {STDOUT}"
-    return said
-
-
-def _is_container(kind: Any) -> bool:
-    return get_origin(kind) is dict or _is_struct(kind) or _is_list_of_structs(kind)
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
-
-
-def _is_list_of_structs(kind: Any) -> bool:
-    return get_origin(kind) is list and _is_struct(get_args(kind)[0])
-
-
-def _length_problem(value: object, metas: list[Any]) -> str | None:
-    length = len(value) if isinstance(value, dict | list) else 0
-    limits = [meta.max_length for meta in metas if isinstance(meta, Meta) and meta.max_length is not None]
-    return next((f"has {length} entries; at most {limit} are allowed" for limit in limits if length > limit), None)
-
-
-def _struct_problems(value: object, kind: type[Struct], path: str) -> list[str]:
-    if not isinstance(value, dict):
-        return [f"{path or 'file'}: expected a map of settings, got {_shown(value)}"]
-    hints = get_type_hints(kind, include_extras=True)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = []
-    for key in value:
-        if key not in fields:
-            close = difflib.get_close_matches(str(key), fields, 1)
-            right = f"did you mean {close[0]}?" if close else f"known are {', '.join(fields)}"
-            problems.append(f"{_join(path, key)}: unknown setting; {right}")
-    for name, field in fields.items():
-        if name in value:
-            problems += find_problems(value[name], hints[field.name], _join(path, name))
-        elif field.required:
-            problems.append(f"{_join(path, name)}: is missing")
-    if not problems and hasattr(kind, "__post_init__"):  # what fields say together
-        try:
-            msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            problems.append(f"{path or 'file'}: {error}")
-    return problems
-
-
-def _map_problems(value: object, kind: Any, path: str) -> list[str]:
-    if not isinstance(value, dict):
-        return [f"{path or 'file'}: expected a map, got {_shown(value)}"]
-    key_kind, item_kind = get_args(kind)
-    problems = []
-    for key, item in value.items():
-        try:
-            msgspec.convert(key, key_kind)
-        except msgspec.ValidationError:
-            problems.append(f"{_join(path, key)}: a name has at most 32 of a-z, 0-9, _ and -, a letter or digit first")
-        problems += find_problems(item, item_kind, _join(path, key))
-    return problems
-
-
-def _join(path: str, key: object) -> str:
-    return f"{path}.{key}" if path else str(key)
-
-
-def _shown(value: object) -> str:
-    return "nothing" if value is None else type(value).__name__

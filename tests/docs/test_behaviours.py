@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "behaviours.md"
 ROWS = dict(re.findall(r"^\| ([A-Z]\d+(?:\.\d+)?) \| (.+) \|$", PAGE.read_text(), re.MULTILINE))
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-NOT_BUILT = {"P21"}
+NOT_BUILT: set[str] = set()
 """rows that say so instead of naming a test"""
 NUMBERS = [
     *(f"P{number}" for number in range(1, 25)),

@@ -82,6 +82,8 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: p
     assert [row.name for row in make_table(settings, place_of(settings))] == [
         "dispatcher",
         "export",
+        "ingest",
+        "analysis",
         "enrich",
         "gateway",
         "capture@front_door",

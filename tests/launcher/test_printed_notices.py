@@ -2,7 +2,8 @@
 
 import pytest
 
-from framebus.settings import Plugin, find_problems
+from framebus.problems import find_problems
+from framebus.settings import Plugin
 from framebus_launcher.notices import is_notice
 from framebus_launcher.process import Tail
 from groups import running_group, wait_until

@@ -6,9 +6,10 @@ import pytest
 
 from framebus.place import Place
 from framebus.recordings import closed_name, hour_folder, open_name, recordings_folder
-from framebus.retention import TRUST_S, write_keep
+from framebus.retention import write_keep
 from framebus.settings import Camera, Settings
 from framebus.testing import FakeClock
+from framebus.wall_trust import TRUST_S
 from framebus_launcher.group import Group
 from framebus_launcher.removed_cameras import RemovedCameras
 from framebus_launcher.table import make_table, rows_of_kinds

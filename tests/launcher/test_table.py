@@ -36,6 +36,8 @@ def test_the_table_has_a_row_for_each_service_camera_and_plug_in() -> None:
     assert [(row.name, row.tier, row.nice) for row in rows] == [
         ("dispatcher", 0, 0),
         ("export", 1, 10),
+        ("ingest", 1, 0),
+        ("analysis", 1, 10),
         ("enrich", 1, 0),
         ("gateway", 1, 0),
         ("capture@front", 2, 0),
@@ -43,8 +45,8 @@ def test_the_table_has_a_row_for_each_service_camera_and_plug_in() -> None:
         ("counter", 3, 0),
     ]
     assert rows[1].argv == (sys.executable, "-m", "framebus.run_jobs", "export")
-    assert rows[4].argv == (sys.executable, "-m", "framebus_services.capture")
-    assert (rows[6].argv, rows[6].notify) == (("node", "counter.js"), False)
+    assert rows[6].argv == (sys.executable, "-m", "framebus_services.capture")
+    assert (rows[8].argv, rows[8].notify) == (("node", "counter.js"), False)
 
 
 def test_each_row_is_told_its_own_section() -> None:
@@ -75,7 +77,9 @@ def test_enrich_is_told_of_each_camera_what_it_needs_and_capture_is_not() -> Non
 
 @pytest.mark.parametrize("off", [False, None])
 def test_a_built_in_service_can_be_switched_off(off: bool | None) -> None:
-    rows = make_table(Settings(services={"enrich": off, "export": True}, http=False), PLACE)
+    rows = make_table(
+        Settings(services={"enrich": off, "export": True, "ingest": off, "analysis": off}, http=False), PLACE
+    )
 
     assert [row.name for row in rows] == ["dispatcher", "export"]
 
@@ -114,7 +118,7 @@ def test_the_rows_of_some_kinds_are_those_of_all_their_cameras() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="captur: the table has no such service; it has capture, counter"):
+    with pytest.raises(ConfigError, match="captur: the table has no such service; it has analysis, capture, counter"):
         rows_of_kinds(make_table(SETTINGS, PLACE), ["captur"])
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framebus import settings
+from framebus.problems import find_problems
 from framebus.settings import (
     CaptureSettings,
     DispatcherSettings,
@@ -15,7 +16,6 @@ from framebus.settings import (
     Plugin,
     QueuePolicy,
     Settings,
-    find_problems,
     seconds,
 )
 

@@ -14,7 +14,8 @@ import msgspec
 
 from framebus.errors import ExitCode
 from framebus.plugins import load_processor
-from framebus.settings import EnrichSettings, find_problems
+from framebus.problems import find_problems
+from framebus.settings import EnrichSettings
 from framebus_services.enrich.orders import Load, find_entry_problems
 
 log = logging.getLogger(__name__)

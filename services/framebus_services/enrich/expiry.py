@@ -6,15 +6,13 @@ from pathlib import Path
 from framebus.clock import Clock
 from framebus.events import day_of, events_folder, start_of
 from framebus.retention import read_keep_s
+from framebus.wall_trust import WallTrust
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = 600.0
 """between two looks"""
 DAY_S = 86_400.0
-JUMP_S = 3_600.0
-TRUST_S = 3_600.0
-"""how long the wall clock is not believed after the start, when NTP may not have set it yet, and after it jumped"""
 
 
 class Expiry:
@@ -24,8 +22,7 @@ class Expiry:
         self._data = data
         self._keep_s = dict(keep_s)
         self._clock = clock
-        self._offset_s = clock.wall_s() - clock.boot_s()
-        self._distrust_until_s = clock.boot_s() + TRUST_S
+        self._wall = WallTrust(clock)
         self._due_s = clock.boot_s()
 
     def watch(self, camera: str, keep_s: float) -> None:
@@ -37,7 +34,7 @@ class Expiry:
         if self._clock.boot_s() < self._due_s:
             return 0
         self._due_s = self._clock.boot_s() + PERIOD_S
-        if not self._is_clock_trusted():
+        if not self._wall.is_trusted():
             return 0
         deleted = 0
         for camera, keep_s in {**self._removed(), **self._keep_s}.items():
@@ -53,14 +50,6 @@ class Expiry:
         before this process had them."""
         names = [path.name for path in _files(self._data / "events") if path.is_dir()]
         return {name: read_keep_s(self._data, name) for name in names if name not in self._keep_s}
-
-    def _is_clock_trusted(self) -> bool:
-        offset_s = self._clock.wall_s() - self._clock.boot_s()
-        moved_s, self._offset_s = offset_s - self._offset_s, offset_s
-        if abs(moved_s) > JUMP_S:
-            self._distrust_until_s = self._clock.boot_s() + TRUST_S
-            log.warning("the clock moved by %.0f s: no event is deleted for an hour", moved_s)
-        return self._clock.boot_s() >= self._distrust_until_s
 
 
 def _latest_s(path: Path) -> float | None:

@@ -16,9 +16,10 @@ from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.errors import ConfigError
 from framebus.messages import Name
 from framebus.plugins import find_processors, load_processor
+from framebus.problems import find_problems
 from framebus.processor import AnyProcessor, DeferredProcessor
 from framebus.processor_file import find_name_problems, name_of_reference, read_reference
-from framebus.settings import Section, find_problems
+from framebus.settings import Section
 from framebus_services.enrich.lane import Policy
 
 Load = Callable[[str], type[AnyProcessor]]

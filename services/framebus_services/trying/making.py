@@ -9,8 +9,8 @@ import msgspec
 
 from framebus.errors import ConfigError
 from framebus.plugins import load_processor
+from framebus.problems import find_problems
 from framebus.processor import AnyProcessor
-from framebus.settings import find_problems
 
 
 def make_processor(reference: str, given: Sequence[str]) -> AnyProcessor:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from framebus.recordings import closed_name, hour_folder, open_name, recordings_folder
-from framebus.retention import TRUST_S, Retention
+from framebus.retention import Retention
 from framebus.testing import FakeClock
+from framebus.wall_trust import TRUST_S
 from framebus_services.capture.disk import Disk, Space
 
 CAMERA = "front"

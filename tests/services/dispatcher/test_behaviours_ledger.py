@@ -9,8 +9,9 @@ from framebus import codec
 from framebus.errors import RefusedError
 from framebus.jobs import FINAL
 from framebus.messages import JobState
+from framebus.problems import find_problems
 from framebus.requests import FailKind, LeasedJob, ListJobs
-from framebus.settings import QueuePolicy, Settings, find_problems
+from framebus.settings import QueuePolicy, Settings
 from framebus_services.export.contract import EXPORT
 from services.dispatcher.ledgers import World
 

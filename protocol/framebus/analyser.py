@@ -1,0 +1,41 @@
+"""What looks at one uploaded or exported file and says what is on it: the base class of analysers.
+
+The service `analysis` runs them, one file after another, in a process of its own; entry point `framebus.analysers`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysedFile:
+    """The file that a job names; it lies still while the job runs."""
+
+    path: Path
+    is_video: bool
+    camera: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What an analyser says."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    """of values that MessagePack can carry; at most 3 KiB together, since a job's result has at most 4"""
+    jpeg: bytes | None = None
+    """the picture that shows it best"""
+
+
+class Analyser(ABC):
+    """The keyword arguments of `__init__` are its settings, checked against their annotations."""
+
+    @abstractmethod
+    def analyse(self, file: AnalysedFile, report: Callable[[str, float], None]) -> Analysis:
+        """Look at one file; call `report(step, percent)` at least each 10 s: it raises when the job is cancelled.
+
+        Raise `framebus.WorkError` for a failure with a reason: its kind decides whether it is tried again, and whether
+        the queue rests.
+        """

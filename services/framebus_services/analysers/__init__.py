@@ -1,0 +1,1 @@
+"""Analysers of files: one file each, the ones to copy."""

@@ -1,0 +1,1 @@
+"""Slow looks at uploaded files, gently: jobs of type `analysis`."""

@@ -1,0 +1,81 @@
+"""The contract of analysis jobs: what is refused at once. The dispatcher loads this: no pictures here."""
+
+import os
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from framebus.errors import ErrorCode, RefusedError
+from framebus.jobs import CheckContext, JobType
+from framebus.messages import Name
+from framebus.settings import QueuePolicy
+
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+
+class Source(StrEnum):
+    """The folder of the data that the path is below."""
+
+    UPLOADS = "uploads"
+    EXPORTS = "exports"
+
+
+class AnalysisParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file to look at."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4_096)]
+    """below `source`"""
+    source: Source = Source.UPLOADS
+    camera: Name | None = None
+    analyser: Name | None = None
+    """default: the one of the configuration"""
+    kind: str | None = None
+    """image or video; default: by the ending of the name"""
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """of the content; a file that was replaced since is not looked at"""
+
+
+class AnalysisResult(Struct, frozen=True, kw_only=True):
+    """What the analyser said."""
+
+    analyser: str
+    values: dict[str, object]
+    picture: str | None = None
+    """below the exports folder"""
+
+
+def check(params: AnalysisParams, context: CheckContext) -> None:
+    """Refuse what lies nowhere, or outside."""
+    file = file_of(context.data, params)
+    if params.kind not in (None, "image", "video"):
+        raise RefusedError(ErrorCode.BAD_REQUEST, f"kind: {params.kind!r}; it is image or video")
+    if not file.is_file():
+        raise RefusedError(ErrorCode.NO_SOURCE, f"path: there is no file {params.path!r} in {params.source.value}")
+
+
+def file_of(data: Path, params: AnalysisParams) -> Path:
+    """The file, which lies in its folder also when links are followed; raises RefusedError."""
+    path = PurePosixPath(params.path)
+    root = data / params.source.value
+    file = root / path
+    is_inside = not path.is_absolute() and ".." not in path.parts and "\0" not in params.path
+    if not is_inside or not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root)):
+        raise RefusedError(ErrorCode.BAD_REQUEST, f"path: {params.path!r} leaves the folder {params.source.value}")
+    return file
+
+
+def is_video(params: AnalysisParams) -> bool:
+    if params.kind is not None:
+        return params.kind == "video"
+    return PurePosixPath(params.path).suffix.lower() not in IMAGES
+
+
+ANALYSIS = JobType(
+    name="analysis",
+    params=AnalysisParams,
+    check=check,
+    policy=QueuePolicy(max_queued=50, max_running=1, pause_s=10.0, rest_s=15.0, rest_limit_s=300.0, max_failures=5),
+    stall_s=120.0,
+)

@@ -1,0 +1,87 @@
+"""Runs the analyser that a job asks for over its file."""
+
+import hashlib
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from framebus.analyser import AnalysedFile, Analyser
+from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.job_requests import FailKind
+from framebus.plugins import load_analyser
+from framebus.report import Report
+from framebus.runner import JobRunner, Output, RunnerContext, WorkError
+from framebus.settings import AnalysisSettings
+from framebus_services.analysis.contract import ANALYSIS, AnalysisParams, AnalysisResult, file_of, is_video
+
+MAX_VALUES_BYTES = 3_072
+
+
+class Analyse(JobRunner[AnalysisParams, AnalysisResult]):
+    """A model may crash, hang or leak: each slot works in a process of its own."""
+
+    contract = ANALYSIS
+    settings_type = AnalysisSettings
+    is_isolated = True
+
+    def __init__(self, context: RunnerContext) -> None:
+        super().__init__(context)
+        self._settings = context.settings(AnalysisSettings)
+        self._analysers: dict[str, Analyser] = {}
+        self._analyser(self._settings.analyser)  # a mistake in the settings is told at the start
+
+    def run(self, params: AnalysisParams, report: Report) -> Output[AnalysisResult]:
+        report("opening", 0.0)
+        file = self._open(params)
+        name = params.analyser or self._settings.analyser
+        try:
+            analyser = self._analyser(name)
+        except ConfigError as error:
+            raise WorkError(FailKind.PERMANENT, str(error)) from None
+        analysis = analyser.analyse(file, partial(_report_within, report))
+        _check_size(name, analysis.values)
+        report("finalizing", 95.0)
+        if analysis.jpeg is None:
+            return Output(result=AnalysisResult(analyser=name, values=analysis.values))
+        picture = f"{params.camera or 'analysis'}/analysis_{report.job.id}.jpg"
+        report.temp(picture).write_bytes(analysis.jpeg)
+        return Output(result=AnalysisResult(analyser=name, values=analysis.values, picture=picture), files=[picture])
+
+    def _analyser(self, name: str) -> Analyser:
+        if name not in self._analysers:
+            self._analysers[name] = load_analyser(name, self._settings.analysers.get(name, {}))
+        return self._analysers[name]
+
+    def _open(self, params: AnalysisParams) -> AnalysedFile:
+        try:
+            path = file_of(self.context.place.data, params)
+            if params.sha256 is not None:
+                with path.open("rb") as content:
+                    if hashlib.file_digest(content, "sha256").hexdigest() != params.sha256:
+                        text = f"{params.path!r} was replaced by another file since"
+                        raise WorkError(FailKind.NO_SOURCE, text, ErrorCode.NO_SOURCE)
+            elif not path.is_file():
+                raise FileNotFoundError
+        except RefusedError as error:
+            raise WorkError(FailKind.PERMANENT, error.message, error.code) from None
+        except FileNotFoundError:
+            text = f"there is no file {params.path!r} in {params.source.value} any more"
+            raise WorkError(FailKind.NO_SOURCE, text, ErrorCode.NO_SOURCE) from None
+        return AnalysedFile(path=path, is_video=is_video(params), camera=params.camera)
+
+
+def _report_within(report: Report, step: str, percent: float) -> None:
+    report(step, 1.0 + 0.93 * min(max(percent, 0.0), 100.0))
+
+
+def _check_size(name: str, values: dict[str, Any]) -> None:
+    try:
+        size = len(msgspec.msgpack.encode(values))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise WorkError(
+            FailKind.PERMANENT, f"the analyser {name} said what MessagePack cannot carry: {error}"
+        ) from None
+    if size > MAX_VALUES_BYTES:
+        text = f"the analyser {name} said {size} bytes; at most {MAX_VALUES_BYTES} are kept"
+        raise WorkError(FailKind.PERMANENT, text)

@@ -1,0 +1,114 @@
+"""Looks into uploaded files, which may be hostile: runs in a `WorkerProcess` with a limit on its memory and time."""
+
+import hashlib
+import os
+import time
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(50_000_000)  # read by cv2 when it is imported: a bomb is refused unread
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from msgspec.structs import replace
+
+from framebus_services.ingest.files import NotTakenError, open_below, stamp_of
+from framebus_services.ingest.look import Look, Looked
+from framebus_services.ingest.names import Kind
+from framebus_services.ingest.wholeness import image_problem
+
+MAX_IMAGE_BYTES = 256 * 1024 * 1024
+DECODE_S = 10.0
+TAIL_S = 2.0
+"""the end of a video is looked for in so much of it"""
+MISSING_S = 1.0
+"""a video that ends so much earlier than it says is cut off"""
+FORMATS = {".mp4": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".ts": "mpegts"}
+"""each ending is opened as this and nothing else: a playlist in disguise could name other files"""
+
+
+class _BrokenError(Exception):
+    """The content does not decode."""
+
+
+def look(task: Look) -> Looked:
+    """What the file is; never raises for what a file may be."""
+    try:
+        descriptor = open_below(Path(task.root), task.path)
+    except NotTakenError as error:
+        return Looked(reason=error.reason, text=str(error))
+    except FileNotFoundError:
+        return Looked(reason="gone", text="it is gone")
+    with os.fdopen(descriptor, "rb") as file:
+        before = stamp_of(os.fstat(file.fileno()))
+        looked = Looked(inode=before.inode, size_bytes=before.size_bytes, mtime_ns=before.mtime_ns)
+        if before.size_bytes > task.max_bytes:
+            text = f"it has {before.size_bytes} bytes; at most {task.max_bytes} are taken (services.ingest.max_bytes)"
+            return replace(looked, reason="too_large", text=text)
+        try:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            size = _decode_image(file) if task.kind is Kind.IMAGE else _decode_video(file, task.path)
+        except _BrokenError as error:
+            return replace(looked, reason="broken", text=str(error))
+        if stamp_of(os.fstat(file.fileno())) != before:
+            return Looked(reason="changed", text="it changed while it was read")
+        width, height, duration_s = size
+        return replace(looked, sha256=sha256, width=width, height=height, duration_s=duration_s)
+
+
+def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
+    content = file.read(MAX_IMAGE_BYTES + 1)
+    if len(content) > MAX_IMAGE_BYTES:
+        raise _BrokenError(f"a picture of more than {MAX_IMAGE_BYTES} bytes")
+    if problem := image_problem(content):
+        raise _BrokenError(problem)
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        is_bomb = "pixels" in str(error).lower() or "CV_IO_MAX_IMAGE" in str(error)
+        wrong = "it has more than 50 million pixels" if is_bomb else f"it does not decode: {error.err or error}"
+        raise _BrokenError(wrong) from None
+    if picture is None:
+        raise _BrokenError("it does not decode")
+    return picture.shape[1], picture.shape[0], 0.0
+
+
+def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
+    until_s = time.monotonic() + DECODE_S
+    try:
+        with av.open(file, "r", format=FORMATS[PurePosixPath(path).suffix.lower()], timeout=DECODE_S) as container:
+            if not container.streams.video:
+                raise _BrokenError("it holds no video")
+            video = container.streams.video[0]
+            video.thread_type = "NONE"
+            first = next(container.decode(video), None)
+            if first is None:
+                raise _BrokenError("its first picture does not decode")
+            length_s = container.duration / av.time_base if container.duration else 0.0
+            begin_s = (container.start_time or 0) / av.time_base
+            end_s = _last_picture_s(container, begin_s + length_s, until_s)
+            if end_s is None:
+                raise _BrokenError("it is cut off: its last pictures are missing")
+            missing_s = begin_s + length_s - end_s
+            if length_s and missing_s > max(MISSING_S, 0.02 * length_s):
+                raise _BrokenError(f"it is cut off: it should last {length_s:.1f} s, and {missing_s:.1f} s are missing")
+            return first.width, first.height, length_s
+    except av.FFmpegError as error:
+        raise _BrokenError(f"it does not open as a video: {error.strerror}") from None
+
+
+def _last_picture_s(container: InputContainer, end_s: float, until_s: float) -> float | None:
+    """The time of the last picture that decodes."""
+    video = container.streams.video[0]
+    if end_s > TAIL_S:
+        container.seek(int((end_s - TAIL_S) * av.time_base), backward=True)
+    last_s = None
+    for frame in container.decode(video):
+        if time.monotonic() > until_s:
+            raise _BrokenError(f"its end took more than {DECODE_S:.0f} s to decode")
+        if frame.pts is not None and frame.time_base is not None:
+            last_s = float(frame.pts * frame.time_base)
+    return last_s

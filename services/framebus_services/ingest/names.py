@@ -1,0 +1,67 @@
+"""What the names in the upload folder mean: which camera, which kind of file, and what is no upload. Pure.
+
+| path below the upload folder | is |
+| --- | --- |
+| `Front Door/2026/a.jpg` | a picture of camera `front_door` |
+| `a.jpg` | of no camera: to the quarantine |
+| `Front Door/.a.jpg`, `a.jpg.part`, `a.tmp` | not ready: waits for its final name |
+| `Front Door/notes.txt` | of no kind that is taken: left alone |
+"""
+
+import re
+import unicodedata
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class Kind(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm"})
+UNFINISHED = frozenset({".part", ".tmp"})
+MAX_PATH_BYTES = 1_000
+"""longer than any camera's; a path has to fit into a job's parameters and a line of the log"""
+
+
+def kind_of(path: str) -> Kind | None:
+    """What a file is by its ending; None: it is not taken."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in IMAGES:
+        return Kind.IMAGE
+    return Kind.VIDEO if suffix in VIDEOS else None
+
+
+def is_unfinished(path: str) -> bool:
+    """Whether the file, or a folder it is in, waits for its final name: hidden, or named as a temporary file."""
+    pure = PurePosixPath(path)
+    return any(part.startswith(".") for part in pure.parts) or pure.suffix.lower() in UNFINISHED
+
+
+def folder_of(path: str) -> str | None:
+    """The first folder of a path, which names the camera; None for a file right in the upload folder."""
+    parts = PurePosixPath(path).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def camera_of(folder: str) -> str | None:
+    """The camera's id: small letters, digits and `_`; None when nothing is left of the name.
+
+    >>> camera_of("Front Door"), camera_of("Türe-2"), camera_of("!!")
+    ('front_door', 'ture-2', None)
+    """
+    plain = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9-]+", "_", plain).strip("_-")[:32].strip("_-") or None
+
+
+def path_problem(path: str) -> str | None:
+    """Why a path can't be taken as it is."""
+    try:
+        length = len(path.encode())
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    if length > MAX_PATH_BYTES:
+        return f"its path has {length} bytes; at most {MAX_PATH_BYTES} are taken"
+    return None

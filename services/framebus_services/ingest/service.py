@@ -1,0 +1,192 @@
+"""Takes what cameras upload: the folder is the queue, the journal knows what became of each file."""
+
+import logging
+import threading
+
+from framebus.bus import Bus
+from framebus.errors import ConfigError
+from framebus.messages import CameraState, CameraStatus, UploadEvent
+from framebus.requests import BatchAccepted, ListUploads, SubmitBatch, UploadRow, Uploads
+from framebus.settings import IngestProcessSettings, seconds
+from framebus.worker import WorkerProcess
+from framebus_services.ingest.claims import Claims
+from framebus_services.ingest.handover import ENOUGH, Handover
+from framebus_services.ingest.intake import Intake
+from framebus_services.ingest.journal import Journal
+from framebus_services.ingest.look import Looked
+from framebus_services.ingest.quarantine import Quarantine
+from framebus_services.ingest.registry import Registry
+from framebus_services.ingest.retention import Retention
+from framebus_services.ingest.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+STATUS_S = 1.0
+BURST = 500
+"""after so many events at once the system's own queue may have overflown: a scan makes up for it"""
+BURST_SCAN_S = 2.0
+BUSY_S = 0.005
+"""how soon it is looked again while files are looked into"""
+IDLE_S = 5.0
+LOOKS = 32
+"""files that wait to be looked into"""
+ASK_S = 3.0
+STOP_S = 4.0
+STUCK_S = 60.0
+MAX_MEMORY_BYTES = 2 * 1024**3
+LOOK_LIMIT_S = 60.0
+
+
+class Ingest:
+    """The folder, and the thread that sees to it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        settings = bus.settings(IngestProcessSettings)
+        data = bus.place.data
+        root = data / "uploads"
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._registry = Registry(
+                root, settings.cameras, max_cameras=settings.max_cameras, auto_create=settings.auto_create
+            )
+            self._journal = Journal(data / "uploads.db")
+            self._reader = Journal(data / "uploads.db")  # for the loop, which must not wait for the thread
+        except ValueError as error:
+            raise ConfigError([str(error)]) from None
+        self._worker = WorkerProcess(
+            "framebus_services.ingest.looking:look",
+            max_waiting=LOOKS,
+            task_limit_s=LOOK_LIMIT_S,
+            memory_limit_bytes=MAX_MEMORY_BYTES,
+            result_type=Looked,
+            name="looks into uploads",
+        )
+        quarantine = Quarantine(root, data / "quarantine")
+        self._intake = Intake(
+            root,
+            settings,
+            registry=self._registry,
+            journal=self._journal,
+            claims=Claims(self._journal, bus.clock),
+            quarantine=quarantine,
+            worker=self._worker,
+            clock=bus.clock,
+            tell=self._tell,
+        )
+        self._handover = Handover(root, self._journal, bus.clock, self._ask, self._tell)
+        self._retention = Retention(root, self._journal, quarantine, seconds(settings.keep), bus.clock)
+        self._wake = threading.Event()
+        self._watcher = Watcher(root, polling_s=settings.polling_s if settings.polling else None, wake=self._wake)
+        self._rescan_s = settings.rescan_s
+        self._scan_due_s = bus.clock.boot_s()
+        self._turned_s = bus.clock.boot_s()
+        self._since_at_s = bus.clock.wall_s()
+        self._taken_at_s: dict[str, float] = {}
+        self._is_stopping = False
+        bus.answer(ListUploads, self._list)
+        bus.every(STATUS_S, self._tell_status)
+        self._watcher.start()
+        self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
+        self._thread.start()
+
+    def is_healthy(self) -> bool:
+        """False when the thread died or hangs."""
+        return self._thread.is_alive() and self._bus.clock.boot_s() - self._turned_s < STUCK_S
+
+    def stop(self) -> None:
+        """Leave everything as it is: the folder and the journal know how to go on."""
+        self._watcher.stop(STOP_S / 4)
+        self._is_stopping = True
+        self._wake.set()
+        self._thread.join(STOP_S / 2)
+        self._worker.close()
+        if not self._thread.is_alive():
+            self._journal.close()
+        self._reader.close()
+
+    # The thread -------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            self._turned_s = self._bus.clock.boot_s()
+            try:
+                self._turn()
+            except Exception:  # one file's fault, or a full disk: the others still get their turn
+                self._bus.call_soon(lambda: self._bus.stats.count("errors.intake"))
+                log.exception("uploads: a turn failed; going on in %.0f s", IDLE_S)
+                self._wake.wait(IDLE_S)
+            self._wake.wait(self._wait_s())
+            self._wake.clear()
+
+    def _turn(self) -> None:
+        now_s = self._bus.clock.boot_s()
+        events, has_overflown = self._watcher.take()
+        if has_overflown or len(events) >= BURST:
+            self._scan_due_s = min(self._scan_due_s, now_s + BURST_SCAN_S)
+        for path, is_closed in events:
+            self._intake.note(path, is_closed=is_closed)
+        if now_s >= self._scan_due_s or (self._intake.has_more and not len(self._intake)):
+            self._scan_due_s = now_s + self._rescan_s
+            self._intake.scan()
+        self._intake.look(may_claim=self._handover.waiting < ENOUGH)
+        self._handover.step()
+        self._retention.step()
+
+    def _wait_s(self) -> float:
+        if self._intake.is_busy:
+            return BUSY_S
+        dues_s = [self._scan_due_s, self._handover.next_due_s, self._retention.next_due_s]
+        if self._handover.waiting < ENOUGH:
+            dues_s.append(self._intake.next_due_s)
+        return min(IDLE_S, max(0.0, min(dues_s) - self._bus.clock.boot_s()))
+
+    def _ask(self, batch: SubmitBatch) -> BatchAccepted:
+        return self._bus.ask("dispatcher", batch, deadline_s=ASK_S)
+
+    def _tell(self, event: UploadEvent) -> None:
+        self._taken_at_s[event.camera] = self._bus.clock.wall_s()
+        self._bus.publish(event)
+
+    # The loop ---------------------------------------------------------------------------------------------------------
+
+    def _list(self, ask: ListUploads) -> Uploads:
+        rows = self._reader.newest(ask.limit, ask.camera, ask.before)
+        listed = [
+            UploadRow(
+                path=upload.path,
+                camera=upload.camera or None,
+                state=upload.state,
+                reason=upload.reason,
+                job_id=upload.job_id,
+                at_s=upload.at_s,
+                size_bytes=upload.stamp.size_bytes,
+            )
+            for _, upload in rows
+        ]
+        return Uploads(
+            rows=listed,
+            next=rows[-1][0] if len(rows) == ask.limit else None,
+            on_their_way=len(self._intake),
+            held=list(self._intake.held.values()),
+        )
+
+    def _tell_status(self) -> None:
+        stats = self._bus.stats
+        for tally in (self._intake.tally.copy(), self._handover.tally.copy()):
+            for what, count in tally.items():
+                stats.counters[what] = count
+        stats.counters["deleted.old"] = self._retention.deleted
+        stats.gauge("on_their_way", len(self._intake))
+        held = list(self._intake.held.values())
+        self._bus.complaint = "; ".join([*held[:1], self._handover.trouble]).strip("; ")
+        for camera, folder in self._registry.own.items():
+            self._bus.publish(
+                CameraStatus(
+                    camera=camera,
+                    state=CameraState.UPLOAD,
+                    since_at_s=self._since_at_s,
+                    source=f"uploads/{folder}"[:500],
+                    last_frame_at_s=self._taken_at_s.get(camera),
+                )
+            )

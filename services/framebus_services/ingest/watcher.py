@@ -1,0 +1,82 @@
+"""Hears what happens in the upload folder. Events only make it fast: the scans find what no event told."""
+
+import os
+import threading
+import warnings
+from collections import deque
+from pathlib import Path
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.polling import PollingObserver
+
+MAX_WAITING = 20_000
+"""events that wait; more are dropped, and a scan makes up for them"""
+
+
+class Watcher:
+    """Collects events of one folder, on a thread of watchdog's."""
+
+    def __init__(self, root: Path, *, polling_s: float | None, wake: threading.Event) -> None:
+        """`polling_s`: look so often instead, where the system tells nothing, as on network shares."""
+        self._wake = wake
+        self._events: deque[tuple[str, bool]] = deque()
+        self._has_overflown = False
+        self._prefix = f"{root}{os.sep}"
+        self._observer = Observer() if polling_s is None else PollingObserver(timeout=polling_s)
+        self._observer.schedule(_Handler(self._note), str(root), recursive=True)
+
+    def start(self) -> None:
+        """Raises OSError, as when the system allows no more watches."""
+        warnings.filterwarnings("ignore", module="watchdog")  # several kB for each event that is told twice
+        self._observer.start()
+
+    def stop(self, limit_s: float) -> None:
+        self._observer.stop()
+        if self._observer.is_alive():
+            self._observer.join(limit_s)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._observer.is_alive()
+
+    def take(self) -> tuple[list[tuple[str, bool]], bool]:
+        """What happened: paths, each with whether its writer let go of it; and whether events were lost."""
+        taken = []
+        while self._events:
+            taken.append(self._events.popleft())
+        has_overflown, self._has_overflown = self._has_overflown, False
+        return taken, has_overflown
+
+    def _note(self, path: str, is_closed: bool) -> None:
+        if not path.startswith(self._prefix):
+            return
+        if len(self._events) >= MAX_WAITING:
+            self._has_overflown = True
+        else:
+            self._events.append((path[len(self._prefix) :], is_closed))
+        self._wake.set()
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, note) -> None:  # type: ignore[no-untyped-def]
+        self._note = note
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        source, target = os.fsdecode(event.src_path), os.fsdecode(event.dest_path)
+        if isinstance(event, FileMovedEvent | DirMovedEvent):
+            self._note(source, False)
+            self._note(target, True)
+        elif isinstance(event, FileClosedEvent):
+            self._note(source, True)
+        elif isinstance(event, FileCreatedEvent | FileModifiedEvent | DirCreatedEvent):
+            self._note(source, False)
