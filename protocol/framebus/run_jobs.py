@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from framebus.bus import Bus
 from framebus.errors import ExitCode
 from framebus.hands import Worker
-from framebus.plugins import find_job_runners, load_job_runner
+from framebus.plugin_classes import load_job_runner
+from framebus.plugins import find_job_runners
 from framebus.service import SelfChecking, Stoppable, run
 
 log = logging.getLogger(__name__)

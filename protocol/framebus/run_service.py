@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ExitCode
-from framebus.plugins import find_services, load_service
+from framebus.plugin_classes import load_service
+from framebus.plugins import find_services
 from framebus.problems import find_problems
 from framebus.service import run
 

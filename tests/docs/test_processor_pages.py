@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from framebus.plugins import PROCESSORS, load_processor
+from framebus.plugin_classes import load_processor
+from framebus.plugins import PROCESSORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "processors.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.+?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framebus import plugins
+from framebus import plugin_classes, plugins
 from framebus.errors import ConfigError, ExitCode
 from framebus.requests import Lease, LeaseJob
 from framebus.run_jobs import JobService
@@ -72,7 +72,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_export_comes_through_the_same_door_as_any_plug_in() -> None:
-    assert plugins.load_job_runner("export") is Clip
+    assert plugin_classes.load_job_runner("export") is Clip
 
 
 def test_runners_are_listed_without_being_imported(site: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_runner_that_cannot_be_had_is_refused_with_its_package_and_the_reason(
     install(site, "one", mine=value)
 
     with pytest.raises(ConfigError, match=f"mine: the runner {value} of one {problem}"):
-        plugins.load_job_runner("mine")
+        plugin_classes.load_job_runner("mine")
 
 
 def test_two_packages_with_one_name_are_refused_and_both_named(site: Path) -> None:
@@ -104,14 +104,14 @@ def test_two_packages_with_one_name_are_refused_and_both_named(site: Path) -> No
     install(site, "two", mine="goods_of_a_test:Bare")
 
     with pytest.raises(ConfigError, match=r"two packages bring a runner of this name, .*Bare of two and .*Good of one"):
-        plugins.load_job_runner("mine")
+        plugin_classes.load_job_runner("mine")
 
 
 def test_a_name_that_nobody_brings_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(
         ConfigError, match="exporter: no installed package brings a runner of this name; there are analysis, export"
     ):
-        plugins.load_job_runner("exporter")
+        plugin_classes.load_job_runner("exporter")
 
 
 def test_a_runner_brings_what_else_its_service_does_and_that_stops_and_is_asked_for_its_health(site: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_service_that_cannot_be_had_is_refused_with_its_package_and_the_reason
     install(site, "one", plugins.SERVICES, mine=value)
 
     with pytest.raises(ConfigError, match=f"mine: the service {value} of one {problem}"):
-        plugins.load_service("mine")
+        plugin_classes.load_service("mine")
 
 
 def test_a_processor_that_two_packages_bring_is_refused_and_both_are_named(site: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_processor_that_two_packages_bring_is_refused_and_both_are_named(site:
     with pytest.raises(
         ConfigError, match=r"two packages bring a processor of this name, .*Bare of two and .*Good of one"
     ):
-        plugins.load_processor("mine")
+        plugin_classes.load_processor("mine")
 
 
 def test_a_service_of_no_package_is_a_wrong_usage_and_it_is_said_what_there_is() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framebus.errors import ConfigError
-from framebus.plugins import load_processor
+from framebus.plugin_classes import load_processor
 from framebus.processor import Processor
 from framebus.processor_file import name_of_reference, resolve_reference
 

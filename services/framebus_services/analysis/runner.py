@@ -9,7 +9,7 @@ import msgspec
 from framebus.analyser import AnalysedFile, Analyser
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.job_requests import FailKind
-from framebus.plugins import load_analyser
+from framebus.plugin_classes import load_analyser
 from framebus.report import Report
 from framebus.runner import JobRunner, Output, RunnerContext, WorkError
 from framebus.settings import AnalysisSettings

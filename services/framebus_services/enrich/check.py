@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from framebus.errors import ExitCode
-from framebus.plugins import load_processor
+from framebus.plugin_classes import load_processor
 from framebus.problems import find_problems
 from framebus.settings import EnrichSettings
 from framebus_services.enrich.orders import Load, find_entry_problems

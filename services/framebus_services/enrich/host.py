@@ -28,7 +28,7 @@ from msgspec import Raw
 from framebus.bus import Bus
 from framebus.door import Promise
 from framebus.errors import ConfigError
-from framebus.plugins import load_processor
+from framebus.plugin_classes import load_processor
 from framebus.processor import DeferredProcessor
 from framebus.requests import AskProcessor
 from framebus_services.enrich.blame import Blame

@@ -15,7 +15,8 @@ from msgspec import Meta
 from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.errors import ConfigError
 from framebus.messages import Name
-from framebus.plugins import find_processors, load_processor
+from framebus.plugin_classes import load_processor
+from framebus.plugins import find_processors
 from framebus.problems import find_problems
 from framebus.processor import AnyProcessor, DeferredProcessor
 from framebus.processor_file import find_name_problems, name_of_reference, read_reference

@@ -13,7 +13,7 @@ from framebus.codec import News
 from framebus.events import EndedObject, Ending
 from framebus.frame import Frame
 from framebus.messages import ConfigChanged, FrameNotice, MotionBoxes, ObjectEvent, Phase
-from framebus.plugins import load_processor
+from framebus.plugin_classes import load_processor
 from framebus.requests import AskProcessor
 from framebus.ring import RingFormatError, RingReader
 from framebus.settings import EnrichedCamera, EnrichProcessSettings

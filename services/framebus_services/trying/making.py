@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from framebus.errors import ConfigError
-from framebus.plugins import load_processor
+from framebus.plugin_classes import load_processor
 from framebus.problems import find_problems
 from framebus.processor import AnyProcessor
 

@@ -12,7 +12,7 @@ from endpoint import Endpoint, endpoint
 from framebus.analyser import AnalysedFile
 from framebus.errors import ConfigError
 from framebus.job_requests import FailKind
-from framebus.plugins import load_analyser
+from framebus.plugin_classes import load_analyser
 from framebus.runner import WorkError
 from framebus_services.analysers.describe import Describe
 from framebus_services.analysers.objects import Objects

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from framebus.plugins import load_processor
+from framebus.plugin_classes import load_processor
 from framebus.processor import AnyProcessor
 from framebus_services.enrich.orders import Load
 
