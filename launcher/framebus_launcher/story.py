@@ -212,7 +212,7 @@ class Story:
         new_s = time.time()
         with Observer(self._place) as late:  # a subscriber that has heard nothing yet
             told = late.wait_for(lambda: True if kept <= late.head_epochs().keys() else None, BACK_LIMIT_S)
-        states = f"all {len(kept)} states told to a new subscriber in {1_000 * (time.time() - new_s):.0f} ms"
+        states = f"a new subscriber had all {len(kept)} states in {1_000 * (time.time() - new_s):.0f} ms"
         text = f"after {back_after_s:.2f} s; {there} of {len(waiting)} jobs still there; "
         self._teller.tell("back", text + (states if told else "some states are missing"), "dispatcher", "green")
 
