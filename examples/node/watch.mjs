@@ -10,6 +10,7 @@ const held = new Map(); // topic -> { src, epoch, seq } of the value that we hav
 
 const sub = subscriber("object/", RETAINED, "beacon/", "gone/");
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(0));
+process.stdout.once("error", () => process.exit(0)); // as in `| head`
 
 for await (const frames of sub) {
   const news = read(frames);

@@ -19,8 +19,6 @@ from framebus_launcher.client import GroupClient, JsonOption, RunOption, find_gr
 from framebus_launcher.output import decoded, make_console, text_table, to_json
 
 MAX_SHOWN = 400
-SILENT = frozenset({"upload", "live"})
-"""of the topic table, what nobody publishes yet"""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def topics(as_json: JsonOption = False) -> None:
-    """Show the topic table; topics that nothing in this version publishes are marked.
+    """Show the topic table: all that may be said on the bus, and what happens when a reader is slow.
 
     Example: framebus topics
     """
@@ -40,11 +38,9 @@ def topics(as_json: JsonOption = False) -> None:
         return
     table = text_table("topic", "body", "from", "rate", "kept", "when full")
     for row in TOPICS:
-        silent = " *" if is_silent(row.pattern) else ""
         kept = "yes" if row.is_retained else ""
-        table.add_row(row.pattern + silent, row.body.__name__, row.publisher, row.rate, kept, row.when_full)
+        table.add_row(row.pattern, row.body.__name__, row.publisher, row.rate, kept, row.when_full)
     console.print(table)
-    console.print("* part of the protocol; nothing in this version publishes it, a plug-in may", style="dim")
 
 
 def tap(
@@ -61,9 +57,6 @@ def tap(
     for prefix in prefixes or []:
         if find_topic(prefix) is None and not any(row.pattern.startswith(prefix) for row in TOPICS):
             raise typer.BadParameter(f"no topic starts with {prefix}; framebus topics lists them")
-        if is_silent(prefix):
-            text = f"{prefix}: nothing in this version publishes that; a plug-in may"
-            make_console(is_error=True).print(text, style="yellow")
     place = find_group(run)
     console = make_console()
     with Listener(place, *(prefixes or [""])) as listener, contextlib.suppress(KeyboardInterrupt):
@@ -108,11 +101,6 @@ def call(
         make_console(is_error=True).print(f"and {len(data)} bytes of blob; write them to a file with --blob")
 
 
-def is_silent(topic: str) -> bool:
-    """Whether nothing in this version publishes topics that begin so."""
-    return topic.partition("/")[0] in SILENT
-
-
 def _topic(row: Topic) -> dict[str, object]:
     return {
         "pattern": row.pattern,
@@ -121,7 +109,6 @@ def _topic(row: Topic) -> dict[str, object]:
         "rate": row.rate,
         "is_retained": row.is_retained,
         "when_full": row.when_full.value,
-        "is_published": not is_silent(row.pattern),
     }
 
 

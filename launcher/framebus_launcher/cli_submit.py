@@ -83,7 +83,7 @@ def export(
     run: RunOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make clips of what cameras recorded, the same time of each.
+    """Make clips of what cameras recorded, the same time of each; they end in exports/ of the data folder.
 
     Example: framebus export front --last 20s --watch
     """

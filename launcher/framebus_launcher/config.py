@@ -25,6 +25,7 @@ from framebus.settings import (
     RunnerSettings,
     Settings,
 )
+from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
@@ -32,6 +33,7 @@ from framebus_launcher.table import (
     ENRICH,
     JOBS_HOST,
     RESERVED,
+    has_camera_libraries,
     has_web,
     installed_services,
     left_out_services,
@@ -137,6 +139,8 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
     if not document.value:
         return [f"{document.file}: is empty: a group without cameras; `framebus demo` shows one with a camera"]
     warnings = []
+    if settings.cameras and not has_camera_libraries():
+        warnings.append(f"cameras: {NO_CAMERA_LIBRARIES}")
     for name, camera in settings.cameras.items():
         for where, source in (("source", camera.source), ("detect.source", camera.detect.source)):
             file = _file_of(source) if source is not None else None

@@ -32,6 +32,7 @@ from framebus_launcher.command import command_name
 from framebus_launcher.config import check_sources, place_of
 from framebus_launcher.config_file import FIRST_CHECK_S
 from framebus_launcher.demo_findings import FindingTeller
+from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.group import Group
 from framebus_launcher.mistakes import explain
 from framebus_launcher.observer import Observer
@@ -39,7 +40,7 @@ from framebus_launcher.output import is_terminal, make_console
 from framebus_launcher.page_link import GATEWAY
 from framebus_launcher.renewal import Renewal
 from framebus_launcher.story import Story, Teller
-from framebus_launcher.table import ENRICH, make_table
+from framebus_launcher.table import ENRICH, has_camera_libraries, make_table
 
 SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
 DEMO_FPS = 10.0
@@ -52,6 +53,8 @@ def run_demo(source: str, *, clips: Path, stay_s: float, processors: Sequence[st
 
     `processors` are files or names of the user's own: what they find is told, and a file that is saved is taken anew.
     """
+    if not has_camera_libraries():
+        raise ConfigError([NO_CAMERA_LIBRARIES])
     folder = Path(tempfile.mkdtemp(prefix="framebus-demo-"))
     try:
         settings = _settings(source, folder, [resolve_reference(one, Path.cwd()) for one in processors])

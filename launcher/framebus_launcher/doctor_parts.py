@@ -10,6 +10,7 @@ from framebus_launcher.finding import Finding, fail, ok, warn
 
 OLDEST = (3, 11)
 CAMERAS_MEND = "for cameras: pip install 'framebus[cameras]' (make demo does it); bus, ring and ledger work without"
+NO_CAMERA_LIBRARIES = f"PyAV or OpenCV is missing here; {CAMERAS_MEND}"
 _CODECS = (
     ("H.264 read", "h264", "r"),
     ("H.265 read", "hevc", "r"),

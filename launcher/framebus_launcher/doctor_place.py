@@ -122,15 +122,18 @@ def _sync_ms(folder: Path) -> list[float]:
     return took_ms
 
 
-def check_port(_: Place) -> Finding:
-    """The port of the page, once there is one."""
+def check_port(place: Place) -> Finding:
+    """The port of the page; a group that runs here has it itself."""
     with contextlib.closing(socket.socket()) as made:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             made.bind(("127.0.0.1", PORT))
         except OSError as error:
-            return warn("port", f"{PORT}: {error.strerror}", "nothing yet: no part of this version needs it")
-    return ok("port", f"{PORT} is free (no part of this version needs it yet)")
+            if place.run.is_dir() and find_launchers(place.run):
+                return ok("port", f"{PORT} is in use while a group runs here; framebus link tells where its page is")
+            mend = "the page takes the next free one, and its link says which; http.port names another"
+            return warn("port", f"{PORT}: {error.strerror}", mend)
+    return ok("port", f"{PORT} is free for the page")
 
 
 def check_groups(place: Place) -> Finding:

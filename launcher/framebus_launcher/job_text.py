@@ -164,7 +164,10 @@ def queue_lines(kind: str, queue: QueueStatus, why: str, now_s: float) -> list[T
     line.append("full" if queue.free == 0 else f"free {queue.free}", "red" if queue.free == 0 else "")
     line.append(f"   succeeded {queue.processed_total}   failed {queue.failed_total}")
     lines = [line]
-    average = f"a job takes {lasting(queue.avg_duration_s)} on average; " if queue.avg_duration_s else ""
+    has_measured = queue.processed_total + queue.failed_total > 0  # before that it is what the type expects
+    average = (
+        f"a job takes {lasting(queue.avg_duration_s)} on average; " if queue.avg_duration_s and has_measured else ""
+    )
     begins = "at once" if queue.estimated_wait_s < 0.5 else f"in about {lasting(queue.estimated_wait_s)}"
     lines.append(Text(f"  {average}a new one begins {begins}"))
     if queue.resting_until_at_s is not None and queue.resting_until_at_s > now_s:

@@ -53,6 +53,8 @@ MENDS = {
 SHOWN_LEAD_S = 0.05
 SERVICES = ("dispatcher", "export", "enrich")
 """that the story needs; the page comes with them where there is one"""
+LATE_SERVICES = ("ingest", "analysis")
+"""start when the cameras are ready; the story is told without them"""
 
 
 class StoryError(FramebusError):
@@ -127,6 +129,7 @@ class Story:
             self._await_services()
             with GroupClient(self._place.run) as self._group:
                 self._show_frames()
+                self._show_late_services()
                 self._make_clip()
                 return self._break_it()
 
@@ -162,6 +165,10 @@ class Story:
             box = max(motion.boxes, key=lambda one: one.width * one.height)
             text = f"{box.width}x{box.height} at ({box.x}, {box.y}) in frame {motion.number}"
             self._teller.tell("motion", text, self._camera)
+
+    def _show_late_services(self) -> None:
+        if self._news.wait_for(lambda: self._ready(LATE_SERVICES), START_LIMIT_S):
+            self._teller.tell("ready", "  ".join(LATE_SERVICES))
 
     def _make_clip(self) -> None:
         self._teller.say(f"A clip needs {CLIP_S:.0f} s of recording; a moment.") if is_terminal() else None
@@ -212,7 +219,7 @@ class Story:
         new_s = time.time()
         with Observer(self._place) as late:  # a subscriber that has heard nothing yet
             told = late.wait_for(lambda: True if kept <= late.head_epochs().keys() else None, BACK_LIMIT_S)
-        states = f"all {len(kept)} states told to a new subscriber in {1_000 * (time.time() - new_s):.0f} ms"
+        states = f"a new subscriber had all {len(kept)} states in {1_000 * (time.time() - new_s):.0f} ms"
         text = f"after {back_after_s:.2f} s; {there} of {len(waiting)} jobs still there; "
         self._teller.tell("back", text + (states if told else "some states are missing"), "dispatcher", "green")
 

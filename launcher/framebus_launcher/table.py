@@ -49,6 +49,7 @@ RESERVED = frozenset({DISPATCHER, "launcher", "capture", "gateway", *BUILT_IN})
 BIND = "FRAMEBUS_HTTP_BIND"
 """the address that the gateway listens at where the configuration names none, as in a container"""
 WEB = ("starlette", "uvicorn", "websockets")
+CAMERAS = ("av", "cv2")
 UPLOADS = ("watchdog",)
 """libraries without which a service is left out, unless the configuration asks for it"""
 IS_NAME = re.compile(NAME_PATTERN)
@@ -155,6 +156,11 @@ def has_libraries(names: Sequence[str]) -> bool:
 def has_web() -> bool:
     """Whether the libraries of the gateway are installed."""
     return has_libraries(WEB)
+
+
+def has_camera_libraries() -> bool:
+    """Whether the libraries that read and write video are installed."""
+    return has_libraries(CAMERAS)
 
 
 def _built_in(

@@ -74,18 +74,30 @@ def test_a_data_folder_in_the_kernel_s_own_files_fails() -> None:
     assert found.mend
 
 
-def test_a_port_that_is_taken_is_told(place: Place) -> None:
+@pytest.fixture
+def taken_port() -> Iterator[int]:
     with contextlib.closing(socket.socket()) as holder:
-        try:
+        with contextlib.suppress(OSError):  # somebody else has it, which is what is wanted
             holder.bind(("127.0.0.1", doctor_place.PORT))
             holder.listen()
-        except OSError:  # somebody else has it, which is what is wanted
-            pass
+        yield doctor_place.PORT
 
-        found = doctor_place.check_port(place)
+
+def test_a_port_that_is_taken_is_told_with_what_the_page_does_then(place: Place, taken_port: int) -> None:
+    found = doctor_place.check_port(place)
 
     assert found.level is Level.WARN
-    assert str(doctor_place.PORT) in found.text
+    assert str(taken_port) in found.text
+    assert "next free one" in found.mend
+
+
+def test_a_port_in_use_while_a_group_runs_here_is_no_fault(place: Place, taken_port: int) -> None:
+    place.run.mkdir()
+    with Lock(place.run / "lock"):
+        found = doctor_place.check_port(place)
+
+    assert found.level is Level.OK
+    assert str(taken_port) in found.text
 
 
 def test_a_group_that_runs_here_is_named_by_its_pid(place: Place) -> None:

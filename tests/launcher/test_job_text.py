@@ -133,6 +133,13 @@ def test_a_queue_says_how_full_it_is_and_how_long_a_new_job_waits() -> None:
     assert "a job takes 4.1 s on average; a new one begins in about 6.2 s" in text
 
 
+def test_a_queue_that_has_done_nothing_yet_tells_no_average() -> None:
+    text = queue_text(avg_duration_s=60.0, estimated_wait_s=0.0, processed_total=0)
+
+    assert "on average" not in text
+    assert "a new one begins at once" in text
+
+
 def test_a_queue_that_rests_says_until_when_and_why() -> None:
     text = queue_text(resting_until_at_s=NOW_S + 75.0, why="the service asks for a rest (busy)")
 

@@ -16,16 +16,7 @@ from commands import command
 from framebus_launcher.cli import app
 from groups import FRAMEBUS
 
-WITHOUT_CAMERAS = """
-import sys
-
-class Without:
-    def find_spec(self, name, path=None, target=None):
-        if name in ("av", "cv2"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Without())
-"""
+WITHOUT_CAMERAS = "import sys; sys.modules.update(av=None, cv2=None)"
 # Tells when the command has begun to load, and then takes its time.
 SLOW_TO_LOAD = "import sys, time; print('loading', flush=True); time.sleep(60)"
 
@@ -174,3 +165,31 @@ def test_the_package_can_be_run_by_python() -> None:
 
     assert done.returncode == 0
     assert "job_state/{type}/" in done.stdout
+
+
+def test_without_the_camera_libraries_the_demo_is_one_line_with_the_mend(folder: Path) -> None:
+    (folder / "sitecustomize.py").write_text(WITHOUT_CAMERAS)
+
+    done = command(None, "demo", PYTHONPATH=str(folder), TMPDIR=str(folder))
+
+    assert done.returncode == os.EX_CONFIG
+    assert "pip install 'framebus[cameras]'" in only_line(done)
+    assert list(folder.glob("framebus-demo-*")) == []
+
+
+def test_without_the_camera_libraries_a_configuration_with_cameras_is_warned_of(folder: Path) -> None:
+    (folder / "sitecustomize.py").write_text(WITHOUT_CAMERAS)
+    file = configuration(folder, cameras={"front": {"source": "synthetic://"}})
+
+    done = command(None, "check", "-c", file, PYTHONPATH=str(folder))
+
+    assert done.returncode == 0
+    assert "warning:" in done.stdout
+    assert "pip install 'framebus[cameras]'" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    done = command(None, "--version")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("framebus ")

@@ -56,6 +56,8 @@ def test_the_demo_tells_its_whole_story_on_the_synthetic_camera_and_loses_nothin
         assert word in text, text
     assert re.search(r"4 accepted, 4 succeeded, 0 lost, 0 done twice", text), text
     assert "3 of 3 jobs still there" in text
+    assert "ingest  analysis" in text
+    assert [line for line in text.splitlines() if "  back  " in line and len(line) > 120] == []
     assert "left behind: 0 processes, 0 sockets, 0 rings" in text
     clips = list((folder / "demo-clips").glob("garden_*.mp4"))
     assert len(clips) == 4
