@@ -30,6 +30,8 @@ LOOK_UP_S = 45.0
 REPAIR_S = 120.0
 """what repairing recordings may take until its next beat: slow cards are slow"""
 RETRY_S, RETRY_LIMIT_S = 1.0, 30.0
+WORTH_S = 10.0
+"""a connection that gave pictures for so long was a good one: after its end the waits begin anew"""
 QUIET_S = 5.0
 """without a frame, and the camera counts as offline"""
 UNDECODABLE = Trouble(Cause.CODEC, "packets come, but no frame comes of them")
@@ -157,11 +159,13 @@ class Reader(Generic[S, T]):
                 sink.open(partial(self._beat, REPAIR_S))
         failures = 0
         while not self._is_stopping.is_set():
-            frames_before = self.frame_at_s
+            frames_before, begun_s = self.frame_at_s, self._clock.boot_s()
             trouble = self._read()
             if self._is_stopping.is_set():
                 break
-            failures = 1 if self.frame_at_s != frames_before else failures + 1
+            # Who gives a picture and fails at once, again and again, is not tried each second.
+            has_lived = isinstance(trouble, EndedError) or self._clock.boot_s() - begun_s >= WORTH_S
+            failures = 1 if has_lived and self.frame_at_s != frames_before else failures + 1
             if self.address.is_once and isinstance(trouble, EndedError):
                 self._set_down(trouble, None)
                 break
