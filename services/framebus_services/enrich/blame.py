@@ -7,9 +7,9 @@
 | camera | 40 | its name, filled up with zeros |
 | names | up to 4,040 | JSON: the processors in the order of their numbers, and the deaths that each is blamed for |
 
-An end in good order leaves nothing behind. The third death within `WITHIN_S` that a processor is blamed for leaves it out,
-until its settings change, or enrich ends in good order: a human restarts or stops it. The deaths of others in between
-change nothing: of two that crash, both must go.
+An end in good order leaves nothing behind. The third death within `WITHIN_S` that a processor is blamed for leaves it
+out, until its settings change, or enrich ends in good order: a human restarts or stops it. The deaths of others in
+between change nothing: of two that crash, both must go.
 """
 
 import hashlib
