@@ -29,7 +29,7 @@ def load_file_module(path: Path) -> ModuleType:
     writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of what it imports, too
     try:
         exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102  the user's own code
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # it may fail in any way; its entry says so
         del sys.modules[module.__name__]
         raise ConfigError([explain_failure(error, path)]) from error
     finally:
