@@ -10,7 +10,7 @@ from framebus.errors import ConfigError
 
 
 def load_file_module(path: Path) -> ModuleType:
-    """The file as a module with a name of its own; raises ConfigError with file and line.
+    """The file as a module with a name of its own; raises ConfigError with file and line, caused by what it raised.
 
     Its text is compiled each time: compiled files are valid for a second too long where somebody saves twice.
     """
@@ -29,9 +29,9 @@ def load_file_module(path: Path) -> ModuleType:
     writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of what it imports, too
     try:
         exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102  the user's own code
-    except (Exception, SystemExit) as error:  # noqa: BLE001  it may fail in any way; its entry says so
+    except (Exception, SystemExit) as error:  # it may fail in any way; its entry says so
         del sys.modules[module.__name__]
-        raise ConfigError([explain_failure(error, path)]) from None
+        raise ConfigError([explain_failure(error, path)]) from error
     finally:
         sys.dont_write_bytecode = writes_no_bytecode
     return module

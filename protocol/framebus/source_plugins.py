@@ -1,16 +1,13 @@
 """Finds the sources of the user's own: in a file, or in an installed package by its entry point."""
 
 import difflib
-import importlib.util
-import sys
 import traceback
-import zlib
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 
 from framebus.addresses import Address
 from framebus.errors import ConfigError
+from framebus.file_module import load_file_module
 from framebus.source import CameraSource
 
 SOURCES = "framebus.sources"
@@ -36,7 +33,7 @@ def where_of(error: BaseException, file: str | None) -> str:
 
 
 def _in_file(path: Path, name: str) -> type[CameraSource]:
-    module = _module(path)
+    module = load_file_module(path)
     found = {
         each.__name__: each
         for each in vars(module).values()
@@ -50,25 +47,6 @@ def _in_file(path: Path, name: str) -> type[CameraSource]:
         raise ConfigError([f"{path}: holds no source; derive a class from framebus.CameraSource"])
     right = f"name one of them, as in {path.name}:{next(iter(found))}"
     raise ConfigError([f"{path}: holds the sources {', '.join(found)}; {right}"])
-
-
-def _module(path: Path) -> ModuleType:
-    name = f"framebus_source_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ConfigError([f"{path}: there is no such file"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses of its own look there
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.append(folder)  # files beside it can be imported, but take no name away from a package
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        what = f"{type(error).__name__}: {error}"
-        raise ConfigError([f"{where_of(error, str(path))}: can't be loaded: {what}"]) from error
-    return module
 
 
 def _at_entry_point(name: str) -> type[CameraSource]:

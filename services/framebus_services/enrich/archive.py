@@ -137,6 +137,9 @@ class Archive:
             with self._changed:
                 self._waiting.extendleft(reversed(waiting))
                 self._make_room(MAX_WAITING)
+                for entry in [entry for entry in self._waiting if entry.shot is not None][MAX_PICTURES:]:
+                    entry.shot = None  # it came while others were tried
+                    self._count("dropped.picture")
                 self._open = opened | self._open
 
     def _make_room(self, most: int) -> None:

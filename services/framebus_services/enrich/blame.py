@@ -5,10 +5,11 @@
 | called | 8 | number of the processor + 1; 0: none is called now |
 | frame | 8 | number of the frame; 0: no frame |
 | camera | 40 | its name, filled up with zeros |
-| names | up to 4,040 | JSON: the processors in the order of their numbers, and the deaths that one is blamed for |
+| names | up to 4,040 | JSON: the processors in the order of their numbers, and the deaths that each is blamed for |
 
-An end in good order leaves nothing behind. The third death in a row within `WITHIN_S` that the same processor is
-blamed for leaves it out, until its settings change, or enrich ends in good order: a human restarts or stops it.
+An end in good order leaves nothing behind. The third death within `WITHIN_S` that a processor is blamed for leaves it
+out, until its settings change, or enrich ends in good order: a human restarts or stops it. The deaths of others in
+between change nothing: of two that crash, both must go.
 """
 
 import hashlib
@@ -35,12 +36,11 @@ _CALLED = struct.Struct("<Q")
 
 
 class Deaths(Struct):
-    """The deaths in a row that one processor is blamed for."""
+    """The deaths that one processor is blamed for."""
 
-    processor: str = ""
-    settings: str = ""
+    settings: str
     """a digest of its entry: with others it is another"""
-    at_s: list[float] = []
+    at_s: list[float]
     """wall clock"""
 
 
@@ -48,7 +48,8 @@ class _Names(Struct):
     processors: list[str]
     settings: list[str]
     """a digest of the entry of each"""
-    deaths: Deaths
+    deaths: dict[str, Deaths]
+    """by processor"""
 
 
 class Blame:
@@ -58,7 +59,7 @@ class Blame:
         """Reads what the process before left; `now_s` is wall clock."""
         self._path = path
         self._map: mmap.mmap | None = None
-        self._deaths = Deaths()
+        self._deaths: dict[str, Deaths] = {}
         self._accused = ""
         self._entries = {_name_of(entry): _digest(entry) for entry in entries}
         self.left_out: dict[str, str] = {}
@@ -105,8 +106,8 @@ class Blame:
         self._map = None
         try:
             if self._accused:
-                deaths = self._more(self._accused, self._entries.get(self._accused, ""), now_s)
-                names = msgspec.json.encode(_Names(processors=[], settings=[], deaths=deaths))
+                self._note(self._accused, self._entries.get(self._accused, ""), now_s)
+                names = msgspec.json.encode(_Names(processors=[], settings=[], deaths=self._deaths))
                 self._path.write_bytes(bytes(_RECORD.size) + names)
             else:
                 self._path.unlink(missing_ok=True)
@@ -129,22 +130,22 @@ class Blame:
                 f"frame {frame} of camera {camera.rstrip(bytes(1)).decode(errors='replace')}" if frame else "no frame"
             )
             log.error("enrich died while processor %s looked at %s", name, where)
-            self._deaths = self._more(name, names.settings[called - 1], now_s)
-        deaths = self._deaths
-        if self._entries.get(deaths.processor) != deaths.settings:
-            self._deaths = Deaths()
-        elif len(deaths.at_s) >= DEADLY:
-            name = deaths.processor
-            self.left_out[name] = (
-                f"processor {name} is left out: enrich died {len(deaths.at_s)} times in a row while it worked; "
-                f"mend it or change its settings, then `framebus restart enrich`"
-            )
+            self._note(name, names.settings[called - 1], now_s)
+        self._deaths = {
+            name: deaths for name, deaths in self._deaths.items() if self._entries.get(name) == deaths.settings
+        }
+        for name, deaths in self._deaths.items():
+            if len(deaths.at_s) >= DEADLY:
+                self.left_out[name] = (
+                    f"processor {name} is left out: enrich died {len(deaths.at_s)} times while it worked; "
+                    f"mend it or change its settings, then `framebus restart enrich`"
+                )
 
-    def _more(self, name: str, settings: str, now_s: float) -> Deaths:
-        before = self._deaths
-        earlier = before.at_s if (before.processor, before.settings) == (name, settings) else []
+    def _note(self, name: str, settings: str, now_s: float) -> None:
+        before = self._deaths.get(name)
+        earlier = before.at_s if before is not None and before.settings == settings else []
         recent = [at_s for at_s in earlier if 0.0 <= now_s - at_s < WITHIN_S]
-        return Deaths(processor=name, settings=settings, at_s=[*recent, now_s][-DEADLY:])
+        self._deaths[name] = Deaths(settings=settings, at_s=[*recent, now_s][-DEADLY:])
 
 
 def _name_of(entry: str | dict[str, Any]) -> str:

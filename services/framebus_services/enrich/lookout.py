@@ -156,9 +156,12 @@ class Lookout:
     def _ask(self, worker: WorkerProcess, task: Describe | Look, limit_s: float) -> tuple[Any, str]:
         """The answer of the process, or None and what went wrong."""
         self._number += 1
-        worker.submit(self._number, task)
+        number = self._number
+        worker.submit(number, task)
         for outcome in worker.results(timeout_s=limit_s):
-            return (outcome.result, "") if outcome.is_done else (None, outcome.error)
+            if outcome.key == number:
+                return (outcome.result, "") if outcome.is_done else (None, outcome.error)
+        worker.cancel(number)  # what it says yet is not the answer to the next one
         return None, f"it gave no answer within {limit_s:.0f} s"
 
     def _next(self) -> Asked | None:

@@ -2,7 +2,8 @@
 
 Each picture is made 161 to 320 pixels wide and compared with a background that follows slowly. A camera
 that changes its exposure makes all pixels brighter by one factor, and so is no motion. When nearly all differs even
-then, the light was switched: no boxes, and the background is learned anew.
+then, the light was switched: no boxes, and the background is learned anew. What was in the picture when it was learned
+and leaves is forgotten at once: see `holes`.
 """
 
 import math
@@ -17,6 +18,8 @@ from framebus.frame import U8
 from framebus.messages import Box
 from framebus.settings import Area
 from framebus_services.enrich.areas import draw_areas
+from framebus_services.enrich.exposure import exposure_between, sample_of
+from framebus_services.enrich.holes import Holes
 
 WIDEST = 320
 """pixels; wider pictures are halved, and again"""
@@ -39,7 +42,6 @@ MIN_SHARE = 0.0005
 MAX_BOXES = 32
 """the largest ones are kept"""
 
-_SAMPLE = np.s_[::10, ::10]  # the pixels that tell the exposure
 _CELL = 4
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
@@ -79,6 +81,7 @@ class MotionGate:
         self._open: U8 | None = None  # 255 where no mask lies, in the size of the background
         self._open_pixels = 1
         self._background: npt.NDArray[np.float32] | None = None
+        self._holes: Holes | None = None
         self._size = (0, 0)
         self._seen_s = 0.0
         self._settled_s = 0.0
@@ -107,6 +110,7 @@ class MotionGate:
         changed = _changed(small, self._background)
         if self._open is not None:
             changed = _and(changed, self._open)
+        self._fill_holes(small, changed, at_s)
         area = cv2.countNonZero(changed) / self._open_pixels
         if area > UNEXPLAINED_SHARE and max(area, raw_share) > SWITCH_SHARE:
             self._settled_s = at_s + SETTLE_S
@@ -125,7 +129,19 @@ class MotionGate:
 
     def _learn(self, small: U8, at_s: float) -> None:
         self._background = small.astype(np.float32)
+        self._holes = Holes(small, at_s)
         self._seen_s = at_s
+
+    def _fill_holes(self, small: U8, changed: U8, at_s: float) -> None:
+        """Where something has left that was background, the background is what is seen now, and nothing is changed."""
+        assert self._background is not None
+        assert self._holes is not None
+        if at_s < self._holes.due_s:
+            return
+        holes = self._holes.find(small, self._background, changed, at_s)
+        if holes is not None:
+            np.copyto(self._background, small, where=holes)
+            changed[holes] = 0
 
     def _scaled(self, boxes: list[_Corners], small: U8) -> list[Box]:
         height, width = self._size
@@ -166,15 +182,10 @@ def _halved(picture: U8) -> U8:
 
 
 def _compared(small: U8, background: npt.NDArray[np.float32]) -> tuple[float, np.float32]:
-    """The share of the picture that is not as bright as the background, and the factor by which most of it is brighter.
-
-    A sample tells.
-    """
-    seen, expected = small[_SAMPLE].astype(np.float32).ravel(), background[_SAMPLE].ravel()
+    """The share of the picture that is not as bright as the background, and by how much most of it is brighter."""
+    seen, expected = sample_of(small), sample_of(background)
     differing = np.count_nonzero(np.abs(seen - expected) > THRESHOLD)
-    factors = seen / np.maximum(expected, np.float32(1.0))
-    middle = factors.size // 2
-    return differing / factors.size, np.float32(np.partition(factors, middle)[middle])
+    return differing / seen.size, exposure_between(seen, expected)
 
 
 def _changed(small: U8, background: npt.NDArray[np.float32]) -> U8:

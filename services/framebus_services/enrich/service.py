@@ -139,7 +139,6 @@ class Enrich:
 
     def _make_eye(self, camera: str) -> Eye:
         settings = self._cameras.get(camera, EnrichedCamera())
-        self._expiry.watch(camera, settings.keep_s)  # also one that a plug-in brings, and the configuration has not
         objects = CameraObjects(
             camera,
             settings,

@@ -214,11 +214,15 @@ def test_an_error_is_shown_once_with_file_and_line_of_the_users_code_within_a_se
 def test_a_source_that_is_mended_is_taken_at_the_next_try(write: Callable[[str], str]) -> None:
     with CaptureProcess(write("import nonsense_sdk\n")) as capture:
         capture.until_state("offline", "unknown")
-        assert "my_camera.py:1: can't be loaded: ModuleNotFoundError" in capture.statuses[-1].detail
+        assert "my_camera.py:1: ModuleNotFoundError" in capture.statuses[-1].detail
 
         write(numbered("GRAY8"))
 
         capture.until_state("online")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert f"there is no file {tmp_path}/none.py" in wrong_with(f"{tmp_path}/none.py")
 
 
 BLOCKED = (
@@ -329,7 +333,7 @@ def test_settings_that_do_not_fit_are_told_with_their_path(write: Callable[[str]
         ("class A(CameraSource): ...\nclass B(CameraSource): ...", "", "holds the sources A, B; name one of them"),
         ("class A(CameraSource): ...", ":B", "holds the sources A; name one of them, as in my_camera.py:A"),
         ("class A(CameraSource): ...", "", "NotImplementedError: A must define open()"),
-        ("class A(CameraSource: ...", "", "my_camera.py:5: can't be loaded: SyntaxError"),
+        ("class A(CameraSource: ...", "", "my_camera.py:5: SyntaxError"),
     ],
 )
 def test_a_file_without_the_one_source_is_refused_with_what_would_be_right(

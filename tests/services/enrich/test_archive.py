@@ -188,6 +188,27 @@ def test_what_came_while_the_disk_was_tried_is_bounded_too(desk: Desk, monkeypat
     assert desk.counters["dropped.event"] == MAX_WAITING
 
 
+def test_pictures_that_came_while_the_disk_was_tried_are_bounded_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, may_fail = threading.Event(), threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        tried.set()
+        may_fail.wait(5.0)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "mkdir", hang)
+    desk.archive.add(event_at(), SHOT)
+    assert tried.wait(5.0)
+    for number in range(MAX_PICTURES):
+        desk.archive.add(event_at(number=number), SHOT)
+    may_fail.set()
+
+    wait_until(lambda: desk.counters["errors.events"], "it has failed")
+    assert desk.counters["dropped.picture"] == 1
+
+
 def test_a_picture_that_cannot_be_written_costs_no_line(desk: Desk) -> None:
     event = event_at()
     (desk.folder / f"{event.id}.jpg").mkdir(parents=True)

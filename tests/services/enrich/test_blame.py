@@ -51,13 +51,24 @@ def die_three_times(path: Path, apart_s: float = 5.0) -> None:
         life(path, number * apart_s).enter(1, "front", 42)
 
 
-def test_after_the_third_death_in_a_row_the_processor_is_left_out_with_words(path: Path) -> None:
+def test_after_the_third_death_the_processor_is_left_out_with_words(path: Path) -> None:
     die_three_times(path)
 
     left_out = [life(path, at_s).left_out for at_s in (15.0, 20.0)]
 
     assert [list(each) for each in left_out] == [["mine"], ["mine"]]
-    assert left_out[0]["mine"].startswith("processor mine is left out: enrich died 3 times in a row while it worked")
+    assert left_out[0]["mine"].startswith("processor mine is left out: enrich died 3 times while it worked")
+
+
+def test_of_two_processors_that_crash_both_are_left_out_in_the_end(path: Path) -> None:
+    lives = []
+    for at_s in range(6):
+        blame = life(path, float(at_s))
+        lives.append(list(blame.left_out))
+        blame.enter(1 if "mine" not in blame.left_out else 0, "front", 42)
+
+    assert lives[3:] == [["mine"]] * 3
+    assert sorted(life(path, 7.0).left_out) == ["brightness", "mine"]
 
 
 def test_deaths_that_are_far_apart_do_not_add_up(path: Path) -> None:

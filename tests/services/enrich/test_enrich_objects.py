@@ -11,11 +11,12 @@ import pytest
 from msgspec import Raw
 
 from framebus import codec
-from framebus.events import EndedObject, list_events
+from framebus.events import EndedObject, day_file, list_events
 from framebus.frame import Frame
 from framebus.messages import ConfigChanged, Finding, ObjectEvent, Phase
 from framebus.processor import Processor
 from framebus.testing import FakeBus, FakeClock
+from framebus.wall_trust import TRUST_S
 from framebus_services.enrich.service import Enrich
 from groups import wait_until
 from services.enrich.drawn import HEIGHT, WIDTH, Camera, scene, with_square
@@ -353,3 +354,17 @@ def test_a_variable_in_one_camera_does_not_keep_new_zones_from_another(folder: P
     yard.show(*PASSING)
 
     assert yard.told[0].zones == ["left"]
+
+
+def test_a_frame_that_comes_after_its_camera_was_removed_changes_nothing_of_how_long_it_is_kept(folder: Path) -> None:
+    yard = Yard(folder, keep_s=30 * 86_400.0)
+    old = day_file(folder / "data", "front", yard.clock.wall_s() - 20 * 86_400.0)
+    old.parent.mkdir(parents=True)
+    old.touch()
+
+    new_cameras(yard, side={"source": "rtsp://camera/2"})
+    yard.show(None)
+    yard.clock.advance(TRUST_S)
+    yard.enrich.stop()
+
+    assert old.exists()

@@ -165,6 +165,41 @@ def test_an_object_that_passed_leaves_no_ghost() -> None:
     assert found[-1] == []
 
 
+def test_what_leaves_after_the_first_picture_leaves_no_box_where_it_was() -> None:
+    leaving = [with_square(scene(), 200 + 60 * number, 120) for number in range(7)]
+    empty = [scene() for number in range(7, 20)]
+
+    found = watched(MotionGate(), *leaving, *empty)
+
+    assert all(found[1:7])
+    assert not any(found[7 + 6 :])  # two looks at what is still, half a second apart
+
+
+def test_what_was_background_for_long_leaves_no_box_where_it_was() -> None:
+    gate = MotionGate()
+    parked = [with_square(scene(), 200, 120) for number in range(250)]
+
+    found = watched(gate, scene(), *parked, *[scene() for number in range(20)])
+
+    assert found[250] == []
+    assert not any(found[251 + 6 :])
+
+
+def test_who_comes_in_the_first_seconds_and_stands_is_still_told() -> None:
+    standing = [with_square(scene(), 200, 120) for number in range(25)]
+
+    assert all(watched(MotionGate(), scene(), *standing)[1:])
+
+
+def test_the_place_that_somebody_left_is_forgotten_while_the_exposure_changes() -> None:
+    first = with_square(scene(), 200, 120)
+    lighter = [lit(scene(), 1.0 + 0.02 * number) for number in range(15)]
+
+    found = watched(MotionGate(), first, *lighter)
+
+    assert not any(found[7:])
+
+
 def test_a_new_size_is_learned_anew() -> None:
     gate = MotionGate()
     watched(gate, scene(), scene())
