@@ -1,4 +1,4 @@
-"""Says what is on a file's pictures: what a detector sees, how much moves, how bright they are, and which shows it best."""
+"""Says what is on a file's pictures: what a detector sees, how much moves, how bright they are, which shows most."""
 
 from collections import Counter
 from collections.abc import Callable

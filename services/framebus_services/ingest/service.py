@@ -12,7 +12,7 @@ from framebus.worker import WorkerProcess
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.handover import ENOUGH, Handover
 from framebus_services.ingest.intake import Intake
-from framebus_services.ingest.journal import Journal
+from framebus_services.ingest.journal import Journal, open_journal
 from framebus_services.ingest.look import Looked
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
@@ -28,6 +28,8 @@ BURST_SCAN_S = 2.0
 BUSY_S = 0.005
 """how soon it is looked again while files are looked into"""
 IDLE_S = 5.0
+AGAIN_S = 30.0
+"""how soon the folder is looked through after a turn that failed"""
 LOOKS = 32
 """files that wait to be looked into"""
 ASK_S = 3.0
@@ -50,7 +52,7 @@ class Ingest:
             self._registry = Registry(
                 root, settings.cameras, max_cameras=settings.max_cameras, auto_create=settings.auto_create
             )
-            self._journal = Journal(data / "uploads.db")
+            self._journal = open_journal(data / "uploads.db")
             self._reader = Journal(data / "uploads.db")  # for the loop, which must not wait for the thread
         except ValueError as error:
             raise ConfigError([str(error)]) from None
@@ -62,20 +64,21 @@ class Ingest:
             result_type=Looked,
             name="looks into uploads",
         )
+        claims = Claims(self._journal, bus.clock)
         quarantine = Quarantine(root, data / "quarantine")
         self._intake = Intake(
             root,
             settings,
             registry=self._registry,
             journal=self._journal,
-            claims=Claims(self._journal, bus.clock),
+            claims=claims,
             quarantine=quarantine,
             worker=self._worker,
             clock=bus.clock,
             tell=self._tell,
         )
         self._handover = Handover(root, self._journal, bus.clock, self._ask, self._tell)
-        self._retention = Retention(root, self._journal, quarantine, seconds(settings.keep), bus.clock)
+        self._retention = Retention(root, self._journal, claims, quarantine, seconds(settings.keep), bus.clock)
         self._wake = threading.Event()
         self._watcher = Watcher(root, polling_s=settings.polling_s if settings.polling else None, wake=self._wake)
         self._rescan_s = settings.rescan_s
@@ -115,6 +118,7 @@ class Ingest:
             except Exception:  # one file's fault, or a full disk: the others still get their turn
                 self._bus.call_soon(lambda: self._bus.stats.count("errors.intake"))
                 log.exception("uploads: a turn failed; going on in %.0f s", IDLE_S)
+                self._scan_due_s = min(self._scan_due_s, self._turned_s + AGAIN_S)  # finds what this turn has dropped
                 self._wake.wait(IDLE_S)
             self._wake.wait(self._wait_s())
             self._wake.clear()

@@ -76,7 +76,7 @@ def test_where_nothing_is_seen_there_is_no_label(tmp_path: Path, model: Path) ->
 
 
 def test_a_model_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no file .*no.onnx"):
+    with pytest.raises(ConfigError, match=r"there is no file .*no\.onnx"):
         load_analyser("objects", {"detector": {"model": str(tmp_path / "no.onnx")}})
 
 
