@@ -44,7 +44,7 @@ def test_a_name_with_a_line_break_writes_no_line_of_its_own(uploads: Uploads, ca
     assert not any("\n" in text or "\x1b" in text for text in caplog.messages)
 
 
-@settings(max_examples=5_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(st.binary(min_size=1, max_size=300))
 def test_any_name_can_be_shown_on_one_line(name: bytes) -> None:
     path = os.fsdecode(name)
