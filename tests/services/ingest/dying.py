@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import cv2
+from uploading import Uploads, jpeg
 
 from framebus.requests import BatchAccepted, SubmitBatch
 from framebus.task import TaskEnd, TaskOutcome
 from framebus_services.ingest.look import Look
 from framebus_services.ingest.looking import look
-from uploading import Uploads, jpeg
 
 MAX_STEPS = 500
 
