@@ -110,7 +110,10 @@ class Handover:
         if error.retry_after_s is not None:
             wait_s = min(max(wait_s, error.retry_after_s), RETRY_LIMIT_S)
         self._not_before_s = self._clock.boot_s() + wait_s
-        if error.code is not ErrorCode.QUEUE_FULL and not self.trouble:
+        if error.code is ErrorCode.QUEUE_FULL:
+            self.trouble = "uploads wait in their folder: the queue of analyses is full"
+            return
+        if not self.trouble:
             log.warning("uploads wait: %s; tried again until it works", error.message)
         self.trouble = f"uploads wait: {error.message}"
 
