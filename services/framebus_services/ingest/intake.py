@@ -197,8 +197,14 @@ class Intake:
         except NotTakenError as error:
             self._reject(path, sighting.stamp, error.reason, str(error))
             return True
-        except (HeldError, OSError) as error:
+        except HeldError as error:
             self._hold(folder, path, str(error))
+            return True
+        except FileNotFoundError:
+            self._let_go(path)
+            return True
+        except OSError as error:
+            self._hold(path, path, f"{shown(path)}: {error.strerror or error}")
             return True
         if (least := self._least_bytes(kind)) > sighting.stamp.size_bytes:
             text = f"it has {sighting.stamp.size_bytes} bytes; less than {least} are no {kind.value}"
@@ -219,7 +225,10 @@ class Intake:
         return self._settings.min_image_bytes if kind is Kind.IMAGE else self._settings.min_video_bytes
 
     def _camera_of(self, folder: str) -> str:
-        camera = self._registry.camera_for(folder)
+        try:
+            camera = self._registry.camera_for(folder)
+        except OSError as error:
+            raise HeldError(f"the camera of the folder {folder!r} can't be written down: {error}") from None
         self.held.pop(folder, None)
         return camera
 
@@ -279,7 +288,7 @@ class Intake:
         assert kind is not None
         try:
             camera = self._camera_of(folder)
-        except (HeldError, OSError) as error:
+        except HeldError as error:
             self._hold(folder, path, str(error))
             return
         claim = self._claims.claim(path, camera, kind, looked)

@@ -87,8 +87,12 @@ class Registry:
     def _write(self, folders: dict[str, str]) -> None:
         new = self._file.with_name(f"{FILE}.part")
         new.unlink(missing_ok=True)
-        with new.open("xb") as file:  # never through a link that was put there
-            file.write(msgspec.json.format(msgspec.json.encode(folders)))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
+        try:
+            with new.open("xb") as file:  # never through a link that was put there
+                file.write(msgspec.json.format(msgspec.json.encode(folders)))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._file)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
