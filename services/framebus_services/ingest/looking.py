@@ -21,7 +21,9 @@ from framebus_services.ingest.wholeness import image_problem
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 DECODE_S = 10.0
-"""for the pictures of a video, and for each read of it"""
+"""for the pictures of a video; the rest of it is then only read"""
+READ_S = 10.0
+"""for each read of a video"""
 TAIL_S = 2.0
 """the end of a video is looked for in so much of it"""
 MISSING_S = 1.0
@@ -89,7 +91,7 @@ def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
 def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
     until_s = time.monotonic() + DECODE_S
     try:
-        with av.open(file, "r", format=FORMATS[PurePosixPath(path).suffix.lower()], timeout=DECODE_S) as container:
+        with av.open(file, "r", format=FORMATS[PurePosixPath(path).suffix.lower()], timeout=READ_S) as container:
             if not container.streams.video:
                 raise _BrokenError("it holds no video")
             video = container.streams.video[0]

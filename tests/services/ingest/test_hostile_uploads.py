@@ -12,9 +12,12 @@ from uploading import Uploads, jpeg
 
 from framebus.messages import UploadOutcome
 from framebus_services.ingest.journal import Journal, Upload, open_journal
-from framebus_services.ingest.names import path_problem, shown
+from framebus_services.ingest.look import Look
+from framebus_services.ingest.looking import look
+from framebus_services.ingest.names import Kind, path_problem, shown
 from framebus_services.ingest.registry import FILE, Registry
 from framebus_services.ingest.sighting import Stamp
+from media import make_video
 
 MEMORY = Path("/dev/shm")
 
@@ -274,3 +277,25 @@ def test_a_rejected_link_makes_no_camera(uploads: Uploads) -> None:
 
     assert uploads.registry.own == {}
     assert not any(event.outcome is UploadOutcome.REJECTED for event in uploads.told)
+
+
+def test_a_file_that_cannot_be_read_is_not_called_broken(uploads: Uploads) -> None:
+    looked = look(Look(root=str(uploads.root), path=f"{'a' * 300}/b.jpg", kind=Kind.IMAGE, max_bytes=1_024))
+
+    assert (looked.reason, looked.text) == ("unread", "it can't be read: File name too long")
+
+
+@pytest.mark.parametrize(("share", "reason"), [(1.0, ""), (0.6, "broken")])
+def test_a_video_whose_end_takes_long_to_decode_is_judged_by_its_packets(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, share: float, reason: str
+) -> None:
+    whole = uploads.data / "whole.mkv"
+    make_video(whole, seconds=6.0)
+    (uploads.root / "yard").mkdir()
+    content = whole.read_bytes()
+    (uploads.root / "yard/a.mkv").write_bytes(content[: int(share * len(content))])
+    monkeypatch.setattr("framebus_services.ingest.looking.DECODE_S", 0.0)
+
+    looked = look(Look(root=str(uploads.root), path="yard/a.mkv", kind=Kind.VIDEO, max_bytes=2**30))
+
+    assert looked.reason == reason, looked.text
