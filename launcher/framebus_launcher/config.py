@@ -280,6 +280,10 @@ def _resolve_service(name: str, section: Any, folder: Path) -> Any:
         if processors is not None:
             section = {**section, "processors": [_resolve_processor(entry, folder) for entry in processors]}
         return _resolve_detector(section, folder)
+    if name == "analysis" and isinstance(section, dict):
+        analysers = _map(section.get("analysers"))
+        objects = _resolve_detector(analysers.get("objects"), folder)
+        return {**section, "analysers": {**analysers, "objects": objects}} if objects else section
     return section if name in BUILT_IN or name in installed_services() else _resolve_command(section, folder)
 
 

@@ -6,6 +6,7 @@ It is also a test: when a job is lost or done twice, the exit code is 70; 69 whe
 import logging
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -46,6 +47,7 @@ SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
 DEMO_FPS = 10.0
 DEMO_SEGMENT_S = 4.0
 LOOK_S = 0.5
+UPLOADER = "Front Door"
 
 
 def run_demo(source: str, *, clips: Path, stay_s: float, processors: Sequence[str] = ()) -> int:
@@ -129,12 +131,22 @@ class Demo:
         if self._stay_s > 0 and is_terminal():
             self._teller.say(f"It stays up for {self._stay_s:.0f} s, and while a browser looks; in another terminal:")
             self._teller.say(f"  {command_name()} status --run {self._place.run}     Ctrl-C stops it")
+            self._say_uploads()
             if self._findings is not None:
                 self._findings.is_chatty = True
             end_s = time.monotonic() + self._stay_s
             with Observer(self._place) as news:
                 while time.monotonic() < end_s or _clients(news):
                     time.sleep(LOOK_S)
+
+    def _say_uploads(self) -> None:
+        """Where a file becomes an analysis; only to those who have the time to try."""
+        folder = self._place.data / "uploads" / UPLOADER
+        folder.mkdir(parents=True, exist_ok=True)
+        self._teller.say(
+            f"  cp PICTURE_OR_VIDEO {shlex.quote(f'{folder}/')}     makes a camera, and a job that looks at it"
+        )
+        self._teller.say(f"  {command_name()} jobs --run {self._place.run}")
 
     def _note_line(self, name: str, line: str) -> None:
         if line.startswith(("ERROR", "CRITICAL")):

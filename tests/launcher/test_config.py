@@ -67,6 +67,14 @@ def test_a_whole_file_becomes_settings(folder: Path, monkeypatch: pytest.MonkeyP
     assert settings.services["counter"]["settings"] == {"text": "${HOME}"}
 
 
+def test_the_model_of_analyses_lies_beside_the_file(folder: Path) -> None:
+    path = write(folder, "services: {analysis: {analysers: {objects: {detector: {model: m.onnx, labels: coco}}}}}")
+
+    analysers = load_settings(path).services["analysis"]["analysers"]
+
+    assert analysers == {"objects": {"detector": {"model": f"{folder}/m.onnx", "labels": "coco"}}}
+
+
 def test_toml_says_the_same(folder: Path) -> None:
     path = write(folder, 'data = "d"\n[cameras.front]\nsource = "a.mp4"\n', "framebus.toml")
 

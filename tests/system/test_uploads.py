@@ -1,5 +1,6 @@
 """Uploads in a real group: each file exactly once, whoever is killed, and at the pace that the queue allows."""
 
+import resource
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
+import psutil
 import pytest
 
 from framebus.errors import RefusedError
@@ -113,6 +115,25 @@ def test_500_files_at_once_become_500_jobs(group: RunningGroup) -> None:
         return len(rows) == 500 and {row.state for row in rows} == {"done"}
 
     wait_until(are_done, "500 uploads", 60.0)
+
+
+def test_on_a_disk_that_is_full_uploads_wait_and_status_says_so(group: RunningGroup) -> None:
+    put(group, "shed/a.jpg", jpeg(4_999))
+    wait_until(lambda: [row.state for row in listed(group, "shed")] == ["done"], "the camera")
+    process = psutil.Process(group.services()["ingest"].pid)
+    process.rlimit(psutil.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # no file of its own may grow
+    put(group, "shed/b.jpg", jpeg(5_000))
+
+    wait_until(lambda: "uploads wait" in (group.services()["ingest"].reason or ""), "the complaint")
+    process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    wait_until(
+        lambda: [row.state for row in listed(group, "shed")] == ["done", "done"],
+        "the upload",
+        40.0,
+    )
+    wait_until(lambda: not group.services()["ingest"].reason, "the end of the complaint")
+    assert group.log.read_text().count("uploads wait") == 1
 
 
 def test_on_a_share_that_tells_nothing_files_are_found_by_polling() -> None:

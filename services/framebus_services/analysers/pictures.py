@@ -28,8 +28,11 @@ def read_pictures(file: AnalysedFile) -> Iterator[tuple[float, float, Bgr]]:
     if not file.is_video:
         yield 0.0, 1.0, _read_image(file.path)
         return
+    opened_as = FORMATS.get(file.path.suffix.lower())
+    if opened_as is None:
+        raise _broken(file.path, f"its name ends in none of {' '.join(FORMATS)}")
     try:
-        with av.open(str(file.path), "r", format=FORMATS.get(file.path.suffix.lower())) as container:
+        with av.open(str(file.path), "r", format=opened_as) as container:
             video = container.streams.video[0]
             video.thread_type = "NONE"
             video.codec_context.skip_frame = "NONKEY"

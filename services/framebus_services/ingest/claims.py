@@ -37,7 +37,8 @@ class Claims:
         with self._journal.transaction():
             known = self._journal.get(path)
             if known is not None and (known.camera, known.sha256) == (camera, looked.sha256):  # touched, not changed
-                same = msgspec.structs.replace(known, stamp=stamp)
+                state = "claimed" if known.state == "gone" else known.state  # its share was away for a while
+                same = msgspec.structs.replace(known, stamp=stamp, state=state)
                 self._journal.put(same)
                 return Claim(same, is_new=False)
             job_id = self._journal.content_job(camera, looked.sha256, now_s - SEEN_FOR_S)

@@ -1,6 +1,8 @@
 """Hands claims to the dispatcher, gently: few at a time, so many a second, and what finds no place waits here."""
 
 import logging
+import os
+import stat
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -108,15 +110,23 @@ class Handover:
         if error.retry_after_s is not None:
             wait_s = min(max(wait_s, error.retry_after_s), RETRY_LIMIT_S)
         self._not_before_s = self._clock.boot_s() + wait_s
-        if error.code is not ErrorCode.QUEUE_FULL and not self.trouble:
+        if error.code is ErrorCode.QUEUE_FULL:
+            self.trouble = "uploads wait in their folder: the queue of analyses is full"
+            return
+        if not self.trouble:
             log.warning("uploads wait: %s; tried again until it works", error.message)
         self.trouble = f"uploads wait: {error.message}"
 
     def _is_there(self, claim: Upload) -> bool:
-        if (self._root / claim.path).is_file():
+        try:
+            if stat.S_ISREG(os.lstat(self._root / claim.path).st_mode):
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:  # a share that is away, a right that is missing: the dispatcher looks, too
             return True
         with self._journal.transaction():
-            self._journal.set_state([claim], "gone", "it was removed before its job was handed in")
+            self._journal.set_gone(claim)
         self.tally["gone"] += 1
         return False
 

@@ -22,7 +22,7 @@ from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import NotTakenError, check_plain, list_files, stamp_of
 from framebus_services.ingest.journal import Journal, Upload
 from framebus_services.ingest.look import Look, Looked
-from framebus_services.ingest.names import Kind, folder_of, is_unfinished, kind_of, path_problem
+from framebus_services.ingest.names import Kind, folder_of, is_unfinished, kind_of, path_problem, shown
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import HeldError, Registry
 from framebus_services.ingest.sighting import Sighting, Stamp
@@ -68,7 +68,7 @@ class Intake:
         """what could be moved nowhere: not tried again as it is"""
         self.tally: Counter[str] = Counter()
         self.held: dict[str, str] = {}
-        """folder to why its files wait"""
+        """folder or file to why it waits"""
         self.has_more = False
         """there were more files than can be watched: scan again when there is room"""
 
@@ -97,9 +97,9 @@ class Intake:
         try:
             found = os.lstat(self._root / path)
         except FileNotFoundError:
-            self._seen.pop(path, None)
+            self._let_go(path)
         except OSError as error:  # a name too long to be one
-            log.warning("%s: %s", path[:200], error.strerror)
+            log.warning("%s: %s", shown(path[:200]), error.strerror)
         else:
             if stat.S_ISDIR(found.st_mode):
                 self.scan(path)
@@ -116,7 +116,10 @@ class Intake:
         while may_claim and self._due and self._due[0][0] <= now_s:
             _, path = heapq.heappop(self._due)
             sighting = self._seen.get(path)
-            if sighting is None or path in self._in_hand:
+            if sighting is None:
+                continue
+            sighting.due_s = float("inf")
+            if path in self._in_hand:
                 continue
             if sighting.ready_s() > now_s:
                 self._wait(path, sighting.ready_s())
@@ -132,8 +135,7 @@ class Intake:
         stamp, now_s = stamp_of(found), self._clock.boot_s()
         sighting = self._seen.get(path)
         if sighting is None:
-            known = self._journal.get(path)
-            if (known is not None and known.stamp == stamp) or self._stuck.get(path) == stamp:
+            if self._stuck.get(path) == stamp or self._is_known(path, stamp):
                 return
             if len(self._seen) >= MAX_SEEN:
                 self.has_more = True
@@ -144,14 +146,32 @@ class Intake:
             sighting.note_closed(now_s)
         self._wait(path, sighting.ready_s())
 
+    def _is_known(self, path: str, stamp: Stamp) -> bool:
+        if path_problem(path):  # the database takes no such name
+            return False
+        known = self._journal.get(path)
+        return known is not None and known.stamp == stamp and known.state != "gone"
+
     def _wait(self, path: str, until_s: float) -> None:
-        heapq.heappush(self._due, (until_s, path))
+        """Have it looked at then, or sooner; each file stands in the line once, however often it is heard of."""
+        sighting = self._seen.get(path)
+        if sighting is not None and until_s < sighting.due_s:
+            sighting.due_s = until_s
+            heapq.heappush(self._due, (until_s, path))
+
+    def _let_go(self, path: str) -> None:
+        """It is there no more; a folder of which nothing waits is not held either."""
+        self._seen.pop(path, None)
+        self.held.pop(path, None)
+        folder = folder_of(path)
+        if folder in self.held and not any(folder_of(other) == folder for other in self._seen):
+            del self.held[folder]
 
     def _is_unchanged(self, path: str, sighting: Sighting) -> bool:
         try:
             found = os.lstat(self._root / path)
         except OSError:
-            del self._seen[path]
+            self._let_go(path)
             return False
         before = sighting.stamp
         sighting.see(stamp_of(found), self._clock.boot_s())
@@ -177,8 +197,14 @@ class Intake:
         except NotTakenError as error:
             self._reject(path, sighting.stamp, error.reason, str(error))
             return True
-        except (HeldError, OSError) as error:
+        except HeldError as error:
             self._hold(folder, path, str(error))
+            return True
+        except FileNotFoundError:
+            self._let_go(path)
+            return True
+        except OSError as error:
+            self._hold(path, path, f"{shown(path)}: {error.strerror or error}")
             return True
         if (least := self._least_bytes(kind)) > sighting.stamp.size_bytes:
             text = f"it has {sighting.stamp.size_bytes} bytes; less than {least} are no {kind.value}"
@@ -199,14 +225,17 @@ class Intake:
         return self._settings.min_image_bytes if kind is Kind.IMAGE else self._settings.min_video_bytes
 
     def _camera_of(self, folder: str) -> str:
-        camera = self._registry.camera_for(folder)
+        try:
+            camera = self._registry.camera_for(folder)
+        except OSError as error:
+            raise HeldError(f"the camera of the folder {folder!r} can't be written down: {error}") from None
         self.held.pop(folder, None)
         return camera
 
-    def _hold(self, folder: str, path: str, text: str) -> None:
-        if folder not in self.held and len(self.held) < MAX_HELD:
+    def _hold(self, what: str, path: str, text: str) -> None:
+        if what not in self.held and len(self.held) < MAX_HELD:
             log.warning("uploads wait: %s", text)
-            self.held[folder] = text
+            self.held[what] = text
         self._wait(path, self._clock.boot_s() + HELD_S)
 
     def _take_outcomes(self) -> None:
@@ -230,8 +259,12 @@ class Intake:
             self._reject(path, sighting.stamp, "undecodable", _fault_of(outcome))
 
     def _decide(self, path: str, sighting: Sighting, looked: Looked) -> None:
+        if looked.reason != "unread":
+            self.held.pop(path, None)
         if looked.reason == "gone":
-            del self._seen[path]
+            self._let_go(path)
+        elif looked.reason == "unread":
+            self._hold(path, path, f"{shown(path)}: {looked.text}")
         elif looked.reason == "broken":
             self._note_broken(path, sighting, looked.reason, looked.text)
         elif looked.reason and looked.reason != "changed":
@@ -255,7 +288,7 @@ class Intake:
         assert kind is not None
         try:
             camera = self._camera_of(folder)
-        except (HeldError, OSError) as error:
+        except HeldError as error:
             self._hold(folder, path, str(error))
             return
         claim = self._claims.claim(path, camera, kind, looked)
@@ -275,16 +308,16 @@ class Intake:
             return
         except OSError as error:
             self._stuck[path] = stamp
-            log.error("%s: %s; it could not be moved to the quarantine: %s", path, text, error)
+            log.error("%s: %s; it could not be moved to the quarantine: %s", shown(path), text, error)
         else:
-            log.warning("%s: %s; moved to %s", path, text, target)
+            log.warning("%s: %s; moved to %s", shown(path), text, target)
         self.tally[f"rejected.{reason}"] += 1
         folder = folder_of(path)
-        camera = self._known_camera(folder)
+        camera = None if folder is None else self._registry.known(folder)
         with self._journal.transaction():
             self._journal.put(
                 Upload(
-                    path=path.encode(errors="backslashreplace").decode()[:1_000],
+                    path=shown(path)[:1_000],
                     stamp=stamp,
                     camera=camera or "",
                     kind=str(kind_of(path) or ""),
@@ -296,16 +329,8 @@ class Intake:
                 )
             )
         if camera is not None:
-            shown = path.encode(errors="backslashreplace").decode()[:1_000]
-            self._tell(
-                UploadEvent(camera=camera, path=shown, outcome=UploadOutcome.REJECTED, reason=f"{reason}: {text}"[:500])
-            )
-
-    def _known_camera(self, folder: str | None) -> str | None:
-        try:
-            return None if folder is None else self._registry.camera_for(folder)
-        except (HeldError, OSError):
-            return None
+            why = f"{reason}: {text}"[:500]
+            self._tell(UploadEvent(camera=camera, path=shown(path)[:1_000], outcome=UploadOutcome.REJECTED, reason=why))
 
 
 def _fault_of(outcome: TaskOutcome) -> str:

@@ -8,15 +8,19 @@
 | `rejected` | in the quarantine, with its reason | forgotten after 7 days |
 """
 
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from framebus_services.ingest.sighting import Stamp
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -35,8 +39,9 @@ CREATE TABLE upload (
     at_s REAL NOT NULL
 );
 CREATE UNIQUE INDEX upload_by_path ON upload (path) WHERE state != 'rejected';
-CREATE INDEX upload_by_content ON upload (camera, sha256);
+CREATE INDEX upload_by_camera ON upload (camera, number);
 CREATE INDEX upload_by_state ON upload (state, number);
+CREATE INDEX upload_by_job ON upload (job_id);
 CREATE TABLE content (
     camera TEXT NOT NULL,
     sha256 TEXT NOT NULL,
@@ -47,6 +52,7 @@ CREATE TABLE content (
 ) WITHOUT ROWID;
 """
 
+_NO_END = 2**63 - 1
 _COLUMNS = "path, inode, size_bytes, mtime_ns, camera, kind, sha256, job_id, state, reason, at_s"
 
 
@@ -126,18 +132,29 @@ class Journal:
             [(state, reason, upload.path, upload.job_id) for upload in uploads],
         )
 
+    def set_gone(self, upload: Upload) -> None:
+        """A claimed file is there no more. When another has the same bytes, as after a rename, that one is claimed."""
+        self.set_state([upload], "gone", "it was removed before its job was handed in")
+        others = self._rows("WHERE state = 'duplicate' AND job_id IS ? ORDER BY number DESC LIMIT 1", upload.job_id)
+        for other in others:
+            self._database.execute(
+                "UPDATE upload SET state = 'claimed' WHERE path = ? AND state = 'duplicate'", (other.path,)
+            )
+        if not others:
+            self._database.execute("UPDATE content SET seen_at_s = 0 WHERE job_id IS ?", (upload.job_id,))
+
     def newest(self, limit: int, camera: str | None, before: int | None) -> list[tuple[int, Upload]]:
         """The last lines, newest first, each with its number."""
+        of_camera = "" if camera is None else "camera = ? AND "  # the index is used only when it is not one of two ways
         rows = self._database.execute(
-            f"SELECT number, {_COLUMNS} FROM upload WHERE (? IS NULL OR camera = ?) AND (? IS NULL OR number < ?)"  # noqa: S608
-            " ORDER BY number DESC LIMIT ?",
-            (camera, camera, before, before, limit),
+            f"SELECT number, {_COLUMNS} FROM upload WHERE {of_camera} number < ? ORDER BY number DESC LIMIT ?",  # noqa: S608
+            (*([] if camera is None else [camera]), _NO_END if before is None else before, limit),
         )
         return [(row[0], _upload(row[1:])) for row in rows]
 
-    def older(self, at_s: float, limit: int) -> list[Upload]:
+    def older(self, at_s: float, limit: int, skip: int = 0) -> list[Upload]:
         """Files that were done with before that time, and those rejected: what retention looks at."""
-        return self._rows("WHERE state != 'claimed' AND at_s < ? ORDER BY number LIMIT ?", at_s, limit)
+        return self._rows("WHERE state != 'claimed' AND at_s < ? ORDER BY number LIMIT ? OFFSET ?", at_s, limit, skip)
 
     def forget(self, upload: Upload) -> None:
         self._database.execute(
@@ -171,12 +188,39 @@ class Journal:
         """Let go of bytes that nobody sent since."""
         self._database.execute("DELETE FROM content WHERE seen_at_s < ?", (before_at_s,))
 
+    def is_sound(self) -> bool:
+        """Whether the database's own check finds nothing wrong."""
+        return bool(self._database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+
     def close(self) -> None:
         self._database.close()
 
     def _rows(self, where: str, *values: object) -> list[Upload]:
         rows = self._database.execute(f"SELECT {_COLUMNS} FROM upload {where}", values)  # noqa: S608  constants
         return [_upload(row) for row in rows]
+
+
+def open_journal(path: Path) -> Journal:
+    """The journal; one that is broken is set aside, for the folder holds the files, and each has the job id of before.
+
+    Raises ValueError for one of a newer framebus. To be called before any other connection is open.
+    """
+    try:
+        journal = Journal(path)
+        if journal.is_sound():
+            return journal
+        journal.close()
+        wrong = "its check fails"
+    except sqlite3.OperationalError:  # locked, full, not allowed: nothing is wrong with the file
+        raise
+    except sqlite3.DatabaseError as error:
+        wrong = str(error)
+    aside = f"{path}.broken-{time.time_ns()}"
+    for end in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            os.rename(f"{path}{end}", f"{aside}{end}")
+    log.error("%s is broken: %s; it is now %s, and a new one is made of what the folder holds", path, wrong, aside)
+    return Journal(path)
 
 
 def _upload(row: Sequence[object]) -> Upload:

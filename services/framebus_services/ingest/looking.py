@@ -21,6 +21,9 @@ from framebus_services.ingest.wholeness import image_problem
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 DECODE_S = 10.0
+"""for the pictures of a video; the rest of it is then only read"""
+READ_S = 10.0
+"""for each read of a video"""
 TAIL_S = 2.0
 """the end of a video is looked for in so much of it"""
 MISSING_S = 1.0
@@ -39,8 +42,8 @@ def look(task: Look) -> Looked:
         descriptor = open_below(Path(task.root), task.path)
     except NotTakenError as error:
         return Looked(reason=error.reason, text=str(error))
-    except FileNotFoundError:
-        return Looked(reason="gone", text="it is gone")
+    except OSError as error:
+        return _unread(error)
     with os.fdopen(descriptor, "rb") as file:
         before = stamp_of(os.fstat(file.fileno()))
         looked = Looked(inode=before.inode, size_bytes=before.size_bytes, mtime_ns=before.mtime_ns)
@@ -53,10 +56,19 @@ def look(task: Look) -> Looked:
             size = _decode_image(file) if task.kind is Kind.IMAGE else _decode_video(file, task.path)
         except _BrokenError as error:
             return replace(looked, reason="broken", text=str(error))
+        except OSError as error:
+            return _unread(error)
         if stamp_of(os.fstat(file.fileno())) != before:
             return Looked(reason="changed", text="it changed while it was read")
         width, height, duration_s = size
         return replace(looked, sha256=sha256, width=width, height=height, duration_s=duration_s)
+
+
+def _unread(error: OSError) -> Looked:
+    """No fault of the file: rights that are missing, a share that is away, a disk that fails."""
+    if isinstance(error, FileNotFoundError):
+        return Looked(reason="gone", text="it is gone")
+    return Looked(reason="unread", text=f"it can't be read: {error.strerror or error}")
 
 
 def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
@@ -79,7 +91,7 @@ def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
 def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
     until_s = time.monotonic() + DECODE_S
     try:
-        with av.open(file, "r", format=FORMATS[PurePosixPath(path).suffix.lower()], timeout=DECODE_S) as container:
+        with av.open(file, "r", format=FORMATS[PurePosixPath(path).suffix.lower()], timeout=READ_S) as container:
             if not container.streams.video:
                 raise _BrokenError("it holds no video")
             video = container.streams.video[0]
@@ -106,9 +118,10 @@ def _last_picture_s(container: InputContainer, end_s: float, until_s: float) -> 
     if end_s > TAIL_S:
         container.seek(int((end_s - TAIL_S) * av.time_base), backward=True)
     last_s = None
-    for frame in container.decode(video):
-        if time.monotonic() > until_s:
-            raise _BrokenError(f"its end took more than {DECODE_S:.0f} s to decode")
-        if frame.pts is not None and frame.time_base is not None:
-            last_s = float(frame.pts * frame.time_base)
+    for packet in container.demux(video):
+        # A long way from the last key frame, or a file that does not say how long it is: the rest is only read.
+        parts = packet.decode() if time.monotonic() < until_s else [packet]
+        for part in parts:
+            if part.pts is not None and part.time_base is not None:
+                last_s = max(last_s or 0.0, float(part.pts * part.time_base))
     return last_s

@@ -24,6 +24,8 @@ VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm"})
 UNFINISHED = frozenset({".part", ".tmp"})
 MAX_PATH_BYTES = 1_000
 """longer than any camera's; a path has to fit into a job's parameters and a line of the log"""
+_BREAKING = frozenset({"Cc", "Zl", "Zp"})
+"""of Unicode's categories: control characters, and what breaks lines"""
 
 
 def kind_of(path: str) -> Kind | None:
@@ -57,11 +59,23 @@ def camera_of(folder: str) -> str | None:
 
 
 def path_problem(path: str) -> str | None:
-    """Why a path can't be taken as it is."""
+    """Why a path can't be taken as it is: it stands in logs, on terminals and in the database."""
     try:
         length = len(path.encode())
     except UnicodeEncodeError:
         return "its name is not UTF-8"
     if length > MAX_PATH_BYTES:
         return f"its path has {length} bytes; at most {MAX_PATH_BYTES} are taken"
+    if any(unicodedata.category(letter) in _BREAKING for letter in path):
+        return "its name holds a line break or another control character"
     return None
+
+
+def shown(path: str) -> str:
+    """Any path, as it can be printed on one line.
+
+    >>> shown("a\\nb\\udcff.jpg")
+    'a\\\\x0ab\\\\udcff.jpg'
+    """
+    plain = path.encode(errors="backslashreplace").decode()
+    return "".join(f"\\x{ord(one):02x}" if unicodedata.category(one) in _BREAKING else one for one in plain)

@@ -1,9 +1,14 @@
 """Where files go that cannot be taken: `quarantine/<reason>/`, each with a note beside it that a person understands."""
 
+import errno
 import logging
 import os
+import shutil
+import stat
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+
+from framebus_services.ingest.names import shown
 
 log = logging.getLogger(__name__)
 
@@ -13,7 +18,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 class Quarantine:
     def __init__(self, root: Path, folder: Path) -> None:
-        """Takes files below `root` into `folder`, which is on the same disk."""
+        """Takes files below `root` into `folder`, on the same disk if it can be."""
         self._root = root
         self.folder = folder
 
@@ -29,11 +34,11 @@ class Quarantine:
                 inner = os.open(part, _FOLDER, dir_fd=source)
                 os.close(source)
                 source = inner
-            os.rename(name, target, src_dir_fd=source)
+            _move(name, source, target)
         finally:
             os.close(source)
         came = datetime.fromtimestamp(at_s).astimezone().isoformat(timespec="seconds")
-        note = f"{_printable(path)}\nwas not taken at {came}: {text}.\nTo try again, move it back below {self._root}.\n"
+        note = f"{shown(path)}\nwas not taken at {came}: {text}.\nTo try again, move it back below {self._root}.\n"
         target.with_name(f"{target.name}.txt").write_text(note, encoding="utf-8")
         return target
 
@@ -50,7 +55,7 @@ class Quarantine:
         return removed
 
     def _free_name(self, into: Path, path: str) -> Path:
-        flat = path.replace("/", "__")
+        flat = shown(path).replace("/", "__")
         while len(os.fsencode(flat)) > MAX_NAME_BYTES:
             flat = flat[1:]  # the ending says most
         for number in range(1, 10_000):
@@ -62,5 +67,28 @@ class Quarantine:
         raise OSError(f"{into} holds too many files of the name {flat[:100]!r}")
 
 
-def _printable(path: str) -> str:
-    return path.encode(errors="backslashreplace").decode()
+def _move(name: str, folder: int, target: Path) -> None:
+    try:
+        os.rename(name, target, src_dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        return
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:  # of links, FIFOs and devices the note says enough
+        _copy(name, folder, target)
+    os.unlink(name, dir_fd=folder)
+
+
+def _copy(name: str, folder: int, target: Path) -> None:
+    """To another disk, whole or not at all."""
+    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        with open(source, "rb") as content, target.open("xb") as copy:
+            shutil.copyfileobj(content, copy, 1024 * 1024)
+            copy.flush()
+            os.fsync(copy.fileno())
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise

@@ -1,12 +1,16 @@
 """Which folder is which camera: remembered on disk before it is used, so that two folders never share one."""
 
+import logging
 import os
+import time
 from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
 from framebus_services.ingest.names import camera_of
+
+log = logging.getLogger(__name__)
 
 FILE = ".cameras.json"
 
@@ -19,18 +23,12 @@ class Registry:
     """The cameras of the upload folder."""
 
     def __init__(self, root: Path, configured: Collection[str], *, max_cameras: int, auto_create: bool) -> None:
-        """Raises ValueError when the file of an earlier life can't be read."""
+        """Raises OSError when the file of an earlier life can't be read."""
         self._file = root / FILE
         self._configured = frozenset(configured)
         self._max_cameras = max_cameras
         self._auto_create = auto_create
-        self._folders: dict[str, str] = {}
-        try:
-            self._folders = msgspec.json.decode(self._file.read_bytes(), type=dict[str, str])
-        except FileNotFoundError:
-            pass
-        except msgspec.DecodeError as error:
-            raise ValueError(f"{self._file} is no map of cameras to folders ({error}); mend or remove it") from None
+        self._folders = self._read()
 
     @property
     def own(self) -> dict[str, str]:
@@ -54,6 +52,29 @@ class Registry:
         self._folders = folders
         return camera
 
+    def known(self, folder: str) -> str | None:
+        """The camera of a folder that is written down already."""
+        camera = camera_of(folder)
+        return camera if camera is not None and self._folders.get(camera) == folder else None
+
+    def _read(self) -> dict[str, str]:
+        """What is written down. Whoever uploads can write there: what is wrong in it must not keep all others away."""
+        try:
+            found = msgspec.json.decode(self._file.read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return {}
+        except (IsADirectoryError, msgspec.DecodeError) as error:
+            aside = self._file.with_name(f"{FILE}.broken-{time.time_ns()}")
+            self._file.rename(aside)
+            log.error(
+                "%s is no map of cameras to folders (%s); it is now %s, and a new one is made",
+                self._file,
+                error,
+                aside.name,
+            )
+            return {}
+        return {camera: folder for camera, folder in found.items() if camera_of(folder) == camera}
+
     def _check_room(self, folder: str) -> None:
         if not self._auto_create:
             raise HeldError(f"the folder {folder!r} is of no configured camera, and services.ingest.auto_create is off")
@@ -65,8 +86,13 @@ class Registry:
 
     def _write(self, folders: dict[str, str]) -> None:
         new = self._file.with_name(f"{FILE}.part")
-        with new.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(folders)))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
+        new.unlink(missing_ok=True)
+        try:
+            with new.open("xb") as file:  # never through a link that was put there
+                file.write(msgspec.json.format(msgspec.json.encode(folders)))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._file)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise

@@ -1,18 +1,20 @@
 """Takes what cameras upload: the folder is the queue, the journal knows what became of each file."""
 
 import logging
+import sqlite3
 import threading
+from pathlib import Path
 
 from framebus.bus import Bus
 from framebus.errors import ConfigError
 from framebus.messages import CameraState, CameraStatus, UploadEvent
 from framebus.requests import BatchAccepted, ListUploads, SubmitBatch, UploadRow, Uploads
-from framebus.settings import IngestProcessSettings, seconds
+from framebus.settings import IngestProcessSettings, IngestSettings, seconds
 from framebus.worker import WorkerProcess
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.handover import ENOUGH, Handover
 from framebus_services.ingest.intake import Intake
-from framebus_services.ingest.journal import Journal
+from framebus_services.ingest.journal import Journal, open_journal
 from framebus_services.ingest.look import Looked
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
@@ -28,6 +30,8 @@ BURST_SCAN_S = 2.0
 BUSY_S = 0.005
 """how soon it is looked again while files are looked into"""
 IDLE_S = 5.0
+AGAIN_S = 30.0
+"""how soon the folder is looked through after a turn that failed"""
 LOOKS = 32
 """files that wait to be looked into"""
 ASK_S = 3.0
@@ -50,7 +54,7 @@ class Ingest:
             self._registry = Registry(
                 root, settings.cameras, max_cameras=settings.max_cameras, auto_create=settings.auto_create
             )
-            self._journal = Journal(data / "uploads.db")
+            self._journal = open_journal(data / "uploads.db")
             self._reader = Journal(data / "uploads.db")  # for the loop, which must not wait for the thread
         except ValueError as error:
             raise ConfigError([str(error)]) from None
@@ -62,31 +66,32 @@ class Ingest:
             result_type=Looked,
             name="looks into uploads",
         )
+        claims = Claims(self._journal, bus.clock)
         quarantine = Quarantine(root, data / "quarantine")
         self._intake = Intake(
             root,
             settings,
             registry=self._registry,
             journal=self._journal,
-            claims=Claims(self._journal, bus.clock),
+            claims=claims,
             quarantine=quarantine,
             worker=self._worker,
             clock=bus.clock,
             tell=self._tell,
         )
         self._handover = Handover(root, self._journal, bus.clock, self._ask, self._tell)
-        self._retention = Retention(root, self._journal, quarantine, seconds(settings.keep), bus.clock)
+        self._retention = Retention(root, self._journal, claims, quarantine, seconds(settings.keep), bus.clock)
         self._wake = threading.Event()
-        self._watcher = Watcher(root, polling_s=settings.polling_s if settings.polling else None, wake=self._wake)
         self._rescan_s = settings.rescan_s
         self._scan_due_s = bus.clock.boot_s()
         self._turned_s = bus.clock.boot_s()
         self._since_at_s = bus.clock.wall_s()
         self._taken_at_s: dict[str, float] = {}
         self._is_stopping = False
+        self._disk_trouble = ""
         bus.answer(ListUploads, self._list)
         bus.every(STATUS_S, self._tell_status)
-        self._watcher.start()
+        self._watcher = _watch(root, settings, self._wake)
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
         self._thread.start()
 
@@ -112,12 +117,28 @@ class Ingest:
             self._turned_s = self._bus.clock.boot_s()
             try:
                 self._turn()
+                self._disk_trouble = ""
+            except (OSError, sqlite3.OperationalError) as error:
+                self._rest(error)
             except Exception:  # one file's fault, or a full disk: the others still get their turn
                 self._bus.call_soon(lambda: self._bus.stats.count("errors.intake"))
                 log.exception("uploads: a turn failed; going on in %.0f s", IDLE_S)
-                self._wake.wait(IDLE_S)
+                self._look_again()
             self._wake.wait(self._wait_s())
             self._wake.clear()
+
+    def _rest(self, error: Exception) -> None:
+        """A full or broken disk: told once, and tried again until it works."""
+        if not self._disk_trouble:
+            log.error("uploads wait: %s; tried again every %.0f s until it works", error, IDLE_S)
+        self._disk_trouble = f"uploads wait: {error}"
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._scan_due_s = min(self._scan_due_s, self._turned_s + AGAIN_S)  # finds what this turn has dropped
+        self._wake.clear()
+        if not self._is_stopping:
+            self._wake.wait(IDLE_S)
 
     def _turn(self) -> None:
         now_s = self._bus.clock.boot_s()
@@ -179,7 +200,7 @@ class Ingest:
         stats.counters["deleted.old"] = self._retention.deleted
         stats.gauge("on_their_way", len(self._intake))
         held = list(self._intake.held.values())
-        self._bus.complaint = "; ".join([*held[:1], self._handover.trouble]).strip("; ")
+        self._bus.complaint = "; ".join(filter(None, [self._disk_trouble, *held[:1], self._handover.trouble]))
         for camera, folder in self._registry.own.items():
             self._bus.publish(
                 CameraStatus(
@@ -190,3 +211,18 @@ class Ingest:
                     last_frame_at_s=self._taken_at_s.get(camera),
                 )
             )
+
+
+def _watch(root: Path, settings: IngestSettings, wake: threading.Event) -> Watcher:
+    """Hear of what happens in the folder; look into it now and then where the system tells nothing."""
+    if not settings.polling:
+        watcher = Watcher(root, polling_s=None, wake=wake)
+        try:
+            watcher.start()
+        except OSError as error:  # no watches left: fs.inotify.max_user_watches
+            log.warning("%s tells no events (%s): it is looked at every %.1f s", root, error, settings.polling_s)
+        else:
+            return watcher
+    watcher = Watcher(root, polling_s=settings.polling_s, wake=wake)
+    watcher.start()
+    return watcher

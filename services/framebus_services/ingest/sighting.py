@@ -38,6 +38,8 @@ class Sighting:
     """its writer has let go of it since"""
     is_broken: bool = False
     """it did not open as it is now"""
+    due_s: float = float("inf")
+    """when it is to be looked at, as the line of those that are due knows"""
 
     def see(self, stamp: Stamp, now_s: float) -> None:
         """It looks like this now."""

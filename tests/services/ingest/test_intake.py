@@ -10,7 +10,6 @@ import pytest
 from uploading import Uploads, jpeg
 
 from framebus.worker import WorkerProcess
-from framebus_services.ingest.retention import Retention
 from framebus_services.ingest.sighting import IDLE_S
 from media import make_video
 
@@ -311,7 +310,7 @@ def test_what_the_process_cannot_survive_is_set_aside(tmp_path: Path, monkeypatc
 
 
 def test_uploads_whose_time_is_over_are_deleted_and_newer_ones_are_not(uploads: Uploads) -> None:
-    retention = Retention(uploads.root, uploads.journal, uploads.quarantine, 86_400.0, uploads.clock)
+    retention = uploads.retention(86_400.0)
     uploads.put("front/old.jpg", jpeg(1))
     uploads.settle()
     uploads.hand_over()

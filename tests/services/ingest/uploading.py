@@ -22,6 +22,7 @@ from framebus_services.ingest.journal import Journal
 from framebus_services.ingest.look import Looked
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
+from framebus_services.ingest.retention import Retention
 
 LOOK_S = 30.0
 """what a look may take on a busy machine"""
@@ -86,6 +87,10 @@ class Uploads:
             tell=self.told.append,
         )
         self.handover = Handover(self.root, self.journal, self.clock, self._ask, self.told.append)
+
+    def retention(self, keep_s: float) -> Retention:
+        claims = Claims(self.journal, self.clock)
+        return Retention(self.root, self.journal, claims, self.quarantine, keep_s, self.clock)
 
     def close(self) -> None:
         self.journal.close()
