@@ -87,7 +87,7 @@ class Lookout:
             self._changed.notify()
         return is_free
 
-    def stop(self, limit_s: float = 3.0) -> None:
+    def stop(self, limit_s: float = 1.0) -> None:
         """End the thread and the process; what waits is not looked at."""
         self._stop.set()
         with self._changed:
