@@ -8,6 +8,7 @@ import msgspec
 from framebus.codec import News
 from framebus.errors import MalformedError
 from framebus.messages import (
+    CameraState,
     CameraStatus,
     ConfigChanged,
     FrameNotice,
@@ -85,6 +86,8 @@ class Evidence:
     status: CameraStatus | None = None
     told_at_s: float = 0.0
     """wall time of the status"""
+    fault: CameraStatus | None = None
+    """the last one that was heard of it being offline"""
     is_stale: bool = False
     """the camera's process died and has not spoken since"""
     services: dict[str, ServiceStatus] = field(default_factory=dict)
@@ -133,6 +136,8 @@ class Evidence:
     def _note_camera(self, message: Message, at_s: float) -> None:
         if isinstance(message, CameraStatus) and message.camera == self.camera:
             self.status, self.told_at_s, self.is_stale = message, at_s, False
+            if message.state is CameraState.OFFLINE:
+                self.fault = message
         elif isinstance(message, FrameNotice) and message.camera == self.camera:
             self.picture = (message.width, message.height)
         elif isinstance(message, Gone) and message.src == self.capture:

@@ -31,6 +31,8 @@ WORDS = {
     "lost": "were lost with a worker that died",
     "quarantined": "had killed a worker before",
     "shutdown": "were left at a stop",
+    "failed": "could not be looked at",
+    "not_encoded": "were not encoded in time",
 }
 """what became of frames, by the reason that is counted"""
 
