@@ -94,6 +94,10 @@ class GroupClient:
         if not address.startswith("ipc://") or Path(address.removeprefix("ipc://")).exists():
             return
         if service in CORE:
+            parts = self._parts() if service == "launcher" else []
+            if parts:
+                text = f"no launcher of a whole group runs in {self.place.run}, but {', '.join(parts)}"
+                raise RefusedError(ErrorCode.UNAVAILABLE, f"{text}; framebus call {parts[0]} service.list asks one")
             if any(self._has_door(name) for name in CORE):
                 return  # it is being started again: worth the wait
             raise RefusedError(ErrorCode.UNAVAILABLE, f"no {service} runs in {self.place.run}")
@@ -105,6 +109,10 @@ class GroupClient:
             doors = sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.*"))
             there = ", ".join(doors) or "none"
             raise RefusedError(ErrorCode.NOT_FOUND, f"no service {service} answers here; there are: {there}")
+
+    def _parts(self) -> list[str]:
+        """The launchers of parts, `up --only`: each has a name of its own."""
+        return sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.launcher@*"))
 
     def _has_door(self, service: str) -> bool:
         return Path(self.place.door(service).removeprefix("ipc://")).exists()

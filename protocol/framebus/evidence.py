@@ -96,6 +96,8 @@ class Evidence:
     """as they are written; None where they are not known"""
     picture: tuple[int, int] | None = None
     """width and height of the frames in the ring"""
+    renewed: set[str] = field(default_factory=set)
+    """services that began anew while we looked"""
     before: dict[str, Reading] = field(default_factory=dict)
     after: dict[str, Reading] = field(default_factory=dict)
 
@@ -154,6 +156,8 @@ class Evidence:
         )
         self.after[stats.name] = reading
         first = self.before.get(stats.name)
+        if first is not None and first.epoch != reading.epoch:
+            self.renewed.add(stats.name)
         if first is None or first.epoch != reading.epoch:
             self.before[stats.name] = reading
 

@@ -11,7 +11,7 @@ from framebus.errors import ConfigError
 from framebus.evidence import Evidence, Meter
 from framebus.messages import CameraState, CameraStatus, Cause, ServiceState
 from framebus.settings import DEFAULT_FPS, Camera
-from framebus.stage import Stage, drop_words, is_slow, silence, timed, times
+from framebus.stage import Stage, drop_words, is_slow, last_end, renewal, silence, timed, times
 from framebus.why_enrich import enrich_stage, part_stages
 
 
@@ -48,7 +48,7 @@ def _explain_uploads(evidence: Evidence) -> Why:
     """A camera whose pictures come as files has no capture process, no ring and no frames to count."""
     camera, ingest = evidence.camera, evidence.services.get("ingest")
     stage = Stage(name="uploads", notes=["each file becomes a job of type analysis"])
-    if ingest is not None and ingest.state is not ServiceState.READY:
+    if evidence.is_stale or (ingest is not None and ingest.state is not ServiceState.READY):
         stage = msgspec.structs.replace(stage, trouble=silence(evidence, "ingest"), is_broken=True)
     elif ingest is not None and ingest.reason:
         stage = msgspec.structs.replace(stage, trouble=ingest.reason)
@@ -67,8 +67,7 @@ def _source(evidence: Evidence) -> Stage:
     status, service = evidence.status, evidence.services.get(evidence.capture)
     notes = []
     if service is not None and service.restarts:
-        last = f"signal {service.signal}" if service.signal else f"exit code {service.exit_code}"
-        notes.append(f"{evidence.capture} was started again {times(service.restarts)}, last after {last}")
+        notes.append(f"{evidence.capture} was started again {times(service.restarts)}{last_end(service)}")
     if status is None or evidence.is_stale:
         return Stage(name="source", notes=notes, trouble=silence(evidence, evidence.capture), is_broken=True)
     if status.codec:
@@ -83,6 +82,7 @@ def _source(evidence: Evidence) -> Stage:
     is_broken = bool(trouble) and status.state is not CameraState.DEGRADED
     if not trouble and evidence.fault is not None:  # it comes and goes
         trouble = f"was offline while we looked{_cause_words(evidence.fault)}"
+    trouble = trouble or renewal(evidence, evidence.capture)
     return Stage(name="source", rate_hz=status.fps_in, notes=notes, trouble=trouble, is_broken=is_broken)
 
 

@@ -2,7 +2,7 @@
 
 from framebus.evidence import Evidence, Meter
 from framebus.messages import Latency
-from framebus.stage import Stage, drop_words, is_slow, silence, timed, times
+from framebus.stage import Stage, drop_words, is_slow, last_end, renewal, silence, timed, times
 
 BUSY = 0.5
 """of a second: from here on a part of the loop is named as what keeps it busy"""
@@ -18,20 +18,22 @@ def enrich_stage(evidence: Evidence, ring: Stage) -> Stage:
     drops = {"missed": missed} if (missed := meter.grown(f"missed.{camera}")) else {}
     drops |= meter.reasons("dropped.", f".{camera}")
     rate_hz = meter.rate_hz(f"frames.{camera}")
-    trouble = ""
-    if drops and meter.span_s is not None and ring.rate_hz is not None:
+    service = evidence.services.get("enrich")
+    trouble = renewal(evidence, "enrich")  # then rates are of other seconds than those of the ring
+    if trouble or evidence.capture in evidence.renewed:
+        pass
+    elif drops and meter.span_s is not None and ring.rate_hz is not None:
         lost_hz = sum(drops.values()) / meter.span_s
         trouble = f"missed {lost_hz:.1f} of {ring.rate_hz:.1f} fps: {busy_words(meter)}"
     elif is_slow(rate_hz, ring.rate_hz):
         trouble = f"sees {rate_hz:.1f} of {ring.rate_hz:.1f} fps: {busy_words(meter)}"
-    service = evidence.services.get("enrich")
     notes = []
-    if meter.span_s is None:
-        notes.append("it began anew while we looked")
+    if meter.span_s is None and not trouble:
+        notes.append("it spoke only once while we looked; --seconds looks for longer")
     if service is not None and service.restarts:
-        notes.append(f"started again {times(service.restarts)}")
-    if service is not None and service.reason:
-        notes.append(service.reason)
+        notes.append(f"started again {times(service.restarts)}{last_end(service)}")
+    if service is not None and service.reason:  # its complaint, also of what is not this camera's
+        notes, trouble = notes + [service.reason] * bool(trouble), trouble or service.reason
     latency = meter.latencies.get(f"frame.{camera}")
     stage = Stage(name="enrich", rate_hz=rate_hz, wanted_hz=ring.rate_hz, drops=drops, notes=notes, trouble=trouble)
     return timed(stage, latency)
@@ -81,10 +83,7 @@ def _detector(evidence: Evidence, meter: Meter) -> Stage:
     if (whole := meter.latencies.get(f"{path}.{camera}")) is not None:
         notes.append(f"seen {whole.p50_ms:.0f} ms after capture (p99 {whole.p99_ms:.0f})")
     if not meter.gauges["detector.working"]:
-        service = evidence.services.get("enrich")
-        # The service's own sentence stands in the row of enrich.
-        said = "see the row of enrich" if service is not None and service.reason else "framebus logs enrich shows why"
-        trouble = f"it does not work, objects come of motion alone; {said}"
+        trouble = "it does not work, objects come of motion alone; framebus logs enrich shows why"
     elif drops and meter.span_s is not None:
         mend = "a smaller model, more threads, or a lower detect.fps would help"
         trouble = f"left out {sum(drops.values()) / meter.span_s:.1f} frames/s: {drop_words(drops)}; {mend}"

@@ -37,3 +37,15 @@ def test_a_launcher_that_lives_and_is_silent_is_not_told_as_gone(silent_launcher
         pytest.raises(DeadlineError),
     ):
         client.ask("launcher", ListServices(), deadline_s=0.3)
+
+
+def test_launchers_of_parts_are_named_at_once_where_there_is_none_of_the_whole_group(silent_launcher: Path) -> None:
+    (silent_launcher / "req.launcher").rename(silent_launcher / "req.launcher@enrich")
+    (silent_launcher / "req.dispatcher").touch()
+    (silent_launcher / "sub").touch()
+
+    with GroupClient(silent_launcher) as client, pytest.raises(RefusedError) as refused:
+        client.ask("launcher", ListServices(), deadline_s=0.3)
+
+    assert refused.value.code is ErrorCode.UNAVAILABLE
+    assert "framebus call launcher@enrich service.list asks one" in refused.value.message

@@ -388,3 +388,27 @@ def test_pictures_that_could_not_be_encoded_in_time_are_told_by_the_recording() 
     count(evidence, "capture@front", {"frames": 50, "pictures": 10, "dropped.not_encoded": 7})
 
     assert stage(explain(evidence), "recording").drops == {"not_encoded": 7}
+
+
+@pytest.mark.parametrize(("name", "counters"), [("capture@front", {"frames": 3}), ("enrich", {"frames.front": 3})])
+def test_a_service_that_began_anew_while_we_looked_is_named_and_nothing_is_called_slow(
+    name: str, counters: dict[str, int]
+) -> None:
+    evidence = well()
+    evidence.note(news(service(name, restarts=1, signal=9)))
+    evidence.note(news(ServiceStats(name=name, counters={}), epoch=2, up_s=103.0))
+    evidence.note(news(ServiceStats(name=name, counters=counters), epoch=2, up_s=104.0))
+
+    why = explain(evidence)
+
+    assert not why.is_well
+    assert why.verdict.endswith(f"{name} began anew while we looked, last after signal 9")
+
+
+def test_what_enrich_complains_of_is_never_called_well() -> None:
+    evidence = well()
+    evidence.note(news(service("enrich", reason="detector: /m.onnx is no ONNX model")))
+
+    why = explain(evidence)
+
+    assert (why.is_well, why.verdict) == (False, "front: enrich: detector: /m.onnx is no ONNX model")
