@@ -100,6 +100,10 @@ class Evidence:
     """services that began anew while we looked"""
     before: dict[str, Reading] = field(default_factory=dict)
     after: dict[str, Reading] = field(default_factory=dict)
+    _epoch: int = field(default=0, init=False)
+    """of the status"""
+    _gone: int = field(default=0, init=False)
+    """the last life of the camera's process that is over"""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -125,7 +129,7 @@ class Evidence:
         elif isinstance(message, ConfigChanged):
             self._note_settings(message)
         else:
-            self._note_camera(message, news.head.at_s)
+            self._note_camera(message, news)
 
     def note_all(self, news: Iterable[News]) -> None:
         for one in news:
@@ -135,15 +139,17 @@ class Evidence:
         """What a service counted meanwhile."""
         return Meter(self.before.get(service), self.after.get(service))
 
-    def _note_camera(self, message: Message, at_s: float) -> None:
+    def _note_camera(self, message: Message, news: News) -> None:
         if isinstance(message, CameraStatus) and message.camera == self.camera:
-            self.status, self.told_at_s, self.is_stale = message, at_s, False
+            self.status, self.told_at_s, self._epoch = message, news.head.at_s, news.head.epoch
+            self.is_stale = self._epoch <= self._gone
             if message.state is CameraState.OFFLINE:
                 self.fault = message
         elif isinstance(message, FrameNotice) and message.camera == self.camera:
             self.picture = (message.width, message.height)
-        elif isinstance(message, Gone) and message.src == self.capture:
-            self.is_stale = True
+        elif isinstance(message, Gone) and message.src == self.capture:  # told each second, also of a life long past
+            self._gone = max(self._gone, message.incarnation)
+            self.is_stale = self._epoch <= self._gone
 
     def _note_stats(self, news: News, stats: ServiceStats) -> None:
         last = self.after.get(stats.name)

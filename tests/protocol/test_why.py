@@ -412,3 +412,12 @@ def test_what_enrich_complains_of_is_never_called_well() -> None:
     why = explain(evidence)
 
     assert (why.is_well, why.verdict) == (False, "front: enrich: detector: /m.onnx is no ONNX model")
+
+
+def test_the_end_of_a_life_long_past_which_is_told_each_second_is_nothing_of_the_living_one() -> None:
+    evidence = well()
+    evidence.note(news(Gone(src="capture@front", incarnation=7), epoch=1))
+    evidence.note(news(status(), epoch=8))
+    evidence.note(news(Gone(src="capture@front", incarnation=7), epoch=1))
+
+    assert explain(evidence).is_well
