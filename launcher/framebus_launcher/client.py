@@ -1,5 +1,8 @@
 """The command line's end of a running group: asks its services, and finds jobs by digits of their id."""
 
+import contextlib
+import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -25,6 +28,7 @@ RunOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 CORE = ("dispatcher", "launcher")
 PAGE = 500
+_RUN = re.compile(r"^run:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 MAX_PAGES = 40
 """more than the ledger keeps"""
 
@@ -137,4 +141,8 @@ def find_group(run: Path | None) -> Place:
 def nobody_runs(place: Place, why: str = "") -> RefusedError:
     """What to say where no group lives, or no longer."""
     mend = f"start one with: {command_name()} up  (or name its folder with --run)"
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # it is only a hint
+        written = _RUN.search(Path("framebus.yml").read_text())
+        if written is not None and os.path.abspath(written[1]) != str(place.run):
+            mend = f"framebus.yml here says run: {written[1]}; add --run {written[1]}, or export FRAMEBUS_RUN"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -174,7 +174,7 @@ def _find_odd(picture: Picture) -> str:
     pts_us: object = picture.pts_us
     at_s: object = picture.captured_at_s
     meta: object = picture.meta
-    if pts_us is not None and not (isinstance(pts_us, NUMBERS) and abs(pts_us) < PTS_LIMIT_US):
+    if pts_us is not None and not (isinstance(pts_us, NUMBERS) and -PTS_LIMIT_US < pts_us < PTS_LIMIT_US):
         return f"its pts_us is {pts_us!r:.40}; it must be a whole number below 2**53, or None"
     if at_s is not None and not isinstance(at_s, NUMBERS):
         return f"its captured_at_s is {at_s!r:.40}; it must be seconds since 1970, or None"
