@@ -84,6 +84,28 @@ def demo(
     raise typer.Exit(run_demo(source, clips=clips, stay_s=stay_s, processors=processor or []))
 
 
+# In the order of `framebus --help`, each group under its title.
+PANELS = {
+    "Begin": ("demo", "doctor", "new", "try"),
+    "The group": (
+        "check",
+        "up",
+        "run",
+        "down",
+        "status",
+        "start",
+        "stop",
+        "restart",
+        "reload",
+        "logs",
+        "link",
+        "chaos",
+    ),
+    "Cameras": ("why", "events", "uploads", "export"),
+    "Jobs": ("submit", "jobs", "queue", "watch", "cancel", "retry"),
+    "The bus": ("topics", "tap", "call", "record", "replay"),
+}
+
 cli_group.add_to(app)
 cli_logs.add_to(app)
 cli_submit.add_to(app)
@@ -97,6 +119,18 @@ cli_plugins.add_to(app)
 cli_why.add_to(app)
 cli_tape.add_to(app)
 cli_link.add_to(app)
+
+
+def _arrange() -> None:
+    """Give each command its panel and its place in it."""
+    places = {name: panel for panel, names in PANELS.items() for name in names}
+    names = {id(one): one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+    for one in app.registered_commands:
+        one.rich_help_panel = places[names[id(one)]]
+    app.registered_commands.sort(key=lambda one: list(places).index(names[id(one)]))
+
+
+_arrange()
 
 
 def main() -> None:

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from framebus.codec import decode_body
 from framebus.errors import DeadlineError, ErrorCode, ExitCode, RefusedError
 from framebus.evidence import Evidence
+from framebus.messages import CameraStatus
 from framebus.requests import GetState
 from framebus.stage import Stage, drop_words
 from framebus.transport import Listener
@@ -37,7 +39,7 @@ def why(
         evidence = Evidence(camera=camera)
         _look(group, evidence, seconds)
         if evidence.status is None and evidence.capture not in evidence.services:
-            _check_known(group, camera)
+            _note_last(group, evidence)
     answer = explain(evidence)
     console = make_console()
     if as_json:
@@ -55,16 +57,19 @@ def _look(group: GroupClient, evidence: Evidence, seconds: float) -> None:
             evidence.note_all(listener.wait(left_s))
 
 
-def _check_known(group: GroupClient, camera: str) -> None:
-    """Raises RefusedError for a camera that nobody in the group has spoken of."""
+def _note_last(group: GroupClient, evidence: Evidence) -> None:
+    """What was last said of a camera that nobody speaks of now; raises RefusedError when nobody ever did."""
     try:
         rows = group.ask("dispatcher", GetState(prefix="camera/")).rows
     except DeadlineError:
         raise RefusedError(ErrorCode.UNAVAILABLE, "the dispatcher is silent; framebus status tells more") from None
-    known = [row.topic.split("/")[1] for row in rows]
-    if camera not in known:
+    known = {row.topic.split("/")[1]: row for row in rows}
+    if evidence.camera not in known:
         there = ", ".join(known) or "none"
-        raise RefusedError(ErrorCode.NOT_FOUND, f"there is no camera {camera}; there are: {there}")
+        raise RefusedError(ErrorCode.NOT_FOUND, f"there is no camera {evidence.camera}; there are: {there}")
+    row = known[evidence.camera]
+    status = decode_body(row.body, CameraStatus)
+    evidence.status, evidence.told_at_s, evidence.is_stale = status, row.at_s, True
 
 
 def _table(answer: Why) -> object:

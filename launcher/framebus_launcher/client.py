@@ -1,5 +1,8 @@
 """The command line's end of a running group: asks its services, and finds jobs by digits of their id."""
 
+import contextlib
+import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -25,6 +28,7 @@ RunOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 CORE = ("dispatcher", "launcher")
 PAGE = 500
+_RUN = re.compile(r"^run:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 MAX_PAGES = 40
 """more than the ledger keeps"""
 
@@ -94,6 +98,10 @@ class GroupClient:
         if not address.startswith("ipc://") or Path(address.removeprefix("ipc://")).exists():
             return
         if service in CORE:
+            parts = self._parts() if service == "launcher" else []
+            if parts:
+                text = f"no launcher of a whole group runs in {self.place.run}, but {', '.join(parts)}"
+                raise RefusedError(ErrorCode.UNAVAILABLE, f"{text}; framebus call {parts[0]} service.list asks one")
             if any(self._has_door(name) for name in CORE):
                 return  # it is being started again: worth the wait
             raise RefusedError(ErrorCode.UNAVAILABLE, f"no {service} runs in {self.place.run}")
@@ -105,6 +113,10 @@ class GroupClient:
             doors = sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.*"))
             there = ", ".join(doors) or "none"
             raise RefusedError(ErrorCode.NOT_FOUND, f"no service {service} answers here; there are: {there}")
+
+    def _parts(self) -> list[str]:
+        """The launchers of parts, `up --only`: each has a name of its own."""
+        return sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.launcher@*"))
 
     def _has_door(self, service: str) -> bool:
         return Path(self.place.door(service).removeprefix("ipc://")).exists()
@@ -129,4 +141,8 @@ def find_group(run: Path | None) -> Place:
 def nobody_runs(place: Place, why: str = "") -> RefusedError:
     """What to say where no group lives, or no longer."""
     mend = f"start one with: {command_name()} up  (or name its folder with --run)"
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # it is only a hint
+        written = _RUN.search(Path("framebus.yml").read_text())
+        if written is not None and os.path.abspath(written[1]) != str(place.run):
+            mend = f"framebus.yml here says run: {written[1]}; add --run {written[1]}, or export FRAMEBUS_RUN"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -14,9 +14,12 @@ from framebus.place import Place
 class LockedError(FramebusError):
     """Another launcher has this folder; ends the command with exit 75."""
 
-    def __init__(self, path: Path, pid: int | None) -> None:
+    def __init__(self, path: Path, pid: int | None, setting: str) -> None:
         holder = f"process {pid}" if pid else "another process"
-        super().__init__(f"{path.parent} is in use by the launcher that runs as {holder}; stop it with `framebus down`")
+        super().__init__(
+            f"{path.parent} is in use by the launcher that runs as {holder}; stop it with `framebus down`, or give "
+            f"this group a folder of its own: {setting}: ./{setting} in framebus.yml, or --{setting}"
+        )
         self.path = path
         self.pid = pid
 
@@ -24,8 +27,8 @@ class LockedError(FramebusError):
 class Lock:
     """A file that one process holds, and its pid stands in it; or several share it, and none is named."""
 
-    def __init__(self, path: Path, *, is_shared: bool = False) -> None:
-        """Take it; raises LockedError when another has it."""
+    def __init__(self, path: Path, *, is_shared: bool = False, setting: str = "run") -> None:
+        """Take it; raises LockedError when another has it. `setting` is what names its folder."""
         self.path = path
         self._is_shared = is_shared
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -33,7 +36,7 @@ class Lock:
             fcntl.flock(self._file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            raise LockedError(path, _pid_in(path)) from None
+            raise LockedError(path, _pid_in(path), setting) from None
         if not is_shared:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
@@ -59,7 +62,7 @@ def lock_group(place: Place, kinds: Sequence[str] = (), *, with_data: bool = Tru
         for kind in kinds:
             held.enter_context(Lock(place.run / f"lock.{kind}"))
         if with_data:
-            held.enter_context(Lock(place.data / "lock"))
+            held.enter_context(Lock(place.data / "lock", setting="data"))
         return held.pop_all()
 
 

@@ -23,8 +23,10 @@ STOP_S = 5.0
 @contextlib.contextmanager
 def own_bus(run: Path | None) -> Iterator[Place]:
     """A dispatcher at `run`, or in a temporary folder; nothing is left of it. Raises RefusedError, OSError."""
-    folder = Path(tempfile.mkdtemp(prefix="framebus-"))
-    try:
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(_ended_by_signals())
+        folder = Path(tempfile.mkdtemp(prefix="framebus-"))
+        opened.callback(shutil.rmtree, folder, ignore_errors=True)
         place = Place.at(run or folder / "run", data=folder / "data", shm=folder / "shm")
         place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (place.run / "sub").exists():
@@ -41,8 +43,20 @@ def own_bus(run: Path | None) -> Iterator[Place]:
             child.send(signal.SIGTERM)
             child.has_ended(STOP_S)
             child.reap()
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does: by themselves they would leave its folder behind."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # by nohup
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _wait_ready(place: Place, child: RunningChild) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from framebus.codec import News
 from framebus.errors import MalformedError
 from framebus.messages import (
+    CameraState,
     CameraStatus,
     ConfigChanged,
     FrameNotice,
@@ -85,6 +86,8 @@ class Evidence:
     status: CameraStatus | None = None
     told_at_s: float = 0.0
     """wall time of the status"""
+    fault: CameraStatus | None = None
+    """the last one that was heard of it being offline"""
     is_stale: bool = False
     """the camera's process died and has not spoken since"""
     services: dict[str, ServiceStatus] = field(default_factory=dict)
@@ -93,8 +96,14 @@ class Evidence:
     """as they are written; None where they are not known"""
     picture: tuple[int, int] | None = None
     """width and height of the frames in the ring"""
+    renewed: set[str] = field(default_factory=set)
+    """services that began anew while we looked"""
     before: dict[str, Reading] = field(default_factory=dict)
     after: dict[str, Reading] = field(default_factory=dict)
+    _epoch: int = field(default=0, init=False)
+    """of the status"""
+    _gone: int = field(default=0, init=False)
+    """the last life of the camera's process that is over"""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -120,7 +129,7 @@ class Evidence:
         elif isinstance(message, ConfigChanged):
             self._note_settings(message)
         else:
-            self._note_camera(message, news.head.at_s)
+            self._note_camera(message, news)
 
     def note_all(self, news: Iterable[News]) -> None:
         for one in news:
@@ -130,13 +139,17 @@ class Evidence:
         """What a service counted meanwhile."""
         return Meter(self.before.get(service), self.after.get(service))
 
-    def _note_camera(self, message: Message, at_s: float) -> None:
+    def _note_camera(self, message: Message, news: News) -> None:
         if isinstance(message, CameraStatus) and message.camera == self.camera:
-            self.status, self.told_at_s, self.is_stale = message, at_s, False
+            self.status, self.told_at_s, self._epoch = message, news.head.at_s, news.head.epoch
+            self.is_stale = self._epoch <= self._gone
+            if message.state is CameraState.OFFLINE:
+                self.fault = message
         elif isinstance(message, FrameNotice) and message.camera == self.camera:
             self.picture = (message.width, message.height)
-        elif isinstance(message, Gone) and message.src == self.capture:
-            self.is_stale = True
+        elif isinstance(message, Gone) and message.src == self.capture:  # told each second, also of a life long past
+            self._gone = max(self._gone, message.incarnation)
+            self.is_stale = self._epoch <= self._gone
 
     def _note_stats(self, news: News, stats: ServiceStats) -> None:
         last = self.after.get(stats.name)
@@ -149,6 +162,8 @@ class Evidence:
         )
         self.after[stats.name] = reading
         first = self.before.get(stats.name)
+        if first is not None and first.epoch != reading.epoch:
+            self.renewed.add(stats.name)
         if first is None or first.epoch != reading.epoch:
             self.before[stats.name] = reading
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from framebus.evidence import Evidence
-from framebus.messages import Latency, ServiceState
+from framebus.messages import Latency, ServiceState, ServiceStatus
 
 ENOUGH = 0.9
 """of the wanted rate: below it a stage is too slow"""
@@ -31,6 +31,8 @@ WORDS = {
     "lost": "were lost with a worker that died",
     "quarantined": "had killed a worker before",
     "shutdown": "were left at a stop",
+    "failed": "could not be looked at",
+    "not_encoded": "were not encoded in time",
 }
 """what became of frames, by the reason that is counted"""
 
@@ -73,6 +75,25 @@ def silence(evidence: Evidence, name: str) -> str:
     reason = f": {service.reason}" if service.reason else ""
     mend = f"; framebus start {name}" if service.state in (ServiceState.STOPPED, ServiceState.BROKEN) else ""
     return f"{name} is {service.state.value}{reason}{mend}"
+
+
+def renewal(evidence: Evidence, name: str) -> str:
+    """That a service began anew while we looked, with what ended it; empty when it did not."""
+    if name not in evidence.renewed:
+        return ""
+    service = evidence.services.get(name)
+    return f"{name} began anew while we looked{last_end(service) if service is not None else ''}"
+
+
+def last_end(service: ServiceStatus) -> str:
+    """What ended the life of a service before this one; empty when it was a stop in good order.
+
+    >>> last_end(ServiceStatus(name="x", state=ServiceState.READY, since_at_s=0.0, restarts=1, signal=9))
+    ', last after signal 9'
+    """
+    if not service.restarts:
+        return ""
+    return f", last after signal {service.signal}" if service.signal else f", last after exit code {service.exit_code}"
 
 
 def is_slow(rate_hz: float | None, wanted_hz: float | None) -> bool:

@@ -9,9 +9,9 @@ from msgspec import Struct
 from framebus.addresses import Kind, parse_address
 from framebus.errors import ConfigError
 from framebus.evidence import Evidence, Meter
-from framebus.messages import CameraState, Cause
+from framebus.messages import CameraState, CameraStatus, Cause, ServiceState
 from framebus.settings import DEFAULT_FPS, Camera
-from framebus.stage import Stage, drop_words, is_slow, silence, timed, times
+from framebus.stage import Stage, drop_words, is_slow, last_end, renewal, silence, timed, times
 from framebus.why_enrich import enrich_stage, part_stages
 
 
@@ -26,6 +26,8 @@ class Why(Struct, frozen=True, kw_only=True):
 
 def explain(evidence: Evidence) -> Why:
     """All stages of a camera in the order of the frames, and what matters most in one sentence."""
+    if evidence.status is not None and evidence.status.state is CameraState.UPLOAD:
+        return _explain_uploads(evidence)
     source, decode, ring = _source(evidence), _decode(evidence), _ring(evidence)
     capture = evidence.meter(evidence.capture)
     if source.is_broken:  # what follows from it is no news
@@ -42,6 +44,18 @@ def explain(evidence: Evidence) -> Why:
     return Why(camera=evidence.camera, verdict=verdict, is_well=worst is None, stages=stages)
 
 
+def _explain_uploads(evidence: Evidence) -> Why:
+    """A camera whose pictures come as files has no capture process, no ring and no frames to count."""
+    camera, ingest = evidence.camera, evidence.services.get("ingest")
+    stage = Stage(name="uploads", notes=["each file becomes a job of type analysis"])
+    if evidence.is_stale or (ingest is not None and ingest.state is not ServiceState.READY):
+        stage = msgspec.structs.replace(stage, trouble=silence(evidence, "ingest"), is_broken=True)
+    elif ingest is not None and ingest.reason:
+        stage = msgspec.structs.replace(stage, trouble=ingest.reason)
+    words = stage.trouble or f"well: its pictures come as files, not as video; framebus uploads {camera} lists them"
+    return Why(camera=camera, verdict=f"{camera}: {words}", is_well=not stage.trouble, stages=[stage])
+
+
 def _summary(stages: list[Stage], detect: Stage) -> str:
     wanted = "" if detect.wanted_hz is None else f" of {detect.wanted_hz:.1f}"
     rate = "" if detect.rate_hz is None else f"detect {detect.rate_hz:.1f}{wanted} fps, "
@@ -53,22 +67,28 @@ def _source(evidence: Evidence) -> Stage:
     status, service = evidence.status, evidence.services.get(evidence.capture)
     notes = []
     if service is not None and service.restarts:
-        last = f"signal {service.signal}" if service.signal else f"exit code {service.exit_code}"
-        notes.append(f"{evidence.capture} was started again {times(service.restarts)}, last after {last}")
+        notes.append(f"{evidence.capture} was started again {times(service.restarts)}{last_end(service)}")
     if status is None or evidence.is_stale:
         return Stage(name="source", notes=notes, trouble=silence(evidence, evidence.capture), is_broken=True)
     if status.codec:
         notes.insert(0, f"{status.codec} {status.width}x{status.height} from {status.source}")
     trouble = ""
     is_elsewhere = status.cause is Cause.NO_SPACE  # the disk's own row says it
-    if status.state not in (CameraState.ONLINE, CameraState.UPLOAD) and not is_elsewhere:
-        cause = "" if status.cause is Cause.NONE else f": {status.cause.value}"
+    if status.state is not CameraState.ONLINE and not is_elsewhere:
         retry_s = None if status.retry_at_s is None else status.retry_at_s - evidence.told_at_s
         again = "" if retry_s is None else f"; next try in {max(0.0, retry_s):.0f} s"
         lasts = f"{status.state.value} for {max(0.0, evidence.told_at_s - status.since_at_s):.0f} s"
-        trouble = f"{lasts}{cause}{f': {status.detail}' if status.detail else ''}{again}"
+        trouble = f"{lasts}{_cause_words(status)}{again}"
     is_broken = bool(trouble) and status.state is not CameraState.DEGRADED
+    if not trouble and evidence.fault is not None:  # it comes and goes
+        trouble = f"was offline while we looked{_cause_words(evidence.fault)}"
+    trouble = trouble or renewal(evidence, evidence.capture)
     return Stage(name="source", rate_hz=status.fps_in, notes=notes, trouble=trouble, is_broken=is_broken)
+
+
+def _cause_words(status: CameraStatus) -> str:
+    is_named = status.cause is not Cause.NONE and not (status.cause is Cause.UNKNOWN and status.detail)
+    return (f": {status.cause.value}" if is_named else "") + (f": {status.detail}" if status.detail else "")
 
 
 def _decode(evidence: Evidence) -> Stage:
@@ -142,7 +162,7 @@ def _recording(evidence: Evidence, meter: Meter) -> Stage:
     settings, status = evidence.settings, evidence.status
     if settings is not None and not settings.record.enabled:
         return Stage(name="recording", notes=["switched off by record.enabled"])
-    reasons = ("no_dts", "not_recorded", "before_key_frame", "refused_by_file", "audio")
+    reasons = ("no_dts", "not_recorded", "not_encoded", "before_key_frame", "refused_by_file", "audio")
     drops = {reason: number for reason in reasons if (number := meter.grown(f"dropped.{reason}"))}
     if status is None or evidence.is_stale:
         return Stage(name="recording", notes=["nothing is heard of it"])

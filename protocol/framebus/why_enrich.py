@@ -2,7 +2,7 @@
 
 from framebus.evidence import Evidence, Meter
 from framebus.messages import Latency
-from framebus.stage import Stage, drop_words, is_slow, silence, timed, times
+from framebus.stage import Stage, drop_words, is_slow, last_end, renewal, silence, timed, times
 
 BUSY = 0.5
 """of a second: from here on a part of the loop is named as what keeps it busy"""
@@ -18,21 +18,23 @@ def enrich_stage(evidence: Evidence, ring: Stage) -> Stage:
     drops = {"missed": missed} if (missed := meter.grown(f"missed.{camera}")) else {}
     drops |= meter.reasons("dropped.", f".{camera}")
     rate_hz = meter.rate_hz(f"frames.{camera}")
-    trouble = ""
-    if drops and meter.span_s is not None and ring.rate_hz is not None:
+    service = evidence.services.get("enrich")
+    trouble = renewal(evidence, "enrich")  # then rates are of other seconds than those of the ring
+    if trouble or evidence.capture in evidence.renewed:
+        pass
+    elif drops and meter.span_s is not None and ring.rate_hz is not None:
         lost_hz = sum(drops.values()) / meter.span_s
         trouble = f"missed {lost_hz:.1f} of {ring.rate_hz:.1f} fps: {busy_words(meter)}"
     elif is_slow(rate_hz, ring.rate_hz):
         trouble = f"sees {rate_hz:.1f} of {ring.rate_hz:.1f} fps: {busy_words(meter)}"
-    service = evidence.services.get("enrich")
     notes = []
-    if meter.span_s is None:
-        notes.append("it began anew while we looked")
+    if meter.span_s is None and not trouble:
+        notes.append("it spoke only once while we looked; --seconds looks for longer")
     if service is not None and service.restarts:
-        notes.append(f"started again {times(service.restarts)}")
-    if service is not None and service.reason:
-        notes.append(service.reason)
-    latency = meter.latencies.get(f"frame.{camera}") or meter.latencies.get("capture_to_enrich")
+        notes.append(f"started again {times(service.restarts)}{last_end(service)}")
+    if service is not None and service.reason:  # its complaint, also of what is not this camera's
+        notes, trouble = notes + [service.reason] * bool(trouble), trouble or service.reason
+    latency = meter.latencies.get(f"frame.{camera}")
     stage = Stage(name="enrich", rate_hz=rate_hz, wanted_hz=ring.rate_hz, drops=drops, notes=notes, trouble=trouble)
     return timed(stage, latency)
 
@@ -54,22 +56,38 @@ def busy_words(meter: Meter) -> str:
 def _on_loop(meter: Meter, part: str) -> Latency | None:
     """The latency of what is done on the loop; what workers do, and ages, keep nobody waiting."""
     names = part.split(".")
-    is_part = names[0] in ("motion", "objects", "detector") or (names[0] == "processor" and len(names) == 2)
+    is_part = part in ("motion", "objects") or (names[0] == "processor" and len(names) == 2)
     return meter.latencies[part] if is_part else None
 
 
 def part_stages(evidence: Evidence) -> list[Stage]:
     """Motion, the detector, and each processor, as far as they are told."""
     meter, stages = evidence.meter("enrich"), []
-    for part in ("motion", "detector"):
-        if (latency := meter.latencies.get(part)) is not None:
-            drops = meter.reasons(f"{part}.dropped.", f".{evidence.camera}")
-            trouble = f"{drop_words(drops)}" if drops else ""
-            stage = Stage(name=part, rate_hz=float(latency.count), drops=drops, notes=of_all(meter), trouble=trouble)
-            stages.append(timed(stage, latency))
+    if (latency := meter.latencies.get("motion")) is not None:
+        stages.append(timed(Stage(name="motion", rate_hz=float(latency.count), notes=of_all(meter)), latency))
+    if "detector.working" in meter.gauges:
+        stages.append(_detector(evidence, meter))
     words = (name.split(".") for name in (*meter.latencies, *meter.counters))
     names = {parts[1] for parts in words if parts[0] == "processor" and len(parts) > 1}
     return stages + [_processor(meter, name, evidence.camera) for name in sorted(names)]
+
+
+def _detector(evidence: Evidence, meter: Meter) -> Stage:
+    """How many frames of this camera it looked at, of those in which something moved."""
+    path, camera = "detector", evidence.camera
+    rate_hz, run = meter.rate_hz(f"{path}.looks.{camera}"), meter.latencies.get(f"{path}.run")
+    drops = meter.reasons(f"{path}.dropped.", f".{camera}")
+    notes, trouble = ["it looks only at what moves"], ""
+    if run is not None and len(_cameras(meter)) > 1:
+        notes.append("the times are of all cameras")
+    if (whole := meter.latencies.get(f"{path}.{camera}")) is not None:
+        notes.append(f"seen {whole.p50_ms:.0f} ms after capture (p99 {whole.p99_ms:.0f})")
+    if not meter.gauges["detector.working"]:
+        trouble = "it does not work, objects come of motion alone; framebus logs enrich shows why"
+    elif drops and meter.span_s is not None:
+        mend = "a smaller model, more threads, or a lower detect.fps would help"
+        trouble = f"left out {sum(drops.values()) / meter.span_s:.1f} frames/s: {drop_words(drops)}; {mend}"
+    return timed(Stage(name=path, rate_hz=rate_hz, drops=drops, notes=notes, trouble=trouble), run)
 
 
 def _processor(meter: Meter, name: str, camera: str) -> Stage:
@@ -77,12 +95,9 @@ def _processor(meter: Meter, name: str, camera: str) -> Stage:
     drops = meter.reasons(f"{path}.dropped.", f".{camera}")
     errors = meter.grown(f"{path}.errors") + meter.grown(f"errors.{path}")
     restarts = meter.counters.get(f"{path}.restarts", 0)
-    is_deferred = f"{path}.tasks" in meter.counters
+    is_deferred = f"{path}.queued" in meter.gauges  # what works on the loop has no queue
     latency = meter.latencies.get(f"{path}.task" if is_deferred else path)
-    rate_hz: float | None = float(latency.count) if latency is not None else None
-    wanted_hz = None
-    if is_deferred:
-        rate_hz, wanted_hz = meter.rate_hz(f"{path}.done"), meter.rate_hz(f"{path}.tasks")
+    rate_hz, wanted_hz = meter.rate_hz(f"{path}.done"), meter.rate_hz(f"{path}.tasks")
     notes = of_all(meter)
     notes += [f"{found:.1f} findings/s"] if (found := meter.rate_hz(f"findings.{name}.{camera}")) else []
     if restarts:
@@ -104,6 +119,9 @@ def _processor(meter: Meter, name: str, camera: str) -> Stage:
 
 
 def of_all(meter: Meter) -> list[str]:
-    """Parts of enrich count for all of its cameras together; say so where there are others."""
-    cameras = sum(counter.startswith("frames.") for counter in meter.counters)
-    return [f"of all {cameras} cameras"] if cameras > 1 else []
+    """Motion and processors count for all of their cameras together; say so where there are others."""
+    return ["of all its cameras"] if len(_cameras(meter)) > 1 else []
+
+
+def _cameras(meter: Meter) -> list[str]:
+    return [counter for counter in meter.counters if counter.startswith("frames.")]

@@ -9,7 +9,7 @@ import pytest
 
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.requests import ListServices
-from framebus_launcher.client import GroupClient
+from framebus_launcher.client import GroupClient, find_group
 from framebus_launcher.lock import Lock
 
 
@@ -37,3 +37,27 @@ def test_a_launcher_that_lives_and_is_silent_is_not_told_as_gone(silent_launcher
         pytest.raises(DeadlineError),
     ):
         client.ask("launcher", ListServices(), deadline_s=0.3)
+
+
+def test_launchers_of_parts_are_named_at_once_where_there_is_none_of_the_whole_group(silent_launcher: Path) -> None:
+    (silent_launcher / "req.launcher").rename(silent_launcher / "req.launcher@enrich")
+    (silent_launcher / "req.dispatcher").touch()
+    (silent_launcher / "sub").touch()
+
+    with GroupClient(silent_launcher) as client, pytest.raises(RefusedError) as refused:
+        client.ask("launcher", ListServices(), deadline_s=0.3)
+
+    assert refused.value.code is ErrorCode.UNAVAILABLE
+    assert "framebus call launcher@enrich service.list asks one" in refused.value.message
+
+
+def test_a_folder_of_sockets_that_the_configuration_names_is_named_where_it_was_not_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "framebus.yml").write_text("data: ./data\nrun: ./run  # beside it\n")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(RefusedError) as refused:
+        find_group(tmp_path / "elsewhere")
+
+    assert refused.value.message.endswith("framebus.yml here says run: ./run; add --run ./run, or export FRAMEBUS_RUN")

@@ -116,6 +116,7 @@ def test_a_second_launcher_ends_with_75_and_names_the_first(folder: Path, starte
 
     assert second.returncode == 75
     assert f"in use by the launcher that runs as process {first.pid}" in errors
+    assert "or give this group a folder of its own: " in errors
     assert psutil.Process(pids[0]).is_running()
     assert find_launchers(folder / "run") == [first.pid]
 

@@ -313,3 +313,111 @@ def test_nothing_at_all_is_explained_too() -> None:
 
     assert why.verdict == "front: nothing is heard of capture@front; no launcher runs here that would know why"
     assert not why.is_well
+
+
+def test_the_detector_has_a_row_with_its_looks_at_this_camera_and_what_it_left_out() -> None:
+    evidence = well()
+    counters = {"frames.front": 10, "detector.looks.front": 6, "detector.dropped.replaced.front": 4}
+    times = {"detector.run": latency(300.0, 400.0), "detector.front": latency(350.0, 500.0)}
+    count(evidence, "enrich", counters, latencies=times, gauges={"detector.working": 1.0})
+
+    row = stage(explain(evidence), "detector")
+
+    assert (row.rate_hz, row.p50_ms, row.p99_ms, row.drops) == (3.0, 300.0, 400.0, {"replaced": 4})
+    assert row.trouble.startswith("left out 2.0 frames/s: 4 gave way to newer ones")
+    assert "seen 350 ms after capture (p99 500)" in row.notes
+
+
+def test_a_detector_that_does_not_work_is_never_called_well() -> None:
+    evidence = well()
+    count(evidence, "enrich", {"frames.front": 10}, gauges={"detector.working": 0.0})
+
+    why = explain(evidence)
+
+    assert not why.is_well
+    assert why.verdict.startswith("front: detector: it does not work, objects come of motion alone; framebus logs")
+
+
+def test_a_processor_on_the_loop_is_timed_by_its_calls_though_its_tasks_are_counted_too() -> None:
+    evidence = well()
+    counters = {"frames.front": 10, "processor.brightness.tasks": 10, "processor.brightness.done": 10}
+    count(evidence, "enrich", counters, latencies={"processor.brightness": latency(0.1, 0.5)})
+
+    row = stage(explain(evidence), "processor brightness")
+
+    assert (row.rate_hz, row.wanted_hz, row.p50_ms, row.p99_ms) == (5.0, 5.0, 0.1, 0.5)
+
+
+def test_a_camera_of_uploads_is_explained_as_one_and_not_by_frames_that_it_never_has() -> None:
+    evidence = Evidence(camera="front")
+    evidence.note(news(status(state=CameraState.UPLOAD, source="", is_recording=False)))
+    evidence.note(news(service("ingest")))
+
+    why = explain(evidence)
+
+    assert why.is_well
+    assert why.verdict.endswith("its pictures come as files, not as video; framebus uploads front lists them")
+    assert [stage.name for stage in why.stages] == ["uploads"]
+
+
+def test_uploads_are_not_well_while_nobody_takes_them() -> None:
+    evidence = Evidence(camera="front")
+    evidence.note(news(status(state=CameraState.UPLOAD)))
+    evidence.note(news(service("ingest", ServiceState.STOPPED)))
+
+    why = explain(evidence)
+
+    assert not why.is_well
+    assert why.verdict == "front: ingest is stopped; framebus start ingest"
+
+
+def test_a_camera_that_comes_and_goes_is_not_well_because_it_is_online_just_now() -> None:
+    evidence = well()
+    away = status(state=CameraState.OFFLINE, cause=Cause.UNKNOWN, detail="bench.py:18: OSError: the cable fell out")
+    evidence.note(news(away))
+    evidence.note(news(status()))
+
+    why = explain(evidence)
+
+    assert not why.is_well
+    assert why.verdict == "front: was offline while we looked: bench.py:18: OSError: the cable fell out"
+
+
+def test_pictures_that_could_not_be_encoded_in_time_are_told_by_the_recording() -> None:
+    evidence = well()
+    count(evidence, "capture@front", {"frames": 50, "pictures": 10, "dropped.not_encoded": 7})
+
+    assert stage(explain(evidence), "recording").drops == {"not_encoded": 7}
+
+
+@pytest.mark.parametrize(("name", "counters"), [("capture@front", {"frames": 3}), ("enrich", {"frames.front": 3})])
+def test_a_service_that_began_anew_while_we_looked_is_named_and_nothing_is_called_slow(
+    name: str, counters: dict[str, int]
+) -> None:
+    evidence = well()
+    evidence.note(news(service(name, restarts=1, signal=9)))
+    evidence.note(news(ServiceStats(name=name, counters={}), epoch=2, up_s=103.0))
+    evidence.note(news(ServiceStats(name=name, counters=counters), epoch=2, up_s=104.0))
+
+    why = explain(evidence)
+
+    assert not why.is_well
+    assert why.verdict.endswith(f"{name} began anew while we looked, last after signal 9")
+
+
+def test_what_enrich_complains_of_is_never_called_well() -> None:
+    evidence = well()
+    evidence.note(news(service("enrich", reason="detector: /m.onnx is no ONNX model")))
+
+    why = explain(evidence)
+
+    assert (why.is_well, why.verdict) == (False, "front: enrich: detector: /m.onnx is no ONNX model")
+
+
+def test_the_end_of_a_life_long_past_which_is_told_each_second_is_nothing_of_the_living_one() -> None:
+    evidence = well()
+    evidence.note(news(Gone(src="capture@front", incarnation=7), epoch=1))
+    evidence.note(news(status(), epoch=8))
+    evidence.note(news(Gone(src="capture@front", incarnation=7), epoch=1))
+
+    assert explain(evidence).is_well

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from commands import command
-from framebus_launcher.cli import app
+from framebus_launcher.cli import PANELS, app
 from groups import FRAMEBUS
 
 WITHOUT_CAMERAS = "import sys; sys.modules.update(av=None, cv2=None)"
@@ -146,6 +146,14 @@ def test_every_command_has_an_example_in_its_help() -> None:
 
     assert len(helps) > 15
     assert without == []
+
+
+def test_every_command_has_a_place_in_the_panels_of_the_help() -> None:
+    done = command(None, "--help")
+
+    titles = [line.strip("╭─╮ ") for line in done.stdout.splitlines() if line.startswith("╭─")]
+    assert titles[1:] == list(PANELS)
+    assert len(app.registered_commands) == sum(len(names) for names in PANELS.values())
 
 
 def test_a_shell_completes_the_names_of_commands() -> None:

@@ -105,16 +105,22 @@ def test_a_subscriber_of_a_replay_ends_with_the_state_of_the_tape_whatever_was_l
     assert [path.name for path in run.iterdir() if path.is_socket()] == []
 
 
-def test_a_replay_that_is_interrupted_leaves_nothing_of_its_bus(folder: Path, tape: Path) -> None:
-    run = folder / "int"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_replay_that_is_interrupted_leaves_nothing_of_its_bus(
+    folder: Path, tape: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, temporary = folder / "int", folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    monkeypatch.setenv("TMPDIR", str(temporary))
     replay = start_replay(run, str(tape), "--stay", "600")
     assert replay.stderr is not None
     assert replay.stderr.readline().startswith("playing ")
 
-    replay.send_signal(signal.SIGINT)
+    replay.send_signal(number)
 
     end_of(replay)
     assert processes_of(Place.at(run)) == []
+    assert list(temporary.iterdir()) == []
     assert [path.name for path in run.iterdir() if path.is_socket()] == []
 
 

@@ -28,6 +28,9 @@ TURN_S = 0.001
 """rest of a source that has nothing yet, so that it takes no whole core by saying so"""
 LOG_AGAIN_S = 60.0
 TEXT_LENGTH = 300
+NUMBERS = (int, float, np.integer, np.floating)
+PTS_LIMIT_US = 2**53
+"""what a notice may hold"""
 SHAPES = {
     PixelFormat.I420: "uint8 (height * 3 // 2, width), both sides even",
     PixelFormat.BGR24: "uint8 (height, width, 3)",
@@ -151,8 +154,11 @@ class PluginSource:
             given = f"{getattr(picture.pixels, 'dtype', type(picture.pixels).__name__)} "
             given += f"{getattr(picture.pixels, 'shape', '')}"
             raise self._refused(f"gave {given.strip()}; {pixel_format.name} is {SHAPES[pixel_format]}")
+        if odd := _find_odd(picture):
+            raise self._refused(odd)
         self._shape = shape
-        return Shot(shape, picture.pixels, picture.pts_us, picture.captured_at_s, picture.meta)
+        pts_us = None if picture.pts_us is None else int(picture.pts_us)
+        return Shot(shape, picture.pixels, pts_us, picture.captured_at_s, picture.meta)
 
     def _refused(self, text: str) -> PluginError:
         """As if its own code had raised it."""
@@ -161,6 +167,20 @@ class PluginSource:
         frame = self._pictures.gi_frame if isinstance(self._pictures, GeneratorType) else None
         line = frame.f_lineno if frame is not None else inspect.getsourcelines(kind.open)[1]
         return PluginError(f"{file}:{line}: {text}"[:TEXT_LENGTH])
+
+
+def _find_odd(picture: Picture) -> str:
+    """What of a picture's numbers is none; annotations bind nobody, and the reader must not end by them."""
+    pts_us: object = picture.pts_us
+    at_s: object = picture.captured_at_s
+    meta: object = picture.meta
+    if pts_us is not None and not (isinstance(pts_us, NUMBERS) and -PTS_LIMIT_US < pts_us < PTS_LIMIT_US):
+        return f"its pts_us is {pts_us!r:.40}; it must be a whole number below 2**53, or None"
+    if at_s is not None and not isinstance(at_s, NUMBERS):
+        return f"its captured_at_s is {at_s!r:.40}; it must be seconds since 1970, or None"
+    if not isinstance(meta, Mapping):
+        return f"its meta is {meta!r:.40}; it must be a mapping of names to numbers"
+    return ""
 
 
 def shape_of(pixels: object, pixel_format: PixelFormat) -> Shape | None:

@@ -28,6 +28,8 @@ RTSP = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtp,tcp,tls,udp,cry
 RAW = "rawvideo"
 """the codec of packets that are pictures as they are, as of some cameras at this machine"""
 FILES = {"protocol_whitelist": "file,crypto,data"}
+LEAST_S = Fraction(1, 25)
+"""that a file lasts at least: one of a single frame would be played as fast as it can be read"""
 
 Wait = Callable[[float], bool]
 """waits so many seconds; True as soon as the process is to end"""
@@ -139,8 +141,14 @@ class FileSource(PacketSource):
             if self._is_once:
                 raise EndedError("the file was played to its end")
             # Streams begin and end at different times, B-frames below 0: no stream's time may go back.
-            offset_s += max(span.end_s - span.first_s for span in spans.values())
-            self._container.seek(round(min(span.first_s for span in spans.values()) * 1_000_000))
+            offset_s += max(LEAST_S, *(span.end_s - span.first_s for span in spans.values()))
+            self._rewind(min(span.first_s for span in spans.values()))
+
+    def _rewind(self, first_s: Fraction) -> None:
+        try:
+            self._container.seek(round(first_s * 1_000_000))
+        except OSError:  # it was cut, and does not begin with a key frame
+            self._container.seek(round(first_s * 1_000_000), any_frame=True)
 
     def close(self) -> None:
         self._container.close()

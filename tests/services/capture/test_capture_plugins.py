@@ -301,6 +301,26 @@ def test_a_source_that_says_it_has_nothing_yet_takes_no_whole_core(write: Callab
         ("yield Picture(np.zeros((48, 64)))", "my_camera.py:10: gave float64 (48, 64); GRAY8 is uint8 (height, width)"),
         ("yield Picture('x')", "my_camera.py:10: gave str; GRAY8 is uint8 (height, width)"),
         ("yield Picture(np.zeros((0, 64), np.uint8))", "gave uint8 (0, 64)"),
+        (
+            "yield Picture(np.zeros((48, 64), np.uint8), pts_us='x')",
+            "my_camera.py:10: its pts_us is 'x'; it must be a whole number",
+        ),
+        (
+            "yield Picture(np.zeros((48, 64), np.uint8), pts_us=2**70)",
+            "its pts_us is 1180591620717411303424; it must be a whole number",
+        ),
+        (
+            "yield Picture(np.zeros((48, 64), np.uint8), pts_us=float('nan'))",
+            "its pts_us is nan; it must be a whole number",
+        ),
+        (
+            "yield Picture(np.zeros((48, 64), np.uint8), captured_at_s='now')",
+            "its captured_at_s is 'now'; it must be seconds since 1970",
+        ),
+        (
+            "yield Picture(np.zeros((48, 64), np.uint8), meta=None)",
+            "its meta is None; it must be a mapping of names to numbers",
+        ),
         ("return 3", "TypeError"),
         ("raise SystemExit(3)", "my_camera.py:10: SystemExit: 3"),
         ("pass", "TypeError: 'NoneType' object is not iterable"),

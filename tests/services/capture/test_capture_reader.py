@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from framebus.clock import SystemClock
 from framebus.testing import FakeClock
 from framebus_services.capture.reader import Phase, Reader
 from framebus_services.capture.source import FileSource
+from media import make_video
 
 LIMIT_S = 5.0
 
@@ -144,6 +146,24 @@ def test_a_file_with_a_title_in_latin_1_is_played(tmp_path: Path) -> None:
 
     assert next(source.items()).is_keyframe
     source.close()
+
+
+def test_a_file_that_was_cut_behind_its_key_frame_is_played_again_and_again(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    make_video(whole, seconds=2.0)
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.dts is not None and 3 <= number < 15:
+                packet.stream = stream
+                target.mux(packet)
+    file = FileSource(parse_address(f"file://{cut}"), FakeClock(), lambda _: False)
+
+    times = [packet.dts for packet in islice(file.items(), 30) if packet.dts is not None]
+
+    file.close()
+    assert len(times) == 30
+    assert times == sorted(set(times))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
