@@ -74,7 +74,7 @@ class App {
       if (token) await ask("POST", "api/session", { body: { token } });
       this._met(await ask("GET", "api/me"));
     } catch (error) {
-      this._cover(error.status === 401 ? notices.expired() : notices.unreachable());
+      this._cover(error.status === 401 ? notices.expired() : notices.unreachable(error));
       this.state.link = { is: error.status === 401 ? "expired" : "away", since_s: this.state.link.since_s || this.now_s() };
       this.top.render();
       return error.status === 401;
