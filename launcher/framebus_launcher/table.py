@@ -36,6 +36,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 READY_S = 15.0
 GENTLE_NICE = 10
+LAST = 3
+"""the tier of plug-ins, and of what no camera waits for: uploads lie in their folder until somebody comes"""
 DISPATCHER = "dispatcher"
 ENRICH = "enrich"
 BUILT_IN = ("export", "ingest", "analysis", ENRICH)
@@ -88,10 +90,10 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     ingest = built_in_settings(settings, "ingest", IngestSettings)
     if ingest is not None and ("ingest" in settings.services or has_libraries(UPLOADS)):
         taken_in = IngestProcessSettings(cameras=list(settings.cameras), **msgspec.structs.asdict(ingest))
-        rows.append(_built_in("ingest", "ingest", 1, taken_in))
+        rows.append(_built_in("ingest", "ingest", LAST, taken_in))
     analysis = built_in_settings(settings, "analysis", AnalysisSettings)
     if analysis is not None:
-        rows.append(_hosted("analysis", JOBS_HOST, 1, msgspec.json.encode(analysis), nice=GENTLE_NICE))
+        rows.append(_hosted("analysis", JOBS_HOST, LAST, msgspec.json.encode(analysis), nice=GENTLE_NICE))
     enrich = built_in_settings(settings, ENRICH, EnrichSettings)
     if enrich is not None:
         looked_at = {
@@ -106,12 +108,12 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
         told_http = GatewaySettings(
             cameras=list(settings.cameras), timezone=settings.timezone, **msgspec.structs.asdict(http)
         )
-        rows.append(_built_in("gateway", "gateway", 1, told_http, live=("cameras",)))
+        rows.append(_built_in("gateway", "gateway", 2, told_http, live=("cameras",)))
     for name, camera in settings.cameras.items():
         seen = msgspec.structs.replace(camera, zones={}, masks=[])  # a new zone is no reason to start capture again
         capture = CaptureSettings(camera=name, **msgspec.structs.asdict(seen))
         rows.append(_built_in(f"capture@{name}", "capture", 2, capture))
-    rows += _installed(settings, SERVICE_HOST, 3)
+    rows += _installed(settings, SERVICE_HOST, LAST)
     for name, value in settings.services.items():
         if name not in BUILT_IN and name not in installed_services():
             rows.append(_plugin(name, msgspec.convert(value, Plugin)))
@@ -187,7 +189,7 @@ def _installed(settings: Settings, host: str, tier: int) -> list[Row]:
 def _plugin(name: str, plugin: Plugin) -> Row:
     return Row(
         name=name,
-        tier=3,
+        tier=LAST,
         argv=tuple(plugin.command),
         section=msgspec.json.encode(plugin.settings),
         notify=plugin.notify,

@@ -28,6 +28,7 @@ PAGES = [
     "docs/page.md",
     "docs/plugins.md",
     "docs/processors.md",
+    "docs/uploads.md",
 ]
 WORDS = re.findall(r"^- \*\*(.+?)\*\*: .+$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
 

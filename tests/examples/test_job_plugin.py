@@ -169,7 +169,8 @@ def test_neither_the_launcher_nor_the_dispatcher_imports_a_runner(site: Path) ->
         "import sys; from pathlib import Path; from framebus.place import Place;"
         "from framebus.settings import Settings;"
         "from framebus_launcher.table import make_table; from framebus.plugins import load_job_types;"
-        "rows = make_table(Settings(http=False, services={'ingest': False, 'analysis': False}), Place.at(Path('/run/fb'))); types, problems = load_job_types();"
+        "settings = Settings(http=False, services={'ingest': False, 'analysis': False});"
+        "rows = make_table(settings, Place.at(Path('/run/fb'))); types, problems = load_job_types();"
         "print([row.name for row in rows], sorted(types), problems, 'transcript_plugin.runner' in sys.modules)"
     )
     done = subprocess.run(

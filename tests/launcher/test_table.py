@@ -36,10 +36,10 @@ def test_the_table_has_a_row_for_each_service_camera_and_plug_in() -> None:
     assert [(row.name, row.tier, row.nice) for row in rows] == [
         ("dispatcher", 0, 0),
         ("export", 1, 10),
-        ("ingest", 1, 0),
-        ("analysis", 1, 10),
+        ("ingest", 3, 0),
+        ("analysis", 3, 10),
         ("enrich", 1, 0),
-        ("gateway", 1, 0),
+        ("gateway", 2, 0),
         ("capture@front", 2, 0),
         ("capture@back", 2, 0),
         ("counter", 3, 0),
