@@ -10,6 +10,8 @@ from starlette.requests import Request
 
 from framebus.access import AccessFile
 from framebus.bus import Bus
+from framebus.errors import ErrorCode, RefusedError
+from framebus.messages import CameraState
 from framebus.place import Place
 from framebus.settings import GatewaySettings
 from framebus_services.gateway.authority import Action, Subject, Thing, authorise
@@ -54,6 +56,19 @@ class Desk:
     def still_good(self, subject: Subject) -> bool:
         """Whether the token that somebody came with still holds."""
         return any(grant.id == subject.id for grant in self.access.grants())
+
+    def all_cameras(self) -> list[str]:
+        """Those of the configuration, then those that only upload files, as far as they were heard."""
+        heard = [item.body for item in self.hub.under("camera/") if item.body.get("state") == CameraState.UPLOAD]
+        return [*self.cameras, *(body["camera"] for body in heard if body["camera"] not in self.cameras)]
+
+    def check_camera(self, camera: str) -> None:
+        """Raises RefusedError for a camera that is none, or that has no picture of now."""
+        if camera in self.cameras:
+            return
+        is_upload = camera in self.all_cameras()
+        text = f"{camera} uploads files; it has no picture of now" if is_upload else f"there is no camera {camera}"
+        raise RefusedError(ErrorCode.NOT_FOUND, text)
 
     @property
     def root(self) -> str:

@@ -21,10 +21,18 @@ def check_origin(desk: Desk, request: HTTPConnection) -> None:
             raise HttpError(403, ErrorCode.DENIED, "a page of another address may not ask here")
         return
     host = request.headers.get("host", "").lower()
-    is_own = bool(host) and urlsplit(origin).netloc.lower() == host
+    is_own = bool(host) and _netloc(origin) == host
     if not is_own and origin not in desk.settings.origins:
         text = f"a page of {origin[:200]} may not ask here; http.origins names those that may"
         raise HttpError(403, ErrorCode.DENIED, text)
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an origin; empty where it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # as `http://[`
+        return ""
 
 
 def authenticate(desk: Desk, request: HTTPConnection) -> Subject:

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
-from framebus.errors import ErrorCode, RefusedError
+from framebus.errors import RefusedError
 from framebus.messages import CameraState
 from framebus_services.gateway.authority import Listing, OfCamera
 from framebus_services.gateway.desk import Call, Desk
@@ -39,8 +39,7 @@ def known_camera(call: Call) -> str:
     """The camera that the path names, for who may do this to it; raises RefusedError."""
     camera = call.path["camera"]
     call.authorise(OfCamera(camera=camera, what=f"camera {camera}"))
-    if camera not in call.desk.cameras:
-        raise RefusedError(ErrorCode.NOT_FOUND, f"there is no camera {camera}")
+    call.desk.check_camera(camera)
     return camera
 
 
@@ -48,7 +47,7 @@ async def cameras(call: Call) -> Cameras:
     call.authorise(Listing())
     seen = {item.topic: (item, body) for item, body in call.desk.hub.seen(call.subject, "camera/")}
     views = []
-    for name in call.desk.cameras:
+    for name in call.desk.all_cameras():
         if call.subject.sees(name):
             item, body = seen.get(f"camera/{name}/", (None, None))
             is_stale = item is not None and item.is_stale

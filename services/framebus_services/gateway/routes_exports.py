@@ -34,7 +34,7 @@ async def exports(call: Call) -> Exports:
     thing = Listing() if query.camera is None else OfCamera(camera=query.camera, what=f"camera {query.camera}")
     call.authorise(thing)
     skip = query.next or "0"
-    if not skip.isdigit() or len(skip) > 6:
+    if not skip.isdecimal() or len(skip) > 6:
         raise FieldError("next is what the answer before said - at `$.next`")
     folder, sees = call.desk.place.data / "exports", call.subject.sees
     names = [query.camera] if query.camera is not None else await call.desk.pool.run(lambda: _folders(folder))

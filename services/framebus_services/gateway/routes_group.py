@@ -47,7 +47,7 @@ async def me(call: Call) -> Me:
     subject, desk = call.subject, call.desk
     return Me(
         role=subject.role,
-        cameras=[camera for camera in desk.cameras if subject.sees(camera)],
+        cameras=[camera for camera in desk.all_cameras() if subject.sees(camera)],
         is_restricted=subject.is_restricted,
         can_export=subject.may(Action.MAKE),
         timezone=desk.settings.timezone,

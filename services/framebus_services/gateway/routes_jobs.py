@@ -62,7 +62,7 @@ async def submit(call: Call) -> Response:
     call.authorise(OfCamera(camera=_camera_of(job), what="such camera"))
     request = SubmitJob(
         type=job.type,
-        params=Raw(codec.encode(job.params)),
+        params=_params(job),
         id=job.id,
         priority=job.priority,
         name=job.name,
@@ -76,7 +76,7 @@ async def plan(call: Call) -> ExportPlan:
     call.authorise(OfCamera(camera=_camera_of(job), what="such camera"))
     if job.type != EXPORT:
         raise FieldError(f"only jobs of type {EXPORT} can be planned - at `$.type`")
-    return await call.desk.pool.ask(EXPORT, PlanExport(params=Raw(codec.encode(job.params))), PLAN_S)
+    return await call.desk.pool.ask(EXPORT, PlanExport(params=_params(job)), PLAN_S)
 
 
 async def jobs(call: Call) -> JobViews:
@@ -133,6 +133,13 @@ async def _load(call: Call) -> JobView:
     view = await call.desk.pool.ask(DISPATCHER, GetJob(id=job_id))
     call.authorise(OfCamera(camera=view.camera, what=f"job {job_id}"))
     return view
+
+
+def _params(job: NewJob) -> Raw:
+    try:
+        return Raw(codec.encode(job.params))
+    except OverflowError:
+        raise FieldError("a whole number has at most 64 bits - at `$.params`") from None
 
 
 def _camera_of(job: NewJob) -> str | None:

@@ -53,7 +53,7 @@ async def recordings(call: Call) -> Recordings:
     check_range(query.start, query.end)
     start_s = query.start
     if query.next is not None:
-        if not query.next.isdigit() or len(query.next) > 15:
+        if not query.next.isdecimal() or len(query.next) > 15:
             raise FieldError("next is what the answer before said - at `$.next`")
         start_s = max(start_s, int(query.next) / 1_000)
     data, now_s = call.desk.place.data, time.time()

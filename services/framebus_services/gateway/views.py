@@ -21,7 +21,7 @@ class Me(View, frozen=True, kw_only=True):
 
     role: Role
     cameras: list[str]
-    """in the order of the configuration; those that may be seen"""
+    """in the order of the configuration, then those that upload files; those that may be seen"""
     is_restricted: bool
     """a link for some cameras only"""
     can_export: bool

@@ -5,7 +5,6 @@ from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from framebus.errors import ErrorCode, RefusedError
 from framebus_services.gateway.authority import Action, OfCamera, Subject, authorise
 from framebus_services.gateway.live_reader import LiveReader
 from framebus_services.gateway.routes_cameras import live_of
@@ -21,8 +20,7 @@ class LiveDoor(Door):
     async def serve(self, socket: WebSocket, subject: Subject) -> None:
         camera = socket.path_params["camera"]
         authorise(subject, Action.SEE, OfCamera(camera=camera, what=f"camera {camera}"))
-        if camera not in self.desk.cameras:
-            raise RefusedError(ErrorCode.NOT_FOUND, f"there is no camera {camera}")
+        self.desk.check_camera(camera)
         self._check_codec(camera)
         reader = LiveReader()
         self.desk.live.add(camera, reader)

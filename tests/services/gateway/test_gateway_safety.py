@@ -39,7 +39,7 @@ def code_of(answer: Answer) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1", "https://127.0.0.1:1", "file://"]
+    "origin", ["http://evil.example", "null", "http://127.0.0.1", "https://127.0.0.1:1", "file://", "http://["]
 )
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_a_page_of_another_address_changes_nothing_even_with_a_token(
@@ -95,6 +95,7 @@ def test_what_a_form_could_send_is_no_request(gateway: Rig, media: str) -> None:
         (b'{"type": "export", "params": []}', 422, "params"),
         (b'{"type": "export", "params": {}, "nam": "x"}', 422, None),
         (b'{"type": "EXPORT", "params": {}}', 422, "type"),
+        (b'{"type": "export", "params": {"start": 99999999999999999999}}', 422, "params"),
     ],
 )
 def test_a_body_that_is_wrong_is_refused_with_the_path_of_what_is_wrong(
@@ -226,7 +227,7 @@ def test_every_answer_carries_the_headers_that_keep_a_browser_from_harm(gateway:
 
 @pytest.mark.parametrize(
     ("token", "origin", "code"),
-    [(None, None, 4401), ("wrong", None, 4401), ("admin", "http://evil.example", 4403), (None, "null", 4403)],
+    [(None, None, 4401), ("wrong", None, 4401), ("admin", "http://evil.example", 4403), ("admin", "http://[", 4403)],
 )
 @pytest.mark.parametrize("path", ["/ws", "/live/front"])
 def test_a_websocket_is_refused_with_a_code_that_a_page_can_read(
@@ -255,6 +256,14 @@ def test_who_is_revoked_is_sent_away_from_an_open_websocket(own_gateway: Rig, mo
     assert closed.value.rcvd.code == 4401
 
 
+@pytest.mark.parametrize("path", ["/api/exports?next=%C2%B2", "/api/recordings?camera=front&start=1&end=2&next=%C2%B2"])
+def test_a_digit_that_is_no_number_is_the_askers_fault(gateway: Rig, path: str) -> None:
+    assert gateway.ask(path, token=gateway.admin).status == 422
+
+
+WHOLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
 @pytest.mark.parametrize("said", [b"", b"GET /api/me HTT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 def test_who_only_holds_the_line_is_cut_and_who_has_a_websocket_is_not(
     own_gateway: Rig, monkeypatch: pytest.MonkeyPatch, said: bytes
@@ -272,6 +281,24 @@ def test_who_only_holds_the_line_is_cut_and_who_has_a_websocket_is_not(
         opened.send('{"subscribe": ["camera/"]}')
         read_until(opened, lambda message: "snapshot_done" in message)
 
+    assert left == b""
+
+
+def test_who_only_holds_the_line_after_an_answer_is_cut_too(own_gateway: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, _, port = own_gateway.host.partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as slow:
+        slow.sendall(WHOLE)
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += slow.recv(10_000)
+        monkeypatch.setattr(impatient, "HEAD_S", 0.3)
+        slow.sendall(WHOLE[:10])
+        try:
+            left = slow.recv(10_000)
+        except ConnectionResetError:
+            left = b""
+
+    assert b" 200 OK" in answer
     assert left == b""
 
 

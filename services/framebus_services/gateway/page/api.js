@@ -61,11 +61,13 @@ export class Feed {
 
   open() {
     clearTimeout(this._timer);
+    this._timer = 0;
     const socket = new WebSocket(socketAddress("ws"));
     this._socket = socket;
     this._listen();
     socket.addEventListener("open", () => socket.send(JSON.stringify({ subscribe: this._prefixes })));
     socket.addEventListener("message", (event) => {
+      if (socket !== this._socket) return;
       this._listen();
       this._failures = 0;
       this._onNews(JSON.parse(event.data));

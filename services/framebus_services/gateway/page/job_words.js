@@ -74,10 +74,18 @@ function waiting(job, board, now_s, zone) {
 
 function outcome(job) {
   const result = job.result ?? {};
+  if (result.values) return analysed(result.values) || "Done";
   const said = [];
   if (result.size_bytes) said.push(size(result.size_bytes));
   if (result.gaps?.length) said.push(counted(result.gaps.length + (result.more_gaps ?? 0), "gap"));
   return said.join(" · ") || "Done";
+}
+
+/** What an analyser said: its text, or its numbers by their names. */
+function analysed(values) {
+  if (typeof values.text === "string") return values.text;
+  const told = Object.entries(values).filter(([, value]) => ["number", "string"].includes(typeof value));
+  return told.map(([name, value]) => `${spoken(name)} ${value}`).join(" · ");
 }
 
 function reason(job) {

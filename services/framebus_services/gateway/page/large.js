@@ -78,7 +78,7 @@ export class Large {
 
   /** Play what was recorded at a moment. */
   async seek(at_s) {
-    if (at_s > this._app.now_s() - 1) {
+    if (this.picture.isUpload || at_s > this._app.now_s() - 1) {
       this.goLive();
       return;
     }
@@ -133,6 +133,7 @@ export class Large {
 
   render() {
     this.picture.render();
+    this.node.classList.toggle("is-files", this.picture.isUpload);
     const told = tileState(this._app.state, this.name, this._app.now_s());
     const live = this.picture.isLive ? "live" : told.is === "live" ? "opening" : told.title;
     const past = this._nothing ? "nothing was recorded here" : `recorded ${moment(this._recorded.at_s ?? 0, this._app.now_s(), this._app.zone)}`;
@@ -167,9 +168,11 @@ export class Large {
   }
 
   close() {
+    this.node.classList.remove("is-files");
     document.removeEventListener("visibilitychange", this._onHidden);
     this._recorded.close();
     this._shown(null);
+    this.strip.close();
     this.picture.close();
     this.node.replaceChildren();
   }

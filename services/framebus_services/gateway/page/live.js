@@ -3,6 +3,7 @@
 import { address, socketAddress } from "./api.js";
 
 const AGAIN_MS = 1_500;
+const LATER_MS = 10_000;
 const BEHIND_S = 1.6;
 const NEAR_S = 0.25;
 const KEPT_S = 8;
@@ -10,6 +11,8 @@ const PREVIEW_MS = 1_000;
 const MAX_WAITING = 64;
 const QUIET_MS = 1_500;
 const NOT_THIS_WAY = 4415;
+const NO_MORE = 4401;
+const NOT_NOW = [4403, 4404, 4429];
 
 /** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec. */
 export class LiveStream {
@@ -24,6 +27,7 @@ export class LiveStream {
     this._source = null;
     this._buffer = null;
     this._waiting = [];
+    this._turn = 0;
     this._url = "";
     for (const name of ["playing", "timeupdate"]) video.addEventListener(name, () => this._moves());
   }
@@ -44,15 +48,17 @@ export class LiveStream {
     clearTimeout(this._timer);
     this._become("closed");
     this._drop();
+    this._release();
+    if (this._image.src.startsWith("blob:")) URL.revokeObjectURL(this._image.src); // the picture itself stays
   }
 
   _moves() {
     if (this._is === "opening" && this._buffer && !this._video.paused && this._video.readyState >= 3) this._become("playing");
   }
 
-  /** Pictures that do not come any more are not live. */
-  check() {
-    if (this._is === "playing" && performance.now() - this._heard_ms > QUIET_MS) this._become("waiting");
+  /** Pictures that do not come any more are not live, nor is the last one of a camera that has gone meanwhile. */
+  check(isThere) {
+    if (this._is === "playing" && (!isThere || performance.now() - this._heard_ms > QUIET_MS)) this._become("waiting");
   }
 
   _connect() {
@@ -69,21 +75,22 @@ export class LiveStream {
 
   _closed(code) {
     if (code === NOT_THIS_WAY) this._showPreview();
-    else this._again();
+    else if (code === NO_MORE) this.close(); // the feed is told the same, and shows how to come in again
+    else this._again(NOT_NOW.includes(code) ? LATER_MS : AGAIN_MS);
   }
 
   _showPreview() {
     this._drop();
     this._become("preview");
-    this._refresh();
+    this._refresh((this._turn += 1));
   }
 
-  _again() {
+  _again(wait_ms = AGAIN_MS) {
     this._drop();
     if (this._is === "closed" || this._is === "preview") return;
     this._become("opening");
     clearTimeout(this._timer);
-    this._timer = setTimeout(() => this._is === "opening" && !this._socket && this._connect(), AGAIN_MS);
+    this._timer = setTimeout(() => this._is === "opening" && !this._socket && this._connect(), wait_ms);
   }
 
   _begin({ codec, waiting }) {
@@ -103,6 +110,7 @@ export class LiveStream {
     this._video.src = this._url;
     source.addEventListener("sourceopen", () => {
       if (source !== this._source) return;
+      this._release(); // it is attached; an address that stays would keep it for ever
       this._buffer = source.addSourceBuffer(kind);
       this._buffer.addEventListener("updateend", () => this._pump());
       this._buffer.addEventListener("error", () => this._again());
@@ -144,8 +152,8 @@ export class LiveStream {
     if (video.paused && end_s > start_s) video.play().catch(() => {});
   }
 
-  async _refresh() {
-    if (this._is !== "preview") return;
+  async _refresh(turn) {
+    if (this._is !== "preview" || turn !== this._turn) return;
     try {
       const response = await fetch(address(`api/cameras/${this._camera}/snapshot.jpg`), { cache: "no-store" });
       if (response.ok) {
@@ -157,7 +165,7 @@ export class LiveStream {
     } catch {
       // the tile says by itself that the gateway is away
     }
-    this._timer = setTimeout(() => this._refresh(), PREVIEW_MS);
+    this._timer = setTimeout(() => this._refresh(turn), PREVIEW_MS);
   }
 
   _drop() {

@@ -74,7 +74,7 @@ class App {
       if (token) await ask("POST", "api/session", { body: { token } });
       this._met(await ask("GET", "api/me"));
     } catch (error) {
-      this._cover(error.status === 401 ? notices.expired() : notices.unreachable());
+      this._cover(error.status === 401 ? notices.expired() : notices.unreachable(error));
       this.state.link = { is: error.status === 401 ? "expired" : "away", since_s: this.state.link.since_s || this.now_s() };
       this.top.render();
       return error.status === 401;
@@ -196,8 +196,9 @@ class App {
 
   async fetchJobs() {
     try {
-      const { jobs } = await ask("GET", "api/jobs", { params: { limit: 50 } });
-      jobs.reverse().forEach((job) => takeJob(this.state, job, this.now_s()));
+      const params = [{ limit: 50 }, { type: "analysis", state: "succeeded", limit: 20 }]; // pictures of uploads may be older
+      const told = await Promise.all(params.map((one) => ask("GET", "api/jobs", { params: one })));
+      told.flatMap(({ jobs }) => jobs).sort((a, b) => a.created_at_s - b.created_at_s).forEach((job) => takeJob(this.state, job, this.now_s()));
       this.touch("job");
     } catch {
       // the line tells by itself that the gateway is away

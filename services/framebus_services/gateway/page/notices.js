@@ -18,8 +18,9 @@ export function expired() {
   ]);
 }
 
-export function unreachable() {
-  return notice("framebus does not answer", ["This page tries again by itself."]);
+/** `error`: with its own words where something answered. */
+export function unreachable({ status, message }) {
+  return notice(status ? "framebus does not let this page in yet" : "framebus does not answer", [...(status ? [`${message}.`] : []), "This page tries again by itself."]);
 }
 
 function notice(title, parts) {

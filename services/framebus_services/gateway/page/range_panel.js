@@ -93,7 +93,7 @@ export class RangePanel {
     if (turn !== this._turn) return;
     const plans = told.filter((one) => one.status === "fulfilled").map((one) => one.value);
     const refused = told.filter((one) => one.status === "rejected").map((one) => one.reason);
-    this._possible = marked.cameras.filter((_, n) => told[n].status === "fulfilled");
+    this._orders = asked.flatMap((_, n) => (told[n].status === "fulfilled" ? [{ ...order(marked.cameras[n], marked), id: drawId() }] : []));
     this._rows.replaceChildren(...(plans.length ? planRows(plans, marked).flatMap(([word, text]) => row(word, text)) : []));
     setText(this._said, this._remark(refused, plans));
     show(this._make, this._app.state.me?.can_export !== false);
@@ -111,12 +111,13 @@ export class RangePanel {
   async make() {
     if (this._make.disabled || this._make.hidden || this.node.hidden) return;
     this._make.disabled = true;
-    const { marked } = this._timeline;
+    const orders = this._orders;
     try {
-      for (const camera of this._possible) {
-        const body = order(camera, marked);
+      while (orders.length) {
+        const [body] = orders;
         const told = await ask("POST", "api/jobs", { body });
         this._app.asked.set(told.id, body.params);
+        orders.shift(); // what was accepted is not asked for again
       }
       this._timeline.setMarked(null);
       this._app.fetchJobs();
@@ -131,6 +132,11 @@ export class RangePanel {
 
 function order(camera, { start_s, end_s }) {
   return { type: "export", params: { camera, start: start_s, end: end_s, allow_gaps: true } };
+}
+
+/** An id of one's own: who presses again without an answer asks for the same job. (randomUUID wants https.) */
+function drawId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function row(word, text) {

@@ -17,7 +17,7 @@ export class Recorded {
     this._turn = 0;
     this._isOpen = false;
     video.addEventListener("ended", () => this._isOpen && this._next());
-    video.addEventListener("error", () => this._isOpen && this._segment && video.src && this._next());
+    video.addEventListener("error", () => this._isOpen && this._segment && video.hasAttribute("src") && this._next());
     for (const name of ["playing", "pause"]) video.addEventListener(name, () => this._isOpen && this._onState(name));
   }
 
@@ -52,6 +52,9 @@ export class Recorded {
     this._isOpen = false;
     this._segment = null;
     this._video.pause();
+    if (!this._video.hasAttribute("src")) return;
+    this._video.removeAttribute("src"); // or the browser holds on to the connection
+    this._video.load();
   }
 
   _find(at_s) {

@@ -125,6 +125,16 @@ export function jobsInOrder(state) {
   );
 }
 
+/** The path of the newest picture that an analysis of this camera's uploads left, with when; null: none is known. */
+export function newestUpload(state, camera) {
+  let newest = null;
+  for (const job of state.jobs.values()) {
+    if (job.type !== "analysis" || job.camera !== camera || job.state !== "succeeded" || !job.result?.picture) continue;
+    if (!newest || job.created_at_s > newest.at_s) newest = { path: job.result.picture, at_s: job.created_at_s };
+  }
+  return newest;
+}
+
 function place(job) {
   return job.state === "retrying" ? 1e6 : job.position || 1e5;
 }

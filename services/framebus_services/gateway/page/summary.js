@@ -62,7 +62,7 @@ function byMending(state, now_s) {
   if (service) return mending(`${service.name} is restarting`, `service:${service.name}`);
   for (const name of state.cameras.keys()) {
     const { is, title, text } = tileState(state, name, now_s);
-    if (is !== "live") return mending(`${spoken(name)}: ${is === "degraded" ? title : `${title} ${text}`.trim()}`, `camera:${name}`);
+    if (is !== "live" && is !== "upload") return mending(`${spoken(name)}: ${is === "degraded" ? title : `${title} ${text}`.trim()}`, `camera:${name}`);
   }
   return null;
 }

@@ -4,7 +4,8 @@ import { el, setClass, setText, show } from "./dom.js";
 import { tint } from "./lanes.js";
 import { LiveStream } from "./live.js";
 import { address } from "./api.js";
-import { tileState } from "./tile_state.js";
+import { newestUpload } from "./store.js";
+import { isUpload, tileState } from "./tile_state.js";
 import { lasting, spoken } from "./words.js";
 
 const LAG_TOLD_S = 1;
@@ -17,7 +18,7 @@ export class Picture {
     this.name = name;
     this.video = el("video", { class: "moving", attrs: { playsinline: "", tabindex: "-1", "aria-hidden": "true" } });
     this.video.muted = true;
-    this._still = el("img", { class: "still", attrs: { alt: "" } });
+    this._still = el("img", { class: "still", attrs: { alt: "" }, on: { error: () => this._still.removeAttribute("src"), load: () => this.isUpload && app.touch("camera") } });
     this._boxes = el("div", { class: "boxes", attrs: { "aria-hidden": "true" } });
     this._title = el("strong");
     this._text = el("span");
@@ -25,6 +26,9 @@ export class Picture {
     this._preview = el("span", { class: "tag preview-tag", text: "preview pictures" });
     this._trouble = el("span", { class: "tag trouble-tag" });
     this.node = el("div", { class: "picture" }, this._still, this.video, this._boxes, this._notice, this._preview, this._trouble);
+    this.isUpload = false;
+    this._isKnown = false;
+    this._isSeen = false;
     this.stream = new LiveStream(name, this.video, this._still, () => this.render());
     this._seen = new Map();
     this.render();
@@ -32,31 +36,48 @@ export class Picture {
 
   /** Open or close the stream, as somebody looks or nobody. */
   look(isSeen) {
-    if (isSeen && this.stream.is === "closed") {
+    this._isSeen = isSeen;
+    const wants = isSeen && this._isKnown && !this.isUpload;
+    if (wants && this.stream.is === "closed") {
       this._fetchStill();
       this.stream.open();
-    } else if (!isSeen) {
+    } else if (!wants) {
       this.stream.close();
     }
   }
 
+  /** What it sends is files: there is no video, only the picture of the newest. */
+  _renderUpload() {
+    const camera = this._app.state.cameras.get(this.name);
+    const is = isUpload(camera);
+    if (is !== this.isUpload || Boolean(camera) !== this._isKnown) {
+      this.isUpload = is;
+      this._isKnown = Boolean(camera);
+      this.look(this._isSeen);
+    }
+    const newest = is ? newestUpload(this._app.state, this.name) : null;
+    if (newest && newest.path !== this._newest) this._still.src = address(`api/exports/${newest.path}`);
+    this._newest = newest?.path;
+  }
+
   _fetchStill() {
     if (!this._still.src) this._still.src = address(`api/cameras/${this.name}/snapshot.jpg`);
-    this._still.addEventListener("error", () => this._still.removeAttribute("src"), { once: true });
   }
 
   /** width / height, as the stream or the camera says. */
   get ratio() {
     const { videoWidth, videoHeight } = this.video;
     if (videoWidth && videoHeight) return videoWidth / videoHeight;
+    if (this.isUpload && this._still.naturalWidth) return this._still.naturalWidth / this._still.naturalHeight;
     const camera = this._app.state.cameras.get(this.name);
     return camera?.width && camera?.height ? camera.width / camera.height : 16 / 9;
   }
 
   render() {
+    this._renderUpload();
     const told = tileState(this._app.state, this.name, this._app.now_s());
     const isLive = told.is === "live" || told.is === "degraded";
-    this.stream?.check();
+    this.stream?.check(isLive);
     const moving = this.stream?.is === "playing" || this.stream?.is === "preview";
     const mark = !isLive || moving ? told.is : this.stream?.is === "waiting" ? "waiting" : "opening";
     const hasVideo = this.stream?.is !== "preview" && this.video.readyState >= 2;

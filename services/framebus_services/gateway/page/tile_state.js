@@ -1,5 +1,6 @@
 // What may be said of a camera's picture: it is called live only while it is. No DOM.
 
+import { newestUpload } from "./store.js";
 import { roughly, spoken } from "./words.js";
 
 export const QUIET_S = 3;
@@ -22,12 +23,13 @@ export function cause(camera) {
 }
 
 /**
- * {is, title, text}: `is` one of live, degraded, connecting, offline, restarting, quiet, away.
+ * {is, title, text}: `is` one of live, degraded, connecting, offline, restarting, quiet, away, upload.
  * `text` says since when, and what comes next.
  */
 export function tileState(state, name, now_s) {
   if (state.link.is !== "open") return { is: "away", title: "No connection", text: "to framebus" };
   const camera = state.cameras.get(name);
+  if (isUpload(camera)) return ofUpload(state, camera, now_s);
   const service = state.services.get(`capture@${name}`);
   const broken = service && service.state === "broken";
   if (service && service.state !== "ready" && service.state in MENDING) {
@@ -52,6 +54,23 @@ function ofCamera(camera, now_s) {
   return { is: "live", title: "", text: "" };
 }
 
+/** A camera that sends files now and then, and has no picture between them. */
+export function isUpload(camera) {
+  return camera?.state === "upload";
+}
+
+function ofUpload(state, camera, now_s) {
+  const ingest = state.services.get("ingest");
+  const isAway = camera.stale || (ingest && ingest.state !== "ready");
+  if (isAway) return { is: "upload", title: "uploads wait", text: `ingest: ${MENDING[ingest?.state] ?? MENDING.restarting}` };
+  return { is: "upload", title: "uploads", text: lastUpload(state, camera, now_s) };
+}
+
+function lastUpload(state, camera, now_s) {
+  const last_s = Math.max(camera.last_frame_at_s ?? 0, newestUpload(state, camera.camera)?.at_s ?? 0);
+  return last_s ? `last file ${roughly(now_s - last_s)} ago` : "waits for files";
+}
+
 function nextTry(camera, now_s) {
   if (!camera.retry_at_s) return "";
   const left_s = camera.retry_at_s - now_s;
@@ -62,6 +81,7 @@ function nextTry(camera, now_s) {
 export function why(state, name, now_s) {
   const camera = state.cameras.get(name);
   if (!camera) return `${spoken(name)} has not said a word yet`;
+  if (isUpload(camera)) return `files from ${camera.source} · ${lastUpload(state, camera, now_s)} · no video, no recording`;
   const said = [];
   if (camera.state === "offline" || camera.state === "degraded") said.push(camera.detail || cause(camera));
   if (camera.codec) said.push(`${camera.codec} ${camera.width} × ${camera.height}, ${camera.fps_in.toFixed(1)} frames/s in`);

@@ -6,6 +6,7 @@ import { Recall } from "./recall.js";
 import { AXIS_PX, drawTimeline, follows, readColours } from "./timeline_draw.js";
 import { endingAt, length, makeScale, ordered, pan, secondsPerPixel, SHORTEST_S, toTime, zoom } from "./scale.js";
 import { Gestures } from "./gestures.js";
+import { isUpload } from "./tile_state.js";
 import { day, lasting, minute, spoken } from "./words.js";
 
 const LANE_PX = 44;
@@ -15,6 +16,7 @@ const START_S = 900;
 const REACH_PX = 5;
 const OPEN_SPAN_S = 20;
 const STEP_PX = 40;
+const DARK = matchMedia("(prefers-color-scheme: dark)");
 const LENGTHS = [["1 min", 60], ["15 min", 900], ["1 h", 3600], ["1 d", 86400], ["30 d", 30 * 86400]];
 
 export class Timeline {
@@ -39,7 +41,12 @@ export class Timeline {
     this._isFollowing = true;
     this._gestures = new Gestures(this._canvas, this);
     new ResizeObserver(() => this._resize()).observe(this._field);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
+    this._onScheme = () => this.recolour();
+    DARK.addEventListener("change", this._onScheme);
+  }
+
+  close() {
+    DARK.removeEventListener("change", this._onScheme);
   }
 
   _build(hasHead) {
@@ -51,7 +58,7 @@ export class Timeline {
   }
 
   get cameras() {
-    return this._only ? [this._only] : this._app.cameraNames();
+    return this._only ? [this._only] : this._app.cameraNames().filter((name) => !isUpload(this._app.state.cameras.get(name)));
   }
 
   // What is shown ------------------------------------------------------------------------------------------------
