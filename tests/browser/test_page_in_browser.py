@@ -148,13 +148,18 @@ def test_a_moment_that_is_clicked_is_played_from_the_recording(visit: Visit) -> 
     visit.until(is_live("garden"), "the wall is live again")
 
 
-def test_a_job_that_fails_tells_its_reason(visit: Visit, group: RunningGroup) -> None:
-    start_s = time.time() - OLD_S
+def let_a_job_fail(group: RunningGroup, ago_s: float) -> None:
+    """Ask for a clip of a recording that is no video."""
+    start_s = time.time() - ago_s
     folder = hour_folder(group.place.data, "garden", start_s)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / closed_name(round(1_000 * start_s), 10_000)).write_bytes(b"no video")
-
     group.submit(start_s, start_s + 10.0, "garden", allow_gaps=False)
+
+
+def test_a_job_that_fails_tells_its_reason(visit: Visit, group: RunningGroup) -> None:
+    let_a_job_fail(group, OLD_S)
+
     visit.until("document.querySelector('.job.state-failed') !== null", "a failed job")
 
     assert visit.text(".job.state-failed .code") == "no_source"
@@ -210,6 +215,7 @@ def test_the_keys_open_a_camera_and_the_help_and_go_back(visit: Visit) -> None:
 
 
 def test_who_may_only_look_is_offered_nothing_else(browser: Any, group: RunningGroup) -> None:
+    let_a_job_fail(group, 2 * OLD_S)
     viewer = Visit(browser, link_to(group, "--role", "viewer"))
     try:
         viewer.until("document.querySelector('.job.state-failed') !== null", "jobs are shown")
