@@ -91,7 +91,7 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     ingest = built_in_settings(settings, "ingest", IngestSettings)
     if ingest is not None and ("ingest" in settings.services or has_libraries(UPLOADS)):
         taken_in = IngestProcessSettings(cameras=list(settings.cameras), **msgspec.structs.asdict(ingest))
-        rows.append(_built_in("ingest", "ingest", LAST, taken_in))
+        rows.append(_built_in("ingest", "ingest", LAST, taken_in, live=("cameras",)))
     analysis = built_in_settings(settings, "analysis", AnalysisSettings)
     if analysis is not None:
         rows.append(_hosted("analysis", JOBS_HOST, LAST, msgspec.json.encode(analysis), nice=GENTLE_NICE))

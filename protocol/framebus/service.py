@@ -5,11 +5,13 @@ import faulthandler
 import logging
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 import msgspec
 
@@ -68,6 +70,19 @@ def run(name: str, make: Callable[[Bus], object], argv: Sequence[str] | None = N
         log.exception("%s could not start", name)
         return ExitCode.INTERNAL
     return process.loop()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with an exit code, also beside threads that hang in native code.
+
+    Python would wait for nothing of them, and yet crash now and then when one comes back while it takes itself apart.
+    """
+    logging.shutdown()
+    if any(thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 class Process:

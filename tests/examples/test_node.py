@@ -95,11 +95,14 @@ def seen_object(number: int = 1) -> ObjectEvent:
 
 
 def test_it_is_ready_and_beats_by_lines_of_its_output_which_are_not_in_the_log(group: NodeGroup) -> None:
-    logs = client.ask("launcher", GetLogs(name="reporter"), run=group.place.run)
+    def log() -> list[str]:
+        return [line.text for line in client.ask("launcher", GetLogs(name="reporter"), run=group.place.run).lines]
+
+    said = wait_until(log, "its first line")
     services = {row.name: row for row in client.ask("launcher", ListServices(), run=group.place.run).services}
 
     assert services["reporter"].state is ServiceState.READY
-    assert [line.text for line in logs.lines] == ["INFO reporter: ready"]
+    assert said == ["INFO reporter: ready"]
 
 
 def test_it_answers_ping_and_stats_and_a_method_of_its_own(group: NodeGroup) -> None:

@@ -30,7 +30,7 @@ def test_a_camera_that_comes_starts_and_those_that_know_cameras_are_told() -> No
     after = msgspec.structs.replace(BEFORE, cameras={**BEFORE.cameras, "side": Camera(source="c.mp4")})
 
     assert planned(after) == {
-        "live": ["dispatcher", "enrich", "gateway"],
+        "live": ["dispatcher", "ingest", "enrich", "gateway"],
         "restart": [],
         "start": ["capture@side"],
         "stop": [],
@@ -41,7 +41,7 @@ def test_a_camera_that_goes_stops_and_those_that_know_cameras_are_told() -> None
     after = msgspec.structs.replace(BEFORE, cameras={"back": BEFORE.cameras["back"]})
 
     assert planned(after) == {
-        "live": ["dispatcher", "enrich", "gateway"],
+        "live": ["dispatcher", "ingest", "enrich", "gateway"],
         "restart": [],
         "start": [],
         "stop": ["capture@front"],

@@ -80,7 +80,7 @@ class Trial:
     def write(self, config: dict[str, Any]) -> Path:
         """The configuration file of this group, with a dispatcher and plug-ins only."""
         path = self.folder / "framebus.yml"
-        services = {"enrich": False, "export": False, **config.get("services", {})}
+        services = {"enrich": False, "export": False, "ingest": False, "analysis": False, **config.get("services", {})}
         folders = {"data": "data", "run": "run", "shm": "shm", "http": False}
         path.write_text(yaml.safe_dump({**folders, **config, "services": services}, sort_keys=False))
         return path

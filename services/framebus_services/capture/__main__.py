@@ -10,7 +10,7 @@ if __name__ == "__main__":
 
         raise SystemExit(check(Path(sys.argv[2])))
 
-    from framebus.service import run
+    from framebus.service import leave, run
     from framebus_services.capture.service import Capture
 
-    raise SystemExit(run("capture", Capture))
+    leave(run("capture", Capture))

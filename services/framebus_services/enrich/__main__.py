@@ -15,7 +15,7 @@ if __name__ == "__main__":
 
         raise SystemExit(check_detector(Path(sys.argv[2])))
 
-    from framebus.service import run
+    from framebus.service import leave, run
     from framebus_services.enrich.service import Enrich
 
-    raise SystemExit(run("enrich", Enrich))
+    leave(run("enrich", Enrich))

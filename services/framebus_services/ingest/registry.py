@@ -30,6 +30,10 @@ class Registry:
         self._auto_create = auto_create
         self._folders = self._read()
 
+    def configure(self, cameras: Collection[str]) -> None:
+        """The cameras of the configuration are these now. From any thread."""
+        self._configured = frozenset(cameras)
+
     @property
     def own(self) -> dict[str, str]:
         """The cameras that only upload, each with its folder."""

@@ -5,9 +5,11 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import msgspec
+
 from framebus.bus import Bus
 from framebus.errors import ConfigError
-from framebus.messages import CameraState, CameraStatus, UploadEvent
+from framebus.messages import CameraState, CameraStatus, ConfigChanged, UploadEvent
 from framebus.requests import BatchAccepted, ListUploads, SubmitBatch, UploadRow, Uploads
 from framebus.settings import IngestProcessSettings, IngestSettings, seconds
 from framebus.worker import WorkerProcess
@@ -81,6 +83,7 @@ class Ingest:
         )
         self._handover = Handover(root, self._journal, bus.clock, self._ask, self._tell)
         self._retention = Retention(root, self._journal, claims, quarantine, seconds(settings.keep), bus.clock)
+        bus.on(ConfigChanged, self._note_cameras, section="cameras")
         self._wake = threading.Event()
         self._rescan_s = settings.rescan_s
         self._scan_due_s = bus.clock.boot_s()
@@ -170,6 +173,11 @@ class Ingest:
         self._bus.publish(event)
 
     # The loop ---------------------------------------------------------------------------------------------------------
+
+    def _note_cameras(self, changed: ConfigChanged) -> None:
+        cameras = msgspec.msgpack.decode(changed.value)
+        if isinstance(cameras, dict):
+            self._registry.configure([str(name) for name in cameras])
 
     def _list(self, ask: ListUploads) -> Uploads:
         rows = self._reader.newest(ask.limit, ask.camera, ask.before)

@@ -9,6 +9,7 @@ import { Large } from "./large.js";
 import * as notices from "./notices.js";
 import { RangePanel } from "./range_panel.js";
 import { Services } from "./services.js";
+import { readSettings, writeSettings } from "./settings.js";
 import { Shot } from "./shot.js";
 import { makeState, take, takeJob, takeStale } from "./store.js";
 import { Tabs } from "./tabs.js";
@@ -22,14 +23,13 @@ const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recor
 const NARROW = matchMedia("(max-width: 760px)");
 const EXPIRED = 4401;
 const SAID_MS = 6000;
-
 const part = (id) => document.getElementById(id);
 
 class App {
   constructor() {
     this.state = makeState();
     this.notices = notices;
-    this.settings = { boxes: true, ...JSON.parse(localStorage.getItem("framebus") ?? "{}") };
+    this.settings = readSettings();
     this.asked = new Map();
     this.large = null;
     this.zone = "";
@@ -232,7 +232,7 @@ class App {
   }
 
   keepSettings() {
-    localStorage.setItem("framebus", JSON.stringify(this.settings));
+    writeSettings(this.settings);
   }
 
   say(text) {
