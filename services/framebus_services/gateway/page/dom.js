@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The part of the page with this id. */
+export const part = (id) => document.getElementById(id);
+
 /** el("button", {class, text, on: {click}, attrs: {"aria-label": ..}}, child, child) */
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);

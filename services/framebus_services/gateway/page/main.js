@@ -2,7 +2,7 @@
 
 import { ask, Feed } from "./api.js";
 import { ClipPlayer } from "./clip_player.js";
-import { el, setText, show } from "./dom.js";
+import { el, part, setText, show } from "./dom.js";
 import { Help, listenToKeys } from "./help.js";
 import { Jobs } from "./jobs.js";
 import { Large } from "./large.js";
@@ -23,7 +23,6 @@ const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recor
 const NARROW = matchMedia("(max-width: 760px)");
 const EXPIRED = 4401;
 const SAID_MS = 6000;
-const part = (id) => document.getElementById(id);
 
 class App {
   constructor() {
