@@ -13,11 +13,9 @@ from framebus.analyser import AnalysedFile
 from framebus.errors import ErrorCode
 from framebus.job_requests import FailKind
 from framebus.runner import WorkError
+from framebus_services.video.formats import VIDEOS
 
 Bgr = npt.NDArray[np.uint8]
-
-FORMATS = {".mp4": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".ts": "mpegts"}
-"""each ending is opened as this and nothing else: a playlist in disguise could name other files"""
 
 
 def read_pictures(file: AnalysedFile) -> Iterator[tuple[float, float, Bgr]]:
@@ -28,9 +26,9 @@ def read_pictures(file: AnalysedFile) -> Iterator[tuple[float, float, Bgr]]:
     if not file.is_video:
         yield 0.0, 1.0, _read_image(file.path)
         return
-    opened_as = FORMATS.get(file.path.suffix.lower())
+    opened_as = VIDEOS.get(file.path.suffix.lower())
     if opened_as is None:
-        raise _broken(file.path, f"its name ends in none of {' '.join(FORMATS)}")
+        raise _broken(file.path, f"its name ends in none of {' '.join(VIDEOS)}")
     try:
         with av.open(str(file.path), "r", format=opened_as) as container:
             video = container.streams.video[0]

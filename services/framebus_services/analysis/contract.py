@@ -11,8 +11,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import CheckContext, JobType
 from framebus.messages import Name
 from framebus.settings import QueuePolicy
-
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+from framebus_services.video.formats import IMAGES
 
 
 class Source(StrEnum):

@@ -18,6 +18,7 @@ from framebus_services.ingest.files import NotTakenError, open_below, stamp_of
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind
 from framebus_services.ingest.wholeness import image_problem
+from framebus_services.video.formats import VIDEOS
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 DECODE_S = 10.0
@@ -28,8 +29,6 @@ TAIL_S = 2.0
 """the end of a video is looked for in so much of it"""
 MISSING_S = 1.0
 """a video that ends so much earlier than it says is cut off"""
-FORMATS = {".mp4": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".ts": "mpegts"}
-"""each ending is opened as this and nothing else: a playlist in disguise could name other files"""
 
 
 class _BrokenError(Exception):
@@ -91,7 +90,7 @@ def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
 def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
     until_s = time.monotonic() + DECODE_S
     try:
-        with av.open(file, "r", format=FORMATS[PurePosixPath(path).suffix.lower()], timeout=READ_S) as container:
+        with av.open(file, "r", format=VIDEOS[PurePosixPath(path).suffix.lower()], timeout=READ_S) as container:
             if not container.streams.video:
                 raise _BrokenError("it holds no video")
             video = container.streams.video[0]

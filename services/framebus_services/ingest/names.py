@@ -13,14 +13,14 @@ import unicodedata
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from framebus_services.video.formats import IMAGES, VIDEOS
+
 
 class Kind(StrEnum):
     IMAGE = "image"
     VIDEO = "video"
 
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
-VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".webm"})
 UNFINISHED = frozenset({".part", ".tmp"})
 MAX_PATH_BYTES = 1_000
 """longer than any camera's; a path has to fit into a job's parameters and a line of the log"""
