@@ -16,7 +16,12 @@ INTERRUPTED = 130
 STAMP = os.path.join(VENV, "framebus-extras")
 OLDEST = (3, 11)
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.14")
-INCLUDES = {"all": {"all"}, "test": {"all", "test"}, "dev": {"all", "test", "dev"}}
+INCLUDES = {
+    "all": {"all"},
+    "test": {"all", "test"},
+    "dev": {"all", "test", "dev"},
+    "bench": {"all", "test", "dev", "bench"},
+}
 
 
 def main():
