@@ -50,6 +50,17 @@ TITLES = {
     14: "Growth",
 }
 
+SCRIPTS = {
+    "frames": (1, 2, 3),
+    "messages": (6,),
+    "calls": (7, 8),
+    "jobs": (9, 10, 14),
+    "cameras": (4, 5, 14),
+    "export": (11,),
+    "processes": (12, 13),
+}
+"""which module of this folder measures which goals"""
+
 BARE_RING = "bare ring"
 IMAGEZMQ_REQ = "imagezmq REQ/REP"
 IMAGEZMQ_PUB = "imagezmq PUB/SUB"
