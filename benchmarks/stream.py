@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.seen import percentile
-from benchmarks.transport import FORK, SLOTS, WINDOW, Setup, Transport
+from benchmarks.transport import FORK, SLOTS, WINDOW, Make, Setup, Transport
 
 PAGE_BYTES = 4_096
 WARM = 2**40
 """numbers from here on are frames that warm up, and are not counted"""
 WARM_FRAMES = 2 * SLOTS
 LIMIT_S = 20.0
-
-Make = Callable[[Setup], Transport]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 
 from benchmarks.goals import FRIGATE_SHM
 from benchmarks.seen import OURS, Figures
-from benchmarks.transport import FORK, Setup, Transport
+from benchmarks.transport import FORK, Make, Setup, Transport
 from benchmarks.transports import Framebus, FrigateShm
 from framebus.frame import U8
 
@@ -29,7 +28,7 @@ LOOKS = 40
 """times that a reader goes over a picture: it is at work nearly always, and so is stopped in mid-picture"""
 
 
-def torn(make: Callable[[Setup], Transport], *, is_quick: bool) -> Figures:
+def torn(make: Make, *, is_quick: bool) -> Figures:
     """A stream in which the reader is stopped 20 times for as long as the ring lasts, and once for 2 s."""
     stops_s = [0.1, 0.5] if is_quick else [*(0.06 for _ in range(20)), 2.0]
     folder = Path(tempfile.mkdtemp(prefix="bench-"))

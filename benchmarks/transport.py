@@ -2,6 +2,7 @@
 
 import multiprocessing
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,6 @@ class Transport:
     def done(self) -> bool:
         """Gives the frame back; whether all that was read of it may be trusted."""
         return True
+
+
+Make = Callable[[Setup], Transport]

@@ -19,7 +19,7 @@ import framebus
 from benchmarks.goals import BARE_RING, FRIGATE_SHM, ICEORYX, IMAGEZMQ_PUB, IMAGEZMQ_REQ
 from benchmarks.iceoryx import Iceoryx
 from benchmarks.seen import OURS, LeftOut
-from benchmarks.transport import FORK, SLOTS, Got, Setup, Transport
+from benchmarks.transport import FORK, SLOTS, Got, Make, Setup, Transport
 from framebus import FrameNotice, PixelFormat, RingWriter
 from framebus.client import NoNewsError
 from framebus.frame import U8
@@ -120,14 +120,15 @@ class PubSub(Transport):
         self._socket.connect(f"ipc://{self.setup.folder}/frames")
 
     def _made(self, kind: int) -> zmq.Socket[bytes]:
-        made = zmq.Context.instance().socket(kind)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        made = context.socket(kind)
         made.set_hwm(1_000)  # what is in flight is bounded by the window; a low mark loses frames of a burst
         made.setsockopt(zmq.LINGER, 0)
         return made
 
     def send(self, frame: U8, number: int, boot_ns: int) -> None:
         self._socket.send(_HEAD.pack(number, boot_ns), zmq.SNDMORE)
-        self._socket.send(frame, copy=False)
+        self._socket.send(frame.data, copy=False)
 
     def receive(self, timeout_s: float) -> Got | None:
         if not self._socket.poll(round(timeout_s * 1_000)):
@@ -243,7 +244,8 @@ class FrigateShm(QueuedArrays):
     def send(self, frame: U8, number: int, boot_ns: int) -> None:
         name = f"{self._tag}{number % self._slots}"
         segment = _segment(name)
-        segment.buf[: self.setup.size_bytes] = memoryview(frame).cast("B")
+        assert segment.buf is not None
+        segment.buf[: self.setup.size_bytes] = frame.data.cast("B")
         for to in self.setup.queues:
             to.put((number, boot_ns, name))
         segment.close()
@@ -265,16 +267,16 @@ def _segment(name: str, *, create: bool = False, size: int = 0) -> shared_memory
     """Without Python's tracker, which would remove a segment when the first process that opened it ends."""
     tracker = resource_tracker
     kept = tracker.register
-    tracker.register = lambda *_: None  # type: ignore[assignment]
+    tracker.register = lambda *_: None
     try:
         return shared_memory.SharedMemory(name=name, create=create, size=size)
     finally:
-        tracker.register = kept  # type: ignore[assignment]
+        tracker.register = kept
 
 
 ARRAYS_IN_ZMQ, ARRAYS_IN_QUEUE = "pyzmq PUB/SUB, copy=False", "mp.Queue with arrays"
 
-TRANSPORTS = {
+TRANSPORTS: dict[str, Make] = {
     OURS: Framebus,
     BARE_RING: BareRing,
     ICEORYX: Iceoryx,
