@@ -24,7 +24,7 @@ COLOURS = {
     "dark": {"text": "#f0f6fc", "quiet": "#9198a1", "line": "#3d444d", "better": "#3fb950", "worse": "#f0883e"},
 }
 FONT = "-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
-WIDTH, LEFT, RIGHT, TOP, STEP, BAR = 900, 250, 60, 44, 40, 16
+WIDTH, LEFT, RIGHT, TOP, STEP, BAR = 900, 270, 60, 44, 40, 16
 LEAST = 0.5
 """the scale begins here, or lower where a bar needs it"""
 
@@ -61,8 +61,8 @@ def _svg(bars: list[tuple[str, str, float]], colour: dict[str, str]) -> Iterator
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'font-family="{FONT}" font-size="14" role="img" aria-label="framebus against others, same run">'
     )
-    yield f'<text x="{x(1) + 8:.0f}" y="22" fill="{colour["better"]}">framebus is better</text>'
-    yield f'<text x="{x(1) - 8:.0f}" y="22" fill="{colour["worse"]}" text-anchor="end">the other is</text>'
+    yield f'<text x="{x(1) + 8:.0f}" y="22" fill="{colour["better"]}">framebus is better →</text>'
+    yield f'<text x="{x(1) - 8:.0f}" y="22" fill="{colour["worse"]}" text-anchor="end">← the other is better</text>'
     for power in range(low, high + 1):
         at, name = x(2.0**power), f"{2.0**power:g}x"
         strength = ' stroke-width="2"' if power == 0 else ""

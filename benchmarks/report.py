@@ -32,7 +32,7 @@ SENTENCES = (
         ((5, FRIGATE_PIPE),),
     ),
     (
-        "A job, synced to disk before it is accepted: **{} the jobs a second of RQ**, begun after {} its wait.",
+        "A job, synced to disk before it is accepted: **{} the jobs a second of RQ**, {} its wait for the start.",
         ((9, RQ, "jobs/s"), (9, RQ, "submit to start p50 ms")),
     ),
     (

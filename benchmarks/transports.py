@@ -20,7 +20,7 @@ from benchmarks.goals import BARE_RING, FRIGATE_SHM, ICEORYX, IMAGEZMQ_PUB, IMAG
 from benchmarks.iceoryx import Iceoryx
 from benchmarks.seen import OURS, LeftOut
 from benchmarks.transport import FORK, SLOTS, Got, Make, Setup, Transport
-from framebus import FrameNotice, PixelFormat, RingWriter
+from framebus import FrameNotice, PixelFormat, RingReader, RingWriter
 from framebus.client import NoNewsError
 from framebus.frame import U8
 from framebus.place import Place
@@ -135,6 +135,43 @@ class PubSub(Transport):
             return None
         number, boot_ns = _HEAD.unpack(self._socket.recv())
         return number, boot_ns, np.frombuffer(self._socket.recv(copy=False).buffer, np.uint8)
+
+
+class RingAlone(PubSub):
+    """Our ring with a notice over a socket of one's own, as docs/parts.md has it: no bus, no proxy."""
+
+    def prepare(self) -> None:
+        self._path = Place.at(self.setup.folder).shm / f"{CAMERA}.1.ring"
+
+    def clean_up(self) -> None:
+        shutil.rmtree(self._path.parent, ignore_errors=True)
+
+    def open_producer(self) -> None:
+        super().open_producer()
+        height, width = self.setup.shape[:2]
+        self._writer = RingWriter.create(
+            self._path, width=width, height=height, pixel_format=PixelFormat.BGR24, slots=SLOTS, epoch=1
+        )
+
+    def send(self, frame: U8, number: int, boot_ns: int) -> None:
+        in_ring = self._writer.write(frame, pts_us=number, captured_at_s=time.time(), captured_boot_ns=boot_ns)
+        self._socket.send(_HEAD.pack(in_ring, 0))
+
+    def open_consumer(self, index: int) -> None:
+        super().open_consumer(index)
+        self._reader = RingReader.open(self._path)
+
+    def receive(self, timeout_s: float) -> Got | None:
+        if not self._socket.poll(round(timeout_s * 1_000)):
+            return None
+        frame = self._reader.read(_HEAD.unpack(self._socket.recv())[0])
+        if frame is None:
+            return None
+        self._frame = frame
+        return frame.pts_us, frame.captured_boot_ns, frame.payload
+
+    def done(self) -> bool:
+        return self._frame.still_valid()
 
 
 class BareRing(PubSub):
@@ -274,10 +311,12 @@ def _segment(name: str, *, create: bool = False, size: int = 0) -> shared_memory
         tracker.register = kept
 
 
+RING_ALONE = "framebus, ring without bus"
 ARRAYS_IN_ZMQ, ARRAYS_IN_QUEUE = "pyzmq PUB/SUB, copy=False", "mp.Queue with arrays"
 
 TRANSPORTS: dict[str, Make] = {
     OURS: Framebus,
+    RING_ALONE: RingAlone,
     BARE_RING: BareRing,
     ICEORYX: Iceoryx,
     IMAGEZMQ_REQ: functools.partial(ImageZmq, is_req_rep=True),
