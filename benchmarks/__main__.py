@@ -104,4 +104,8 @@ def _kill_group(pid: int) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        say("stopped; nothing was written")
+        raise SystemExit(130) from None

@@ -127,11 +127,11 @@ def _produce(transport: Transport, shared: _Shared, seconds: float, fps: float) 
     sources = [noise.copy() for _ in range(SLOTS)]
     shared.ready.release()
     shared.go.wait()
-    for number in range(20 * WARM_FRAMES):
+    for number in range(60 * WARM_FRAMES):
         if number >= WARM_FRAMES and all(shared.warm):
             break
         transport.send(sources[number % SLOTS], WARM + number, _boot_ns())
-        time.sleep(0.03)
+        time.sleep(0.01)
     time.sleep(0.1)
     cpu_s, start_s, number = _cpu_s(setup.helpers), time.monotonic(), 0
     while (now_s := time.monotonic()) - start_s < seconds:
