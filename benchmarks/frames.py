@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     is_quick = parser.parse_args().quick
-    full_s, paced_s = (0.3, 0.5) if is_quick else (1.5, 3.0)
+    full_s, paced_s = (0.3, 0.5) if is_quick else (1.0, 2.0)
 
     def turns(goal: int, case: str, systems: dict[str, Run], runs: int) -> None:
         for line in in_turns(goal, case, systems, 1 if is_quick else runs):
@@ -59,15 +59,15 @@ def main() -> None:
         ARRAYS_IN_ZMQ,
         ARRAYS_IN_QUEUE,
     )
-    turns(1, ONE, {name: partial(_full_speed, name, 1, full_s) for name in one}, 7)
+    turns(1, ONE, {name: partial(_full_speed, name, 1, full_s) for name in one}, 5)
     three = (OURS, BARE_RING, ICEORYX, IMAGEZMQ_PUB, FRIGATE_SHM, ARRAYS_IN_ZMQ)
     turns(1, THREE, {name: partial(_full_speed, name, 3, full_s) for name in three}, 3)
     paced = (OURS, RING_ALONE, BARE_RING, ICEORYX, IMAGEZMQ_REQ, FRIGATE_SHM)
     turns(2, PACED, {name: partial(_paced, name, paced_s) for name in paced}, 5)
     for size in SIZES:
         turns(2, ADDED.format(size=size), {OURS: partial(_added, SHAPES[size], paced_s)}, 3)
-    turns(3, STOPPED, {name: partial(torn, is_quick=is_quick) for name, torn in TORN.items()}, 3)
-    turns(2, FIVE_MEGAPIXELS, {OURS: partial(_five_megapixels, paced_s)}, 3)
+    turns(3, STOPPED, {name: partial(torn, is_quick=is_quick) for name, torn in TORN.items()}, 2)
+    turns(2, FIVE_MEGAPIXELS, {OURS: partial(_five_megapixels, paced_s)}, 2)
 
 
 def _full_speed(name: str, consumers: int, seconds: float) -> Figures:

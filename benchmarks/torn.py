@@ -24,8 +24,8 @@ SHAPE = (360, 640, 3)
 FPS = 100.0
 VALUES = 251
 """numbers that differ by less than this look different"""
-LOOKS = 40
-"""times that a reader goes over a picture: it is at work nearly always, and so is stopped in mid-picture"""
+LOOKS = 80
+"""times that a reader goes over a picture: it is at work most of the time, and so is stopped in mid-picture"""
 
 
 def torn(make: Make, *, is_quick: bool) -> Figures:

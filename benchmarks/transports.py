@@ -1,5 +1,6 @@
 """Ways to hand pictures from one process to others on the same machine: ours, and what a user would take instead."""
 
+import contextlib
 import functools
 import mmap
 import os
@@ -284,7 +285,8 @@ class FrigateShm(QueuedArrays):
         assert segment.buf is not None
         segment.buf[: self.setup.size_bytes] = frame.data.cast("B")
         for to in self.setup.queues:
-            to.put((number, boot_ns, name))
+            with contextlib.suppress(queue.Full):  # as Frigate: the picture is skipped, its memory is written over
+                to.put_nowait((number, boot_ns, name))
         segment.close()
 
     def receive(self, timeout_s: float) -> Got | None:
