@@ -4,6 +4,7 @@ A whole run writes RESULTS.md, results.json, the picture and the lines of the RE
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -19,8 +20,10 @@ from benchmarks.goals import SCRIPTS
 from benchmarks.results import FOLDER, Results, read_results, write_results
 from benchmarks.seen import Seen, machine, say
 
-LIMIT_S = 360.0
+LIMIT_S = 420.0
 QUICK_LIMIT_S = 60.0
+CLEAN_UP_S = 5.0
+"""for a script that is interrupted to take back what it made"""
 PACKAGES = (
     *("pyzmq", "msgspec", "numpy", "av", "opencv-python-headless"),
     *("imagezmq", "iceoryx2", "orjson", "msgpack", "pydantic", "rq", "redis", "huey", "dramatiq", "persist-queue"),
@@ -76,10 +79,12 @@ def _run_script(command: list[str], limit_s: float, seen: list[Seen]) -> str:
 
     def stop() -> None:
         is_late.set()
-        _kill_group(child.pid)
+        child.send_signal(signal.SIGINT)
 
     limit = threading.Timer(limit_s, stop)
     limit.start()
+    end = threading.Timer(limit_s + CLEAN_UP_S, _kill_group, [child.pid])
+    end.start()
     try:
         for line in child.stdout:
             try:
@@ -87,8 +92,14 @@ def _run_script(command: list[str], limit_s: float, seen: list[Seen]) -> str:
             except msgspec.MsgspecError:
                 say(f"not a line of results: {line!r}")
         code = child.wait()
+    except BaseException:
+        child.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(CLEAN_UP_S)
+        raise
     finally:
         limit.cancel()
+        end.cancel()
         _kill_group(child.pid)  # what the script left behind
         child.wait()
     if is_late.is_set():
@@ -97,10 +108,8 @@ def _run_script(command: list[str], limit_s: float, seen: list[Seen]) -> str:
 
 
 def _kill_group(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -24,13 +25,20 @@ class Iceoryx(Transport):
         except ImportError:
             raise LeftOut("pip install iceoryx2") from None
         self._package = iceoryx2
-        self._name = f"bench/{os.getpid()}/{setup.port}"
+        self._prefix = f"bench-{os.getpid()}-{setup.port}-"
+
+    def clean_up(self) -> None:
+        for path in Path("/dev/shm").glob(f"{self._prefix}*"):  # processes that are killed leave theirs
+            path.unlink(missing_ok=True)
 
     def _open(self) -> None:
         package = self._package
         package.set_log_level(package.LogLevel.Error)
-        self._node = package.NodeBuilder.new().create(package.ServiceType.Ipc)
-        named = self._node.service_builder(package.ServiceName.new(self._name))
+        config = package.config.default()
+        config.global_cfg.prefix = package.FileName.new(self._prefix)
+        config.global_cfg.root_path = package.Path.new(str(self.setup.folder))
+        self._node = package.NodeBuilder.new().config(config).create(package.ServiceType.Ipc)
+        named = self._node.service_builder(package.ServiceName.new("pictures"))
         self._pictures = (
             named.publish_subscribe(package.Slice[ctypes.c_uint8])
             .max_publishers(1)
@@ -40,7 +48,7 @@ class Iceoryx(Transport):
             .enable_safe_overflow(True)
             .open_or_create()
         )
-        self._events = self._node.service_builder(package.ServiceName.new(self._name + "/events")).event()
+        self._events = self._node.service_builder(package.ServiceName.new("events")).event()
         self._events = self._events.open_or_create()
 
     def open_producer(self) -> None:
