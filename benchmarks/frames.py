@@ -72,7 +72,7 @@ def main() -> None:
 
 def _full_speed(name: str, consumers: int, seconds: float) -> Figures:
     seen = stream(TRANSPORTS[name], FULL_HD, consumers=consumers, seconds=seconds)
-    return {FRAMES_S: seen.frames_s, "wrong frames": seen.wrong}
+    return {FRAMES_S: seen.frames_s, CPU_FRAME_US: seen.cpu_us, "wrong frames": seen.wrong}
 
 
 def _paced(name: str, seconds: float) -> Figures:

@@ -34,8 +34,8 @@ BODY = codec.encode(VIEW)
 PLAIN: dict[str, Any] = msgspec.msgpack.decode(BODY)
 """the fields that go over the wire"""
 
-RUNS, QUICK_RUNS = 15, 3
-RUN_S, QUICK_RUN_S = 0.2, 0.02
+RUNS, QUICK_RUNS = 9, 3
+RUN_S, QUICK_RUN_S = 0.1, 0.02
 CALLS = 1_000
 
 Codec = tuple[Callable[[], object], Callable[[], object]]

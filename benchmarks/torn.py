@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.goals import FRIGATE_SHM
+from benchmarks.queued import FrigateShm
 from benchmarks.seen import OURS, Figures
 from benchmarks.transport import FORK, Make, Setup, Transport
-from benchmarks.transports import Framebus, FrigateShm
+from benchmarks.transports import Framebus
 from framebus.frame import U8
 
 SHAPE = (360, 640, 3)

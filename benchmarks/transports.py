@@ -1,14 +1,11 @@
 """Ways to hand pictures from one process to others on the same machine: ours, and what a user would take instead."""
 
-import contextlib
 import functools
 import mmap
 import os
-import queue
 import shutil
 import struct
 import time
-from multiprocessing import resource_tracker, shared_memory
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import zmq
 import framebus
 from benchmarks.goals import BARE_RING, FRIGATE_SHM, ICEORYX, IMAGEZMQ_PUB, IMAGEZMQ_REQ
 from benchmarks.iceoryx import Iceoryx
+from benchmarks.queued import FrigateShm, QueuedArrays
 from benchmarks.seen import OURS, LeftOut
 from benchmarks.transport import FORK, SLOTS, Got, Make, Setup, Transport
 from framebus import FrameNotice, PixelFormat, RingReader, RingWriter
@@ -241,76 +239,6 @@ class ImageZmq(Transport):
             self._hub.send_reply(b"OK")
         number, boot_ns = text.split()
         return int(number), int(boot_ns), image.reshape(-1)
-
-
-class QueuedArrays(Transport):
-    """multiprocessing.Queue with the arrays in it."""
-
-    def send(self, frame: U8, number: int, boot_ns: int) -> None:
-        for to in self.setup.queues:
-            to.put((number, boot_ns, frame))
-
-    def open_consumer(self, index: int) -> None:
-        self._queue = self.setup.queues[index]
-
-    def receive(self, timeout_s: float) -> Got | None:
-        try:
-            number, boot_ns, frame = self._queue.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-        return number, boot_ns, frame.reshape(-1)
-
-
-class FrigateShm(QueuedArrays):
-    """Named segments, made once, opened and mapped anew for each frame; their names in a multiprocessing.Queue."""
-
-    def __init__(self, setup: Setup, slots: int = SLOTS) -> None:
-        super().__init__(setup)
-        self._slots = slots
-
-    def prepare(self) -> None:
-        self._tag = f"bench-{os.getpid()}-{self.setup.port}-"
-        self._made = [
-            _segment(f"{self._tag}{slot}", create=True, size=self.setup.size_bytes) for slot in range(self._slots)
-        ]
-
-    def clean_up(self) -> None:
-        for segment in self._made:
-            segment.close()
-            Path("/dev/shm", segment.name).unlink(missing_ok=True)
-
-    def send(self, frame: U8, number: int, boot_ns: int) -> None:
-        name = f"{self._tag}{number % self._slots}"
-        segment = _segment(name)
-        assert segment.buf is not None
-        segment.buf[: self.setup.size_bytes] = frame.data.cast("B")
-        for to in self.setup.queues:
-            with contextlib.suppress(queue.Full):  # as Frigate: the picture is skipped, its memory is written over
-                to.put_nowait((number, boot_ns, name))
-        segment.close()
-
-    def receive(self, timeout_s: float) -> Got | None:
-        try:
-            number, boot_ns, name = self._queue.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-        self._open = _segment(name)
-        return number, boot_ns, np.ndarray((self.setup.size_bytes,), np.uint8, self._open.buf)
-
-    def done(self) -> bool:
-        self._open.close()
-        return True
-
-
-def _segment(name: str, *, create: bool = False, size: int = 0) -> shared_memory.SharedMemory:
-    """Without Python's tracker, which would remove a segment when the first process that opened it ends."""
-    tracker = resource_tracker
-    kept = tracker.register
-    tracker.register = lambda *_: None
-    try:
-        return shared_memory.SharedMemory(name=name, create=create, size=size)
-    finally:
-        tracker.register = kept
 
 
 RING_ALONE = "framebus, ring without bus"
