@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := protocol services launcher
 
-.PHONY: demo test chaos check format clean
+.PHONY: demo test chaos check format bench bench-quick clean
 
 demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for another, ONCE=1 to stop at once,
        ## PROCESSOR=file.py for code of your own on each frame
@@ -30,6 +30,15 @@ format:  ## put the code in form
 	@$(PYTHON) tools/bootstrap.py dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench:  ## speed beside what a user would take instead: writes benchmarks/RESULTS.md; about 20 minutes; ONLY="NAME ..."
+        ## prints some of it
+	@$(PYTHON) tools/bootstrap.py bench
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+bench-quick:  ## the same in 3 minutes, to see that all of it works; prints the report
+	@$(PYTHON) tools/bootstrap.py bench
+	@$(BIN)/python -m benchmarks --quick $(if $(ONLY),--only $(ONLY))
 
 clean:  ## remove what was made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo-clips

@@ -48,7 +48,7 @@ def main() -> None:
         frames = [_frame(street[number * len(street) // SLOTS], number, size) for number in range(SLOTS)]
         _tell("motion", size, _motion(frames), given.rounds)
         _tell("peer: MOG2 of 320 x 180", size, _background_subtractor(frames), given.rounds)
-        _tell("peer: one copy of the luma", size, lambda round, f=frames: f[round % SLOTS].luma.copy(), given.rounds)
+        _tell("peer: one copy of the luma", size, _copy(frames), given.rounds)
         for name, step in _processors(frames).items():
             _tell(name, size, step, given.rounds)
     for count in BOXES:
@@ -70,6 +70,10 @@ def _tell(what: str, of: str, step: Step, rounds: int) -> None:
 def _motion(frames: list[Frame]) -> Step:
     gate = MotionGate()
     return lambda round: gate.find(frames[round % SLOTS].luma, round * STEP_S)
+
+
+def _copy(frames: list[Frame]) -> Step:
+    return lambda round: frames[round % SLOTS].luma.copy()
 
 
 def _background_subtractor(frames: list[Frame]) -> Step:
@@ -167,7 +171,8 @@ def _drawn(number: int) -> U8:
     for x, y in ((200 + 90 * number, 300), (1_500 - 110 * number, 640)):
         street[y : y + 150, x : x + 260] = chance.integers(0, 255, (1, 260), np.uint8)
     noise = np.random.default_rng(number).integers(-4, 5, street.shape)
-    return np.clip(street + noise, 0, 255).astype(np.uint8)
+    drawn: U8 = np.clip(street + noise, 0, 255).astype(np.uint8)
+    return drawn
 
 
 if __name__ == "__main__":

@@ -50,6 +50,17 @@ TITLES = {
     14: "Growth",
 }
 
+SCRIPTS = {
+    "frames": (1, 2, 3),
+    "messages": (6,),
+    "calls": (7, 8),
+    "jobs": (9, 10, 14),
+    "cameras": (4, 5, 14),
+    "export": (11,),
+    "processes": (12, 13),
+}
+"""which module of this folder measures which goals"""
+
 BARE_RING = "bare ring"
 IMAGEZMQ_REQ = "imagezmq REQ/REP"
 IMAGEZMQ_PUB = "imagezmq PUB/SUB"
@@ -59,6 +70,7 @@ ONE, THREE = "1080p BGR, 1 consumer", "1080p BGR, 3 consumers"
 PACED = "1080p BGR at 30 fps, 1 consumer"
 ADDED = "{size} BGR at 30 fps, an added consumer"
 SIZES = ("360p", "720p", "1080p")
+FIVE_MEGAPIXELS = "5 MP grey at 60 fps, 1 consumer"
 STOPPED = "reader stopped for 2 s, ring of 4"
 FRAMES_S, CPU_FRAME_US = "frames/s", "CPU us/frame"
 

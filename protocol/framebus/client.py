@@ -75,20 +75,22 @@ def _follow(place: Place, camera: str, every: bool, timeout_s: float) -> Generat
             left_s = end_s - time.monotonic()
             if left_s <= 0.0:
                 raise NoNewsError(f"no frame of {camera} within {timeout_s:g} s: {_explain(place, camera)}")
-            for path in _rings(listener, min(left_s, SLICE_S)):
-                for frame in cursor.read(path):
+            for ring in _rings(listener, min(left_s, SLICE_S)):
+                for frame in cursor.read(ring):
                     yield frame
                     end_s = time.monotonic() + timeout_s  # the caller's own time does not count
 
 
-def _rings(listener: Listener, limit_s: float) -> list[Path]:
+def _rings(listener: Listener, limit_s: float) -> list[str]:
     """The rings that waiting notices name, in their order, each once."""
-    named: dict[Path, None] = {}
+    named: dict[str, None] = {}
     for news in listener.wait(limit_s):
-        with contextlib.suppress(MalformedError):
+        try:
             notice = news.decode()
-            if isinstance(notice, FrameNotice):
-                named[Path(notice.ring)] = None
+        except MalformedError:
+            continue
+        if isinstance(notice, FrameNotice):
+            named[notice.ring] = None
     return list(named)
 
 
@@ -99,22 +101,24 @@ class _Cursor:
         self._camera = camera
         self._every = every
         self._ring: RingReader | None = None
+        self._path = ""
+        """of the ring, as the notices name it"""
         self._number: int | None = None  # of the last frame read or missed; None: nothing yet
         self._missed = 0
 
-    def read(self, path: Path) -> Iterator[Frame]:
+    def read(self, path: str) -> Iterator[Frame]:
         """What is new in this ring; when it is a new one, first what is left in the one before."""
-        if self._ring is None or self._ring.path != path:
+        if self._ring is None or self._path != path:
             if self._every and self._ring is not None:
                 yield from self._read_on(self._ring)
             self._open(path)
         if self._ring is not None:
             yield from self._read_on(self._ring)
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: str) -> None:
         self.close()
         with contextlib.suppress(FileNotFoundError):  # its writer is gone already: its next ring will be named
-            self._ring = RingReader.open(path)
+            self._ring, self._path = RingReader.open(Path(path)), path
             if self._number is not None:
                 self._number = 0
 

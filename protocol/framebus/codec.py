@@ -5,7 +5,7 @@ News is `[topic, head, body]` or `[topic, head, body, blob]`; a request `[head, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -25,6 +25,8 @@ MAX_NEWS_MESSAGE_BYTES = 8 * 1_024 * 1_024
 MAX_REQUEST_BYTES = 1_024 * 1_024
 MAX_ANSWER_BYTES = 8 * 1_024 * 1_024
 MAX_DEADLINE_S = 3_600.0
+KNOWN_TOPICS = 1_024
+"""topics that are not looked up again"""
 
 
 class Head(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,8 +69,7 @@ class ErrorBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class News:
+class News(Struct, frozen=True, kw_only=True):
     """A message as it came: its topic, its row in the table, its head, and the body still as bytes."""
 
     topic: str
@@ -130,6 +131,7 @@ def decode_news(frames: Sequence[bytes]) -> News:
     return News(topic=topic, row=row, head=head, body=frames[2], blob=frames[3] if len(frames) == 4 else None)
 
 
+@lru_cache(KNOWN_TOPICS)
 def _decode_topic(data: bytes) -> tuple[str, Topic]:
     try:
         topic = data.decode() if len(data) <= MAX_TOPIC_BYTES else ""

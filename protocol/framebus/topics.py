@@ -6,6 +6,7 @@ A topic is text and ends in `/`, so that `frame/cam1/` does not match `frame/cam
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from framebus import messages
 from framebus.messages import Message
@@ -37,7 +38,11 @@ class Topic:
 
     def name(self, message: Message) -> str:
         """The topic of one message, as in `frame/front/`."""
-        return _FIELD.sub(lambda field: str(getattr(message, field[1])), self.pattern)
+        return self._form.format(message)
+
+    @cached_property
+    def _form(self) -> str:
+        return _FIELD.sub(r"{0.\1}", self.pattern)
 
 
 _FIELD = re.compile(r"\{(\w+)\}")

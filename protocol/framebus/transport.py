@@ -248,14 +248,14 @@ def _drain(source: zmq.Socket[bytes]) -> Iterator[Frames]:
     """What waits in a socket, at most 1,000 messages; those with too many frames are counted by who reads them."""
     for _ in range(MAX_DRAIN):
         try:
-            frame = source.recv(zmq.NOBLOCK)
+            part = source.recv(zmq.NOBLOCK, copy=False)  # such a part knows whether more follow: asking costs more
         except zmq.Again:
             return
-        frames = [frame]
-        while source.getsockopt(zmq.RCVMORE):
-            frame = source.recv()
+        frames = [part.bytes]
+        while part.more:
+            part = source.recv(copy=False)
             if len(frames) <= codec.MAX_FRAMES + 2:
-                frames.append(frame)
+                frames.append(part.bytes)
         yield frames
 
 
@@ -268,18 +268,22 @@ class Listener:
         self._sub.connect(place.sub)
         for prefix in prefixes:
             self._sub.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+        self._poller = zmq.Poller()
+        self._poller.register(self._sub, zmq.POLLIN)
 
     def wait(self, limit_s: float) -> list[News]:
         """All news that is there, after waiting at most `limit_s` for the first; malformed messages are skipped."""
         news = []
         for frames in self.wait_frames(limit_s):
-            with contextlib.suppress(MalformedError):
+            try:
                 news.append(codec.decode_news(frames))
+            except MalformedError:
+                pass
         return news
 
     def wait_frames(self, limit_s: float) -> list[Frames]:
         """As `wait`, the messages as they came, malformed ones too."""
-        return list(_drain(self._sub)) if self._sub.poll(_ms(limit_s)) else []
+        return list(_drain(self._sub)) if self._poller.poll(_ms(limit_s)) else []
 
     def close(self) -> None:
         self._sub.close(0)

@@ -20,7 +20,6 @@ MAX_LINES = 400
 LONGER = {
     "protocol/framebus/bus.py": 420,  # what a service may do, in one class
     "protocol/framebus/messages.py": 420,  # a table: one message beside the other
-    "protocol/framebus/ring.py": 460,  # one file format: its layout, its writer and its reader
 }
 HEAVY = ["numpy", "cv2", "av", "yaml", "asyncio", "rich", "typer"]
 

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import FieldInfo
 
-from framebus import bus, codec, door, errors, jobs, messages, place, requests, retained, ring, topics, transport
+from framebus import bus, codec, door, errors, jobs, messages, place, requests, retained, ring_layout, topics, transport
 
 SPEC = Path(__file__).parents[2] / "protocol" / "SPEC.md"
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -339,14 +339,14 @@ def _layout(form: str, names: list[str], first_byte: int) -> Rows:
 
 def _ring_header() -> str:
     names = ["magic", "version", "slots", "slot_size", "epoch", "width", "height", "stride", "format"]
-    rows = _layout(ring._HEADER.format, names, 0) + _layout("Q", ["newest"], 8 * ring._NEWEST_WORD)
+    rows = _layout(ring_layout.HEADER.format, names, 0) + _layout("Q", ["newest"], 8 * ring_layout.NEWEST_WORD)
     return table(("byte", "type", "field"), rows)
 
 
 def _ring_slot() -> str:
     rows = _layout("QQ", ["sequence", "number"], 0)
-    rows += _layout(ring._META.format, ["pts_us", "captured_at_s", "captured_boot_ns", "length", "checksum"], 16)
-    return table(("byte", "type", "field"), [*rows, (str(ring.SLOT_HEADER_BYTES), "bytes", "the picture")])
+    rows += _layout(ring_layout.META.format, ["pts_us", "captured_at_s", "captured_boot_ns", "length", "checksum"], 16)
+    return table(("byte", "type", "field"), [*rows, (str(ring_layout.SLOT_HEADER_BYTES), "bytes", "the picture")])
 
 
 TABLES: dict[str, Callable[[], str]] = {
