@@ -18,8 +18,9 @@ from framebus.messages import UploadEvent, UploadOutcome
 from framebus.settings import IngestSettings
 from framebus.task import TaskEnd, TaskOutcome
 from framebus.worker import Full, WorkerProcess
+from framebus_services.below import NotPlainError
 from framebus_services.ingest.claims import Claims
-from framebus_services.ingest.files import NotTakenError, check_plain, list_files, stamp_of
+from framebus_services.ingest.files import check_own, list_files, stamp_of
 from framebus_services.ingest.journal import Journal, Upload
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind, folder_of, is_unfinished, kind_of, path_problem, shown
@@ -192,9 +193,9 @@ class Intake:
             self._reject(path, sighting.stamp, "name", problem)
             return True
         try:
-            check_plain(os.lstat(self._root / path))
+            check_own(os.lstat(self._root / path))
             self._camera_of(folder)
-        except NotTakenError as error:
+        except NotPlainError as error:
             self._reject(path, sighting.stamp, error.reason, str(error))
             return True
         except HeldError as error:

@@ -14,7 +14,8 @@ import numpy as np
 from av.container import InputContainer
 from msgspec.structs import replace
 
-from framebus_services.ingest.files import NotTakenError, open_below, stamp_of
+from framebus_services.below import NotPlainError, open_below
+from framebus_services.ingest.files import check_own, stamp_of
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind
 from framebus_services.ingest.wholeness import image_problem
@@ -38,12 +39,16 @@ class _BrokenError(Exception):
 def look(task: Look) -> Looked:
     """What the file is; never raises for what a file may be."""
     try:
-        descriptor = open_below(Path(task.root), task.path)
-    except NotTakenError as error:
+        file = os.fdopen(open_below(Path(task.root), task.path), "rb")
+    except NotPlainError as error:
         return Looked(reason=error.reason, text=str(error))
     except OSError as error:
         return _unread(error)
-    with os.fdopen(descriptor, "rb") as file:
+    with file:
+        try:
+            check_own(os.fstat(file.fileno()))
+        except NotPlainError as error:
+            return Looked(reason=error.reason, text=str(error))
         before = stamp_of(os.fstat(file.fileno()))
         looked = Looked(inode=before.inode, size_bytes=before.size_bytes, mtime_ns=before.mtime_ns)
         if before.size_bytes > task.max_bytes:
