@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -16,6 +18,21 @@ class NotPlainError(Exception):
         self.reason = reason
 
 
+@contextmanager
+def folder_below(root: Path, path: str) -> Iterator[tuple[int, str]]:
+    """A descriptor of the folder that a path lies in, and the name in it; raises OSError where a link is in between."""
+    *folders, name = PurePosixPath(path).parts
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in folders:
+            inner = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder, name
+    finally:
+        os.close(folder)
+
+
 def open_below(root: Path, path: str) -> int:
     """A descriptor of a regular file below `root`, whatever becomes of its name from then on.
 
@@ -24,23 +41,16 @@ def open_below(root: Path, path: str) -> int:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or "\0" in path or not pure.parts:
         raise NotPlainError("name", "its path leaves the folder")
-    *folders, name = pure.parts
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for part in folders:
-            inner = os.open(part, _FOLDER, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        # Without O_NONBLOCK a FIFO would hang us.
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        with folder_below(root, path) as (folder, name):
+            # Without O_NONBLOCK a FIFO would hang us.
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
             raise NotPlainError("link", "it is a link, or lies behind one; upload the file itself") from None
         if error.errno == errno.ENXIO:
             raise NotPlainError("no_file", "it is a socket, not a file") from None
         raise
-    finally:
-        os.close(folder)
     try:
         check_plain(os.fstat(descriptor))
     except NotPlainError:

@@ -1,7 +1,7 @@
 """Finds what lies in the upload folder, and tells one state of a file from another: links are not followed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from framebus_services.below import NotPlainError, check_plain
@@ -21,8 +21,13 @@ def stamp_of(found: os.stat_result) -> Stamp:
     return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def list_files(root: Path, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """All below a folder that is no folder itself, each with its status; links are listed, not followed."""
+def list_files(
+    root: Path, below: str, note_unread: Callable[[str, OSError], None]
+) -> Iterator[tuple[str, os.stat_result]]:
+    """All below a folder that is no folder itself, each with its status; links are listed, not followed.
+
+    A folder that can't be read is told, and keeps nobody from reading the others.
+    """
     folders = [below]
     while folders:
         folder = folders.pop()
@@ -40,3 +45,7 @@ def list_files(root: Path, below: str = "") -> Iterator[tuple[str, os.stat_resul
                         continue
         except (FileNotFoundError, NotADirectoryError):
             continue
+        except OSError as error:
+            if not folder:
+                raise
+            note_unread(folder, error)

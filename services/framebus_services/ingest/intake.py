@@ -21,20 +21,25 @@ from framebus.worker import Full, WorkerProcess
 from framebus_services.below import NotPlainError
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import check_own, list_files, stamp_of
-from framebus_services.ingest.journal import Journal, Upload
+from framebus_services.ingest.held import Held
+from framebus_services.ingest.journal import Journal
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind, folder_of, is_unfinished, kind_of, path_problem, shown
-from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import HeldError, Registry
+from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.sighting import Sighting, Stamp
 
 log = logging.getLogger(__name__)
 
 MAX_SEEN = 50_000
 """files that are watched at once; the others are found by the next scan"""
-HELD_S = 30.0
-"""how often it is tried again what had to wait for somebody"""
-MAX_HELD = 100
+AGAIN_S = 30.0
+"""how soon a file is looked into again when the process that does it was away"""
+LOOK_LIMIT_S = 10.0
+READ_BYTES_PER_S = 20_000_000
+"""a slow share; a file that is read gets the more time the larger it is"""
+TIMED_OUT_AT_MOST = 3
+"""a disk that stands still is not the file's fault; a file that always takes so long is"""
 
 
 class Intake:
@@ -48,7 +53,7 @@ class Intake:
         registry: Registry,
         journal: Journal,
         claims: Claims,
-        quarantine: Quarantine,
+        rejection: Rejection,
         worker: WorkerProcess,
         clock: Clock,
         tell: Callable[[UploadEvent], None],
@@ -58,18 +63,15 @@ class Intake:
         self._registry = registry
         self._journal = journal
         self._claims = claims
-        self._quarantine = quarantine
+        self._rejection = rejection
         self._worker = worker
         self._clock = clock
         self._tell = tell
         self._seen: dict[str, Sighting] = {}
         self._due: list[tuple[float, str]] = []
         self._in_hand: set[str] = set()
-        self._stuck: dict[str, Stamp] = {}
-        """what could be moved nowhere: not tried again as it is"""
+        self._held = Held()
         self.tally: Counter[str] = Counter()
-        self.held: dict[str, str] = {}
-        """folder or file to why it waits"""
         self.has_more = False
         """there were more files than can be watched: scan again when there is room"""
 
@@ -78,9 +80,14 @@ class Intake:
         return len(self._seen)
 
     @property
+    def held(self) -> dict[str, str]:
+        """Folder or file to why it waits for somebody."""
+        return self._held.texts
+
+    @property
     def next_due_s(self) -> float:
         """The boot time at which the next file may be looked into."""
-        return self._due[0][0] if self._due else float("inf")
+        return min(self._due[0][0] if self._due else float("inf"), self._held.next_due_s)
 
     @property
     def is_busy(self) -> bool:
@@ -90,7 +97,8 @@ class Intake:
     def scan(self, below: str = "") -> None:
         """Find what no event has told."""
         self.has_more = False
-        for path, found in list_files(self._root, below):
+        self._held.forget_unread(below)
+        for path, found in list_files(self._root, below, self._held.note_unread):
             self._see(path, found, is_closed=False)
 
     def note(self, path: str, *, is_closed: bool) -> None:
@@ -114,6 +122,8 @@ class Intake:
         """
         self._take_outcomes()
         now_s = self._clock.boot_s()
+        for folder in self._held.due_folders(now_s):
+            self._try_again(folder, now_s)
         while may_claim and self._due and self._due[0][0] <= now_s:
             _, path = heapq.heappop(self._due)
             sighting = self._seen.get(path)
@@ -136,9 +146,9 @@ class Intake:
         stamp, now_s = stamp_of(found), self._clock.boot_s()
         sighting = self._seen.get(path)
         if sighting is None:
-            if self._stuck.get(path) == stamp or self._is_known(path, stamp):
+            if self._held.has_folder(folder_of(path)) or self._is_known(path, stamp):
                 return
-            if len(self._seen) >= MAX_SEEN:
+            if len(self._seen) - self._held.files >= MAX_SEEN:
                 self.has_more = True
                 return
             sighting = self._seen[path] = Sighting(stamp, now_s)
@@ -161,12 +171,22 @@ class Intake:
             heapq.heappush(self._due, (until_s, path))
 
     def _let_go(self, path: str) -> None:
-        """It is there no more; a folder of which nothing waits is not held either."""
+        """It is there no more, or was decided on."""
         self._seen.pop(path, None)
-        self.held.pop(path, None)
-        folder = folder_of(path)
-        if folder in self.held and not any(folder_of(other) == folder for other in self._seen):
-            del self.held[folder]
+        self._held.release(path)
+
+    def _try_again(self, folder: str, now_s: float) -> None:
+        """A held folder: its files are found anew when somebody has seen to it, or it is gone."""
+        try:
+            if stat.S_ISDIR(os.lstat(self._root / folder).st_mode):
+                self._camera_of(folder)
+        except HeldError as error:
+            self._held.hold_folder(folder, str(error), now_s)
+            return
+        except OSError:
+            pass
+        self._held.release(folder)
+        self.scan(folder)
 
     def _is_unchanged(self, path: str, sighting: Sighting) -> bool:
         try:
@@ -199,24 +219,24 @@ class Intake:
             self._reject(path, sighting.stamp, error.reason, str(error))
             return True
         except HeldError as error:
-            self._hold(folder, path, str(error))
+            self._hold_folder(folder, path, error)
             return True
         except FileNotFoundError:
             self._let_go(path)
             return True
         except OSError as error:
-            self._hold(path, path, f"{shown(path)}: {error.strerror or error}")
+            self._hold(path, f"{shown(path)}: {error.strerror or error}")
             return True
         if (least := self._least_bytes(kind)) > sighting.stamp.size_bytes:
             text = f"it has {sighting.stamp.size_bytes} bytes; less than {least} are no {kind.value}"
             self._note_broken(path, sighting, "too_small", text)
             return True
-        return self._submit(path, kind)
+        return self._submit(path, kind, sighting.stamp.size_bytes)
 
-    def _submit(self, path: str, kind: Kind) -> bool:
+    def _submit(self, path: str, kind: Kind, size_bytes: int) -> bool:
         task = Look(root=str(self._root), path=path, kind=kind, max_bytes=self._settings.max_bytes)
         try:
-            self._worker.submit(path, task)
+            self._worker.submit(path, task, LOOK_LIMIT_S + min(size_bytes, task.max_bytes) / READ_BYTES_PER_S)
         except Full:
             return False
         self._in_hand.add(path)
@@ -230,14 +250,19 @@ class Intake:
             camera = self._registry.camera_for(folder)
         except OSError as error:
             raise HeldError(f"the camera of the folder {folder!r} can't be written down: {error}") from None
-        self.held.pop(folder, None)
+        self._held.release(folder)
         return camera
 
-    def _hold(self, what: str, path: str, text: str) -> None:
-        if what not in self.held and len(self.held) < MAX_HELD:
-            log.warning("uploads wait: %s", text)
-            self.held[what] = text
-        self._wait(path, self._clock.boot_s() + HELD_S)
+    def _hold_folder(self, folder: str, path: str, error: HeldError) -> None:
+        self._let_go(path)
+        self._held.hold_folder(folder, str(error), self._clock.boot_s())
+
+    def _hold(self, path: str, text: str) -> None:
+        again_s = self._held.hold_file(path, text, self._clock.boot_s())
+        if again_s is None:
+            self._seen.pop(path, None)
+        else:
+            self._wait(path, again_s)
 
     def _take_outcomes(self) -> None:
         outcomes = list(self._worker.results())
@@ -255,17 +280,19 @@ class Intake:
         if outcome.is_done:
             self._decide(path, sighting, outcome.result)
         elif outcome.end in (TaskEnd.NOT_STARTED, TaskEnd.NOT_DONE, TaskEnd.CANCELLED):
-            self._wait(path, self._clock.boot_s() + HELD_S)
+            self._wait(path, self._clock.boot_s() + AGAIN_S)
+        elif outcome.end is TaskEnd.TIMED_OUT and self._held.tries(path) + 1 < TIMED_OUT_AT_MOST:
+            self._hold(path, "")
         else:
             self._reject(path, sighting.stamp, "undecodable", _fault_of(outcome))
 
     def _decide(self, path: str, sighting: Sighting, looked: Looked) -> None:
         if looked.reason != "unread":
-            self.held.pop(path, None)
+            self._held.release(path)
         if looked.reason == "gone":
             self._let_go(path)
         elif looked.reason == "unread":
-            self._hold(path, path, f"{shown(path)}: {looked.text}")
+            self._hold(path, f"{shown(path)}: {looked.text}")
         elif looked.reason == "broken":
             self._note_broken(path, sighting, looked.reason, looked.text)
         elif looked.reason and looked.reason != "changed":
@@ -290,10 +317,10 @@ class Intake:
         try:
             camera = self._camera_of(folder)
         except HeldError as error:
-            self._hold(folder, path, str(error))
+            self._hold_folder(folder, path, error)
             return
         claim = self._claims.claim(path, camera, kind, looked)
-        del self._seen[path]
+        self._let_go(path)
         if claim.is_new and claim.upload.state == "duplicate":
             self.tally["duplicate"] += 1
             self._tell(
@@ -301,42 +328,17 @@ class Intake:
             )
 
     def _reject(self, path: str, stamp: Stamp, reason: str, text: str) -> None:
-        self._seen.pop(path, None)
-        now_at_s = self._clock.wall_s()
         try:
-            target = self._quarantine.take(path, reason, text, now_at_s)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._stuck[path] = stamp
-            log.error("%s: %s; it could not be moved to the quarantine: %s", shown(path), text, error)
+            self._rejection.reject(path, stamp, reason, text)
+        except OSError as error:  # a folder that is read-only, a disk that is full
+            self._hold(path, f"{shown(path)}: {text}, and it can't be moved to the quarantine: {error.strerror}")
         else:
-            log.warning("%s: %s; moved to %s", shown(path), text, target)
-        self.tally[f"rejected.{reason}"] += 1
-        folder = folder_of(path)
-        camera = None if folder is None else self._registry.known(folder)
-        with self._journal.transaction():
-            self._journal.put(
-                Upload(
-                    path=shown(path)[:1_000],
-                    stamp=stamp,
-                    camera=camera or "",
-                    kind=str(kind_of(path) or ""),
-                    sha256="",
-                    job_id=None,
-                    state="rejected",
-                    reason=f"{reason}: {text}"[:500],
-                    at_s=now_at_s,
-                )
-            )
-        if camera is not None:
-            why = f"{reason}: {text}"[:500]
-            self._tell(UploadEvent(camera=camera, path=shown(path)[:1_000], outcome=UploadOutcome.REJECTED, reason=why))
+            self._let_go(path)
 
 
 def _fault_of(outcome: TaskOutcome) -> str:
     if outcome.end is TaskEnd.TIMED_OUT:
-        return "looking into it took too long"
+        return "looking into it took too long, each time"
     if outcome.end is TaskEnd.RAISED:
         return f"looking into it failed: {outcome.error_type}: {outcome.error}"
     return f"looking into it killed its process: {outcome.error}"

@@ -22,7 +22,7 @@ from framebus_services.ingest.wholeness import image_problem
 from framebus_services.video.formats import VIDEOS
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
-DECODE_S = 10.0
+DECODE_S = 5.0
 """for the pictures of a video; the rest of it is then only read"""
 READ_S = 10.0
 """for each read of a video"""

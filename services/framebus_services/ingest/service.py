@@ -3,15 +3,16 @@
 import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from framebus.bus import Bus
 from framebus.errors import ConfigError
-from framebus.messages import CameraState, CameraStatus, ConfigChanged, UploadEvent
-from framebus.requests import BatchAccepted, ListUploads, SubmitBatch, UploadRow, Uploads
-from framebus.settings import IngestProcessSettings, IngestSettings, seconds
+from framebus.messages import CameraState, CameraStatus, ConfigChanged, JobState, UploadEvent
+from framebus.requests import MAX_ROWS, BatchAccepted, ListJobs, ListUploads, SubmitBatch, UploadRow, Uploads
+from framebus.settings import IngestProcessSettings, IngestSettings
 from framebus.worker import WorkerProcess
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.handover import ENOUGH, Handover
@@ -20,12 +21,15 @@ from framebus_services.ingest.journal import Journal, open_journal
 from framebus_services.ingest.look import Looked
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
+from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.retention import Retention
 from framebus_services.ingest.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
 STATUS_S = 1.0
+OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.RETRYING, JobState.QUEUED)
+"""as jobs go from one to the next, so that none slips through while it is asked for them one after the other"""
 BURST = 500
 """after so many events at once the system's own queue may have overflown: a scan makes up for it"""
 BURST_SCAN_S = 2.0
@@ -40,7 +44,6 @@ ASK_S = 3.0
 STOP_S = 4.0
 STUCK_S = 60.0
 MAX_MEMORY_BYTES = 2 * 1024**3
-LOOK_LIMIT_S = 60.0
 
 
 class Ingest:
@@ -63,26 +66,34 @@ class Ingest:
         self._worker = WorkerProcess(
             "framebus_services.ingest.looking:look",
             max_waiting=LOOKS,
-            task_limit_s=LOOK_LIMIT_S,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,
             name="looks into uploads",
         )
         claims = Claims(self._journal, bus.clock)
         quarantine = Quarantine(root, data / "quarantine")
+        self._rejection = Rejection(quarantine, self._journal, self._registry, bus.clock, self._tell)
         self._intake = Intake(
             root,
             settings,
             registry=self._registry,
             journal=self._journal,
             claims=claims,
-            quarantine=quarantine,
+            rejection=self._rejection,
             worker=self._worker,
             clock=bus.clock,
             tell=self._tell,
         )
         self._handover = Handover(root, self._journal, bus.clock, self._ask, self._tell)
-        self._retention = Retention(root, self._journal, claims, quarantine, seconds(settings.keep), bus.clock)
+        self._retention = Retention(
+            root,
+            settings,
+            journal=self._journal,
+            claims=claims,
+            quarantine=quarantine,
+            clock=bus.clock,
+            open_jobs=self._open_jobs,
+        )
         bus.on(ConfigChanged, self._note_cameras, section="cameras")
         self._wake = threading.Event()
         self._rescan_s = settings.rescan_s
@@ -168,6 +179,20 @@ class Ingest:
     def _ask(self, batch: SubmitBatch) -> BatchAccepted:
         return self._bus.ask("dispatcher", batch, deadline_s=ASK_S)
 
+    def _open_jobs(self) -> set[str]:
+        """Analyses that have not ended: their files are still needed."""
+        found: set[str] = set()
+        for state in OPEN:
+            page = None
+            while True:
+                asked = ListJobs(type="analysis", state=state, limit=MAX_ROWS, next=page)
+                answer = self._bus.ask("dispatcher", asked, deadline_s=ASK_S)
+                found.update(job.id for job in answer.jobs)
+                page = answer.next
+                if page is None:
+                    break
+        return found
+
     def _tell(self, event: UploadEvent) -> None:
         self._taken_at_s[event.camera] = self._bus.clock.wall_s()
         self._bus.publish(event)
@@ -197,18 +222,22 @@ class Ingest:
             rows=listed,
             next=rows[-1][0] if len(rows) == ask.limit else None,
             on_their_way=len(self._intake),
-            held=list(self._intake.held.values()),
+            held=[text[:500] for text in self._troubles()],
         )
+
+    def _troubles(self) -> Iterator[str]:
+        """Why uploads wait, the worst first."""
+        yield from filter(None, [self._disk_trouble, self._handover.trouble, self._retention.trouble])
+        yield from list(self._intake.held.values())
 
     def _tell_status(self) -> None:
         stats = self._bus.stats
-        for tally in (self._intake.tally.copy(), self._handover.tally.copy()):
+        for tally in (self._intake.tally.copy(), self._rejection.tally.copy(), self._handover.tally.copy()):
             for what, count in tally.items():
                 stats.counters[what] = count
         stats.counters["deleted.old"] = self._retention.deleted
         stats.gauge("on_their_way", len(self._intake))
-        held = list(self._intake.held.values())
-        self._bus.complaint = "; ".join(filter(None, [self._disk_trouble, *held[:1], self._handover.trouble]))
+        self._bus.complaint = "; ".join(list(self._troubles())[:3])
         for camera, folder in self._registry.own.items():
             self._bus.publish(
                 CameraStatus(

@@ -310,7 +310,7 @@ def test_what_the_process_cannot_survive_is_set_aside(tmp_path: Path, monkeypatc
 
 
 def test_uploads_whose_time_is_over_are_deleted_and_newer_ones_are_not(uploads: Uploads) -> None:
-    retention = uploads.retention(86_400.0)
+    retention = uploads.retention(keep="1d")
     uploads.put("front/old.jpg", jpeg(1))
     uploads.settle()
     uploads.hand_over()
