@@ -101,10 +101,10 @@ class Intake:
         for path, found in list_files(self._root, below, self._held.note_unread):
             self._see(path, found, is_closed=False)
 
-    def note(self, path: str, *, is_closed: bool) -> None:
-        """Something happened to this file or folder; `is_closed`: its writer let go of it."""
+    def note(self, path: str, *, is_closed: bool, is_written: bool = False) -> None:
+        """Something happened to this file or folder; `is_closed`: its writer let go of it; `is_written`: not yet."""
         try:
-            found = os.lstat(self._root / path)
+            found = os.lstat(f"{self._root}/{path}")
         except FileNotFoundError:
             self._let_go(path)
         except OSError as error:  # a name too long to be one
@@ -113,7 +113,7 @@ class Intake:
             if stat.S_ISDIR(found.st_mode):
                 self.scan(path)
             else:
-                self._see(path, found, is_closed=is_closed)
+                self._see(path, found, is_closed=is_closed, is_written=is_written)
 
     def look(self, *, may_claim: bool) -> None:
         """Give what is quiet to the process that looks into it, and see to what it found.
@@ -140,7 +140,7 @@ class Intake:
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
-    def _see(self, path: str, found: os.stat_result, *, is_closed: bool) -> None:
+    def _see(self, path: str, found: os.stat_result, *, is_closed: bool, is_written: bool = False) -> None:
         if is_unfinished(path) or kind_of(path) is None:
             return
         stamp, now_s = stamp_of(found), self._clock.boot_s()
@@ -151,7 +151,10 @@ class Intake:
             if len(self._seen) - self._held.files >= MAX_SEEN:
                 self.has_more = True
                 return
-            sighting = self._seen[path] = Sighting(stamp, now_s)
+            sighting = self._seen[path] = Sighting(stamp, now_s, is_open=is_written)
+        elif is_written and stamp.size_bytes != sighting.stamp.size_bytes:  # not a mere change of its time
+            sighting.see(stamp, now_s)
+            sighting.note_written()
         sighting.see(stamp, now_s)
         if is_closed:
             sighting.note_closed(now_s)
@@ -178,7 +181,7 @@ class Intake:
     def _try_again(self, folder: str, now_s: float) -> None:
         """A held folder: its files are found anew when somebody has seen to it, or it is gone."""
         try:
-            if stat.S_ISDIR(os.lstat(self._root / folder).st_mode):
+            if stat.S_ISDIR(os.lstat(f"{self._root}/{folder}").st_mode):
                 self._camera_of(folder)
         except HeldError as error:
             self._held.hold_folder(folder, str(error), now_s)
@@ -190,7 +193,7 @@ class Intake:
 
     def _is_unchanged(self, path: str, sighting: Sighting) -> bool:
         try:
-            found = os.lstat(self._root / path)
+            found = os.lstat(f"{self._root}/{path}")
         except OSError:
             self._let_go(path)
             return False
@@ -213,7 +216,7 @@ class Intake:
             self._reject(path, sighting.stamp, "name", problem)
             return True
         try:
-            check_own(os.lstat(self._root / path))
+            check_own(os.lstat(f"{self._root}/{path}"))
             self._camera_of(folder)
         except NotPlainError as error:
             self._reject(path, sighting.stamp, error.reason, str(error))

@@ -23,16 +23,18 @@ from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
 from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.retention import Retention
-from framebus_services.ingest.watcher import Watcher
+from framebus_services.ingest.watcher import Watcher, What
 
 log = logging.getLogger(__name__)
 
 STATUS_S = 1.0
 OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.RETRYING, JobState.QUEUED)
 """as jobs go from one to the next, so that none slips through while it is asked for them one after the other"""
-BURST = 500
-"""after so many events at once the system's own queue may have overflown: a scan makes up for it"""
+BURST = 150
+"""after events of so many files at once the system's own queue may have overflown: a scan makes up for it"""
 BURST_SCAN_S = 2.0
+BURST_REST_S = 10.0
+"""between two such scans: while thousands of files come each takes long, and the last one finds them all"""
 BUSY_S = 0.005
 """how soon it is looked again while files are looked into"""
 IDLE_S = 5.0
@@ -98,6 +100,7 @@ class Ingest:
         self._wake = threading.Event()
         self._rescan_s = settings.rescan_s
         self._scan_due_s = bus.clock.boot_s()
+        self._scanned_s = float("-inf")
         self._turned_s = bus.clock.boot_s()
         self._since_at_s = bus.clock.wall_s()
         self._taken_at_s: dict[str, float] = {}
@@ -158,11 +161,12 @@ class Ingest:
         now_s = self._bus.clock.boot_s()
         events, has_overflown = self._watcher.take()
         if has_overflown or len(events) >= BURST:
-            self._scan_due_s = min(self._scan_due_s, now_s + BURST_SCAN_S)
-        for path, is_closed in events:
-            self._intake.note(path, is_closed=is_closed)
+            self._scan_due_s = min(self._scan_due_s, max(now_s + BURST_SCAN_S, self._scanned_s + BURST_REST_S))
+        for path, what in events:
+            self._intake.note(path, is_closed=what is What.CLOSED, is_written=what is What.WRITTEN)
         if now_s >= self._scan_due_s or (self._intake.has_more and not len(self._intake)):
             self._scan_due_s = now_s + self._rescan_s
+            self._scanned_s = now_s
             self._intake.scan()
         self._intake.look(may_claim=self._handover.waiting < ENOUGH)
         self._handover.step()

@@ -105,12 +105,12 @@ class Uploads:
     def close(self) -> None:
         self.journal.close()
 
-    def put(self, path: str, content: bytes, *, closed: bool = True) -> Path:
+    def put(self, path: str, content: bytes, *, closed: bool = True, written: bool = False) -> Path:
         """Write a file, and tell as the system would."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        self.intake.note(path, is_closed=closed)
+        self.intake.note(path, is_closed=closed, is_written=written)
         return file
 
     def settle(self, seconds: float = 3.0) -> None:
