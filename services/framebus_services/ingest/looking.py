@@ -54,6 +54,8 @@ def look(task: Look) -> Looked:
         if before.size_bytes > task.max_bytes:
             text = f"it has {before.size_bytes} bytes; at most {task.max_bytes} are taken (services.ingest.max_bytes)"
             return replace(looked, reason="too_large", text=text)
+        if task.kind is Kind.IMAGE and before.size_bytes > MAX_IMAGE_BYTES:
+            return replace(looked, reason="broken", text=f"a picture of more than {MAX_IMAGE_BYTES} bytes")
         try:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
@@ -76,9 +78,7 @@ def _unread(error: OSError) -> Looked:
 
 
 def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
-    content = file.read(MAX_IMAGE_BYTES + 1)
-    if len(content) > MAX_IMAGE_BYTES:
-        raise _BrokenError(f"a picture of more than {MAX_IMAGE_BYTES} bytes")
+    content = file.read(MAX_IMAGE_BYTES)
     if problem := image_problem(content):
         raise _BrokenError(problem)
     try:

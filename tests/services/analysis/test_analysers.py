@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from endpoint import Endpoint, endpoint
 
+from endpoint import Endpoint, endpoint
 from framebus.analyser import AnalysedFile
 from framebus.errors import ConfigError
 from framebus.job_requests import FailKind
