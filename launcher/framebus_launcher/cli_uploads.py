@@ -12,7 +12,7 @@ from framebus_launcher.output import clock, make_console, size, to_json
 _WORDS = {
     "claimed": "waits to be handed in",
     "done": "handed in",
-    "duplicate": "came before",
+    "duplicate": "duplicate, came before",
     "rejected": "rejected",
     "refused": "its job was refused",
     "gone": "removed before its turn",

@@ -15,6 +15,7 @@ from watchdog.events import (
     FileCreatedEvent,
     FileModifiedEvent,
     FileMovedEvent,
+    FileOpenedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
 )
@@ -26,11 +27,14 @@ MAX_WAITING = 20_000
 
 
 class What(IntEnum):
-    """Happened to a file."""
+    """Happened to a file; the greater says more."""
 
-    SEEN = 0
-    WRITTEN = 1
-    CLOSED = 2
+    OPENED = 0
+    """to be read or to be written"""
+    SEEN = 1
+    WRITTEN = 2
+    """or its times were changed, or its rights"""
+    CLOSED = 3
     """its writer let go of it, or it was moved in"""
 
 
@@ -65,9 +69,17 @@ class Watcher:
     def take(self) -> tuple[list[tuple[str, What]], bool]:
         """What happened: paths, each once, with what says most; and whether events were lost."""
         taken: dict[str, What] = {}
+        reopened: set[str] = set()
         while self._events:
             path, what = self._events.popleft()
-            taken[path] = max(what, taken.get(path, What.SEEN))
+            if what is What.OPENED:
+                reopened.add(path)
+            elif what is What.WRITTEN and path in reopened:
+                taken[path] = what
+            else:
+                taken[path] = max(what, taken.get(path, What.SEEN))
+            if what is What.CLOSED:
+                reopened.discard(path)
         has_overflown, self._has_overflown = self._has_overflown, False
         return list(taken.items()), has_overflown
 
@@ -78,7 +90,8 @@ class Watcher:
             self._has_overflown = True
         else:
             self._events.append((path[len(self._prefix) :], what))
-        self._wake.set()
+        if what is not What.OPENED:
+            self._wake.set()
 
 
 class _Handler(FileSystemEventHandler):
@@ -96,5 +109,7 @@ class _Handler(FileSystemEventHandler):
             self._note(source, What.CLOSED)
         elif isinstance(event, FileCreatedEvent | DirCreatedEvent):
             self._note(source, What.SEEN)
+        elif isinstance(event, FileOpenedEvent):
+            self._note(source, What.OPENED)
         elif isinstance(event, FileModifiedEvent):
             self._note(source, self._modified)
