@@ -66,4 +66,4 @@ def _lines(found: Uploads, camera: str) -> list[str]:
     lines = [] if found.rows else [f"nothing was uploaded{f' for {camera}' if camera else ''} yet"]
     if found.on_their_way:
         lines.append(f"{found.on_their_way} on their way")
-    return [*lines, *(f"waits: {text}" for text in found.held)]
+    return [*lines, *(text if text.startswith("uploads ") else f"waits: {text}" for text in found.held)]
