@@ -15,16 +15,15 @@ from pathlib import Path
 
 from framebus.clock import Clock
 from framebus.messages import UploadEvent, UploadOutcome
-from framebus.settings import IngestSettings
 from framebus.task import TaskEnd, TaskOutcome
-from framebus.worker import Full, WorkerProcess
 from framebus_services.below import NotPlainError
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import check_own, list_files, stamp_of
 from framebus_services.ingest.held import Held
 from framebus_services.ingest.journal import Journal
-from framebus_services.ingest.look import Look, Looked
-from framebus_services.ingest.names import Kind, folder_of, is_unfinished, kind_of, path_problem, shown
+from framebus_services.ingest.look import Looked
+from framebus_services.ingest.looks import Looks, fault_of
+from framebus_services.ingest.names import folder_of, is_unfinished, kind_of, path_problem, shown
 from framebus_services.ingest.registry import HeldError, Registry
 from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.sighting import Sighting, Stamp
@@ -35,9 +34,6 @@ MAX_SEEN = 50_000
 """files that are watched at once; the others are found by the next scan"""
 AGAIN_S = 30.0
 """how soon a file is looked into again when the process that does it was away"""
-LOOK_LIMIT_S = 10.0
-READ_BYTES_PER_S = 20_000_000
-"""a slow share; a file that is read gets the more time the larger it is"""
 TIMED_OUT_AT_MOST = 3
 """a disk that stands still is not the file's fault; a file that always takes so long is"""
 
@@ -48,28 +44,25 @@ class Intake:
     def __init__(
         self,
         root: Path,
-        settings: IngestSettings,
         *,
         registry: Registry,
         journal: Journal,
         claims: Claims,
         rejection: Rejection,
-        worker: WorkerProcess,
+        looks: Looks,
         clock: Clock,
         tell: Callable[[UploadEvent], None],
     ) -> None:
         self._root = root
-        self._settings = settings
+        self._looks = looks
         self._registry = registry
         self._journal = journal
         self._claims = claims
         self._rejection = rejection
-        self._worker = worker
         self._clock = clock
         self._tell = tell
         self._seen: dict[str, Sighting] = {}
         self._due: list[tuple[float, str]] = []
-        self._in_hand: set[str] = set()
         self._held = Held()
         self.tally: Counter[str] = Counter()
         self.has_more = False
@@ -92,7 +85,7 @@ class Intake:
     @property
     def is_busy(self) -> bool:
         """Whether outcomes are to be taken soon."""
-        return bool(self._in_hand)
+        return len(self._looks) > 0
 
     def scan(self, below: str = "") -> None:
         """Find what no event has told."""
@@ -130,7 +123,7 @@ class Intake:
             if sighting is None:
                 continue
             sighting.due_s = float("inf")
-            if path in self._in_hand:
+            if path in self._looks:
                 continue
             if sighting.ready_s() > now_s:
                 self._wait(path, sighting.ready_s())
@@ -230,23 +223,11 @@ class Intake:
         except OSError as error:
             self._hold(path, f"{shown(path)}: {error.strerror or error}")
             return True
-        if (least := self._least_bytes(kind)) > sighting.stamp.size_bytes:
+        if (least := self._looks.least_bytes(kind)) > sighting.stamp.size_bytes:
             text = f"it has {sighting.stamp.size_bytes} bytes; less than {least} are no {kind.value}"
             self._note_broken(path, sighting, "too_small", text)
             return True
-        return self._submit(path, kind, sighting.stamp.size_bytes)
-
-    def _submit(self, path: str, kind: Kind, size_bytes: int) -> bool:
-        task = Look(root=str(self._root), path=path, kind=kind, max_bytes=self._settings.max_bytes)
-        try:
-            self._worker.submit(path, task, LOOK_LIMIT_S + min(size_bytes, task.max_bytes) / READ_BYTES_PER_S)
-        except Full:
-            return False
-        self._in_hand.add(path)
-        return True
-
-    def _least_bytes(self, kind: Kind) -> int:
-        return self._settings.min_image_bytes if kind is Kind.IMAGE else self._settings.min_video_bytes
+        return self._looks.begin(path, kind, sighting.stamp.size_bytes)
 
     def _camera_of(self, folder: str) -> str:
         try:
@@ -268,8 +249,7 @@ class Intake:
             self._wait(path, again_s)
 
     def _take_outcomes(self) -> None:
-        outcomes = list(self._worker.results())
-        self._in_hand.difference_update(str(outcome.key) for outcome in outcomes)
+        outcomes = self._looks.take()
         if outcomes:
             with self._journal.transaction():  # one for all: each costs the disk a sync
                 for outcome in outcomes:
@@ -287,7 +267,7 @@ class Intake:
         elif outcome.end is TaskEnd.TIMED_OUT and self._held.tries(path) + 1 < TIMED_OUT_AT_MOST:
             self._hold(path, "")
         else:
-            self._reject(path, sighting.stamp, "undecodable", _fault_of(outcome))
+            self._reject(path, sighting.stamp, "undecodable", fault_of(outcome))
 
     def _decide(self, path: str, sighting: Sighting, looked: Looked) -> None:
         if looked.reason != "unread":
@@ -337,11 +317,3 @@ class Intake:
             self._hold(path, f"{shown(path)}: {text}, and it can't be moved to the quarantine: {error.strerror}")
         else:
             self._let_go(path)
-
-
-def _fault_of(outcome: TaskOutcome) -> str:
-    if outcome.end is TaskEnd.TIMED_OUT:
-        return "looking into it took too long, each time"
-    if outcome.end is TaskEnd.RAISED:
-        return f"looking into it failed: {outcome.error_type}: {outcome.error}"
-    return f"looking into it killed its process: {outcome.error}"

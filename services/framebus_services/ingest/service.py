@@ -19,6 +19,7 @@ from framebus_services.ingest.handover import ENOUGH, Handover
 from framebus_services.ingest.intake import Intake
 from framebus_services.ingest.journal import Journal, open_journal
 from framebus_services.ingest.look import Looked
+from framebus_services.ingest.looks import Looks
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
 from framebus_services.ingest.rejection import Rejection
@@ -77,12 +78,11 @@ class Ingest:
         self._rejection = Rejection(quarantine, self._journal, self._registry, bus.clock, self._tell)
         self._intake = Intake(
             root,
-            settings,
             registry=self._registry,
             journal=self._journal,
             claims=claims,
             rejection=self._rejection,
-            worker=self._worker,
+            looks=Looks(root, settings, self._worker),
             clock=bus.clock,
             tell=self._tell,
         )

@@ -20,6 +20,7 @@ from framebus_services.ingest.handover import Handover
 from framebus_services.ingest.intake import Intake
 from framebus_services.ingest.journal import Journal
 from framebus_services.ingest.look import Looked
+from framebus_services.ingest.looks import Looks
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
 from framebus_services.ingest.rejection import Rejection
@@ -80,12 +81,11 @@ class Uploads:
         self.rejection = Rejection(self.quarantine, self.journal, self.registry, self.clock, self.told.append)
         self.intake = Intake(
             self.root,
-            self._settings,
             registry=self.registry,
             journal=self.journal,
             claims=Claims(self.journal, self.clock),
             rejection=self.rejection,
-            worker=self.worker,
+            looks=Looks(self.root, self._settings, self.worker),
             clock=self.clock,
             tell=self.told.append,
         )
