@@ -12,7 +12,7 @@ from framebus_launcher.output import clock, make_console, size, to_json
 _WORDS = {
     "claimed": "waits to be handed in",
     "done": "handed in",
-    "duplicate": "came before",
+    "duplicate": "duplicate, came before",
     "rejected": "rejected",
     "refused": "its job was refused",
     "gone": "removed before its turn",
@@ -66,4 +66,4 @@ def _lines(found: Uploads, camera: str) -> list[str]:
     lines = [] if found.rows else [f"nothing was uploaded{f' for {camera}' if camera else ''} yet"]
     if found.on_their_way:
         lines.append(f"{found.on_their_way} on their way")
-    return [*lines, *(f"waits: {text}" for text in found.held)]
+    return [*lines, *(text if text.startswith("uploads ") else f"waits: {text}" for text in found.held)]

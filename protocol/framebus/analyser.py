@@ -15,6 +15,9 @@ class AnalysedFile:
     """The file that a job names; it lies still while the job runs."""
 
     path: Path
+    """opens the file that was checked, whatever lies at its name by now; `name` has its ending"""
+    name: str = ""
+    """as it was uploaded"""
     is_video: bool
     camera: str | None = None
 

@@ -171,6 +171,11 @@ class IngestSettings(Section, frozen=True, kw_only=True):
     min_image_bytes: Annotated[int, Meta(ge=0)] = 1_024
     min_video_bytes: Annotated[int, Meta(ge=0)] = 1_024
     max_bytes: Annotated[int, Meta(ge=1_024)] = 4 * 1024**3
+    """of one file"""
+    max_total_bytes: Annotated[int, Meta(ge=1_024)] = 20 * 1024**3
+    """of all uploads and the quarantine: beyond it the oldest that are done with go before their time"""
+    max_files: Annotated[int, Meta(ge=1)] = 100_000
+    """as above"""
     keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "30d"
     """for how long uploads stay in their folder, and what was rejected in the quarantine"""
 

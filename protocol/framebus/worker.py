@@ -137,8 +137,10 @@ class WorkerProcess:
             if not keeper.is_ready:
                 raise StartError(keeper.start_error or f"it was not ready within {timeout_s:.1f} s")
 
-    def submit(self, key: Hashable, task: object) -> None:
+    def submit(self, key: Hashable, task: object, limit_s: float | None = None) -> None:
         """Hand over a task; its outcome will bear `key`. Never blocks, whether the process works, hangs or died.
+
+        `limit_s` is for this one, instead of `task_limit_s`.
 
         Raises Full when too many wait, Closed after `collect` or `close`, ValueError for a key that is at work already,
         TypeError for a task that MessagePack can't carry.
@@ -157,7 +159,7 @@ class WorkerProcess:
                 keeper.ended.append(_quarantined(key, task))
                 keeper.lock.notify_all()
                 return
-            keeper.waiting.append(Task(key, task, body))
+            keeper.waiting.append(Task(key, task, body, keeper.task_limit_s if limit_s is None else limit_s))
         keeper.wake()
 
     def results(self, timeout_s: float = 0.0) -> Iterator[TaskOutcome]:

@@ -43,6 +43,7 @@ class Task:
     key: Hashable
     value: Any
     body: bytes
+    limit_s: float | None
     number: int = 0
     begun_s: float = 0.0
     killed_as: TaskEnd | None = None
@@ -77,7 +78,7 @@ class Keeper:
         self.starts = 0
         self._setup = setup
         self._is_requeued = is_requeued
-        self._task_limit_s = task_limit_s
+        self.task_limit_s = task_limit_s
         self._result = msgspec.msgpack.Decoder(result_type)
         self._on_news = on_news
         self._name = setup.name
@@ -171,7 +172,7 @@ class Keeper:
         if child is None or child.is_killed:
             return
         if task is not None:
-            if self._task_limit_s is not None and now_s - task.begun_s > self._task_limit_s:
+            if task.limit_s is not None and now_s - task.begun_s > task.limit_s:
                 task.killed_as = task.killed_as or TaskEnd.TIMED_OUT
             if task.killed_as is not None:
                 child.kill()
@@ -220,8 +221,8 @@ class Keeper:
         wait_s = LOOK_S
         if self.child is None:
             wait_s = min(wait_s, max(self._start_s - now_s, 0.001)) if self.waiting or not self.start_error else wait_s
-        elif self.in_hand is not None and self._task_limit_s is not None:
-            wait_s = min(wait_s, max(self.in_hand.begun_s + self._task_limit_s - now_s, 0.0) + 0.001)
+        elif self.in_hand is not None and self.in_hand.limit_s is not None:
+            wait_s = min(wait_s, max(self.in_hand.begun_s + self.in_hand.limit_s - now_s, 0.0) + 0.001)
         return wait_s
 
     def _hear(self, child: Child) -> None:
@@ -311,7 +312,7 @@ class Keeper:
 
     def _settle(self, task: Task, code: int, child: Child) -> None:
         if task.killed_as is TaskEnd.TIMED_OUT:
-            text = f"it took longer than {self._task_limit_s} s and was killed"
+            text = f"it took longer than {task.limit_s} s and was killed"
             log.info("worker %s: task %s: %s; a new process starts", self._name, task.key, text)
             self._end(task, TaskEnd.TIMED_OUT, error=text)
             return

@@ -23,6 +23,8 @@ NUMBERS = [
     *(f"G{number}" for number in range(1, 12)),
     *(f"S2.{number}" for number in range(1, 10)),
     *(f"F2.{number}" for number in range(1, 9)),
+    *(f"S3.{number}" for number in range(1, 17)),
+    *(f"F3.{number}" for number in range(1, 15)),
     *(f"S4.{number}" for number in range(1, 11)),
     *(f"F4.{number}" for number in range(1, 10)),
 ]

@@ -1,7 +1,12 @@
-"""Uploads in a real group: each file exactly once, whoever is killed, and at the pace that the queue allows."""
+"""Uploads in a real group: each file exactly once, whoever is killed, and at the pace that the queue allows.
 
+`FRAMEBUS_NIGHT=1` lets a file grow for a minute.
+"""
+
+import os
 import resource
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +24,7 @@ from framebus_launcher.client import GroupClient
 from groups import RunningGroup, running_group, wait_until
 from media import make_video
 
+IS_NIGHT = os.environ.get("FRAMEBUS_NIGHT") == "1"
 CONFIG = {
     "services": {"enrich": False, "export": False, "ingest": {"rescan_s": 2.0}, "analysis": True},
     "jobs": {"analysis": {"pause_s": 0.0, "max_queued": 1_000}},
@@ -104,6 +110,25 @@ def test_files_that_came_while_the_service_was_away_are_found(group: RunningGrou
         return [row.state for row in rows] == ["done"]
 
     wait_until(is_done, "the upload of meanwhile")
+
+
+def test_a_file_that_grows_slowly_is_one_job_after_it_is_whole(group: RunningGroup) -> None:
+    movie = group.folder / "slow.ts"  # each part of it opens as a video of its own
+    make_video(movie, seconds=4.0, width=160, height=120)
+    content, parts = movie.read_bytes(), 20 if IS_NIGHT else 2
+    file = put(group, "slow/a.ts", b"")
+    with file.open("wb") as writer:
+        for part in range(parts):
+            writer.write(content[len(content) * part // parts : len(content) * (part + 1) // parts])
+            writer.flush()
+            time.sleep(3.0)  # longer than a file that nobody writes has to stand still
+            assert listed(group, "slow") == []
+
+    [row] = wait_until(lambda: found if (found := listed(group, "slow")) else None, "the upload")
+
+    assert (row.size_bytes, row.reason) == (len(content), "")
+    wait_until(lambda: [job for job in ended(group) if job.name == "slow/a.ts"], "its analysis", 30.0)
+    assert sum(job.name == "slow/a.ts" for job in group.jobs().values()) == 1
 
 
 def test_500_files_at_once_become_500_jobs(group: RunningGroup) -> None:

@@ -22,6 +22,7 @@ from framebus_services.analysers.pictures import read_middle
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_TEXT_CHARACTERS = 1_500
 LONGEST_SIDE = 1_024
+MAX_WAIT_S = 86_400.0
 RATE_LIMITED = (429, 503)
 """with Retry-After the endpoint says when; RFC 9110, 10.2.3"""
 
@@ -101,13 +102,14 @@ def _retry_after_s(value: str | None) -> float | None:
     if value is None:
         return None
     try:
-        return max(0.0, float(value)) if value.strip().isdigit() else _until_s(value)
-    except (ValueError, TypeError):
+        wait_s = float(value) if value.strip().isdigit() else _until_s(value)
+    except (ValueError, TypeError, OverflowError):
         return None
+    return min(max(0.0, wait_s), MAX_WAIT_S)
 
 
 def _until_s(date: str) -> float:
-    return max(0.0, parsedate_to_datetime(date).timestamp() - time())
+    return parsedate_to_datetime(date).timestamp() - time()
 
 
 def _text_of(answer: bytes) -> str:

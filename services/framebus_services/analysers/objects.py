@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from framebus.analyser import AnalysedFile, Analyser, Analysis
@@ -16,6 +18,8 @@ from framebus.runner import WorkError
 from framebus_services.analysers.pictures import Bgr, read_pictures
 from framebus_services.detect.model import Model
 from framebus_services.detect.onnx_file import ModelError
+
+Grey = npt.NDArray[np.int8]
 
 SMALL = (160, 120)
 """width and height that motion is looked for in"""
@@ -29,7 +33,7 @@ class Objects(Analyser):
     """`motion`: the changed share of the picture between key frames; with a detector also `labels`."""
 
     def __init__(
-        self, max_pictures: Annotated[int, Meta(ge=1, le=100_000)] = 500, detector: DetectorSettings | None = None
+        self, max_pictures: Annotated[int, Meta(ge=1, le=5_000)] = 500, detector: DetectorSettings | None = None
     ) -> None:
         if detector is not None and not Path(detector.model).is_file():
             raise ValueError(f"detector.model: there is no file {detector.model}")
@@ -38,22 +42,24 @@ class Objects(Analyser):
         self._model: Model | None = None
 
     def analyse(self, file: AnalysedFile, report: Callable[[str, float], None]) -> Analysis:
-        best: tuple[float, Bgr] | None = None
         motion = _Motion()
         sights = _Sights()
-        for number, (_, share, picture) in enumerate(read_pictures(file)):
-            if number >= self._max_pictures:
-                break
-            report("looking", 100.0 * share)
-            merit = motion.add(picture)
-            if self._detector is not None:
-                merit = sights.add(self._find(picture, self._detector)) + merit
-            if best is None or merit > best[0]:
-                best = (merit, picture)
+        merits: list[float] = []
+        for _, share, picture in islice(read_pictures(file), self._max_pictures):
+            report("looking", 90.0 * share)
+            motion.add(picture)
+            merits.append(0.0 if self._detector is None else sights.add(self._find(picture, self._detector)))
         values = motion.values()
         if self._detector is not None:
             values |= sights.values()
-        jpeg = None if best is None else cv2.imencode(".jpg", best[1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        if not merits:
+            return Analysis(values=values)
+        merits = [seen + stands_out for seen, stands_out in zip(merits, motion.standing_out(), strict=True)]
+        report("the best picture", 90.0)
+        at_s, _, best = next(islice(read_pictures(file), merits.index(max(merits)), None))
+        if file.is_video:
+            values["best_at_s"] = round(at_s, 2)
+        jpeg = cv2.imencode(".jpg", best, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
         return Analysis(values=values, jpeg=jpeg)
 
     def _find(self, picture: Bgr, detector: DetectorSettings) -> list[tuple[str, float]]:
@@ -99,28 +105,29 @@ class _Motion:
     """How much changed from picture to picture, and how bright they were."""
 
     def __init__(self) -> None:
-        self._before: Any = None
-        self._changes: list[float] = []
+        self._greys: list[Grey] = []
+        """less the brightness of each: when the sun comes out nothing has moved"""
         self._brightness: list[float] = []
 
-    def add(self, picture: Bgr) -> float:
-        """Note one picture; returns the share of it that changed."""
+    def add(self, picture: Bgr) -> None:
         grey = cv2.cvtColor(cv2.resize(picture, SMALL, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
         self._brightness.append(float(grey.mean()))
-        changed = 0.0
-        if self._before is not None:
-            changed = float(np.count_nonzero(cv2.absdiff(grey, self._before) > CHANGED)) / grey.size
-            self._changes.append(changed)
-        self._before = grey
-        return changed
+        self._greys.append(np.clip(grey.astype(np.int16) - np.int16(np.median(grey)), -128, 127).astype(np.int8))
+
+    def standing_out(self) -> list[float]:
+        """Of each picture the share that differs from what is there mostly: where something passes, not after it."""
+        mostly = np.median(np.stack(self._greys), axis=0).astype(np.int8)
+        return [_changed(grey, mostly) for grey in self._greys]
 
     def values(self) -> dict[str, Any]:
         values: dict[str, Any] = {"pictures": len(self._brightness)}
         if self._brightness:
             values["brightness"] = round(float(np.mean(self._brightness)), 1)
-        if self._changes:
-            values["motion"] = {
-                "mean": round(float(np.mean(self._changes)), 4),
-                "highest": round(max(self._changes), 4),
-            }
+        changes = [_changed(one, before) for before, one in pairwise(self._greys)]
+        if changes:
+            values["motion"] = {"mean": round(float(np.mean(changes)), 4), "highest": round(max(changes), 4)}
         return values
+
+
+def _changed(one: Grey, other: Grey) -> float:
+    return float(np.count_nonzero(np.abs(one.astype(np.int16) - other) > CHANGED)) / one.size

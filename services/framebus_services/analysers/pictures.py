@@ -1,7 +1,7 @@
 """The pictures of a file: one of an image, the key frames of a video."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import av
@@ -24,11 +24,11 @@ def read_pictures(file: AnalysedFile) -> Iterator[tuple[float, float, Bgr]]:
     Raises WorkError for a file that does not decode.
     """
     if not file.is_video:
-        yield 0.0, 1.0, _read_image(file.path)
+        yield 0.0, 1.0, _read_image(file)
         return
-    opened_as = VIDEOS.get(file.path.suffix.lower())
+    opened_as = VIDEOS.get(PurePosixPath(_name_of(file)).suffix.lower())
     if opened_as is None:
-        raise _broken(file.path, f"its name ends in none of {' '.join(VIDEOS)}")
+        raise _broken(file, f"its name ends in none of {' '.join(VIDEOS)}")
     try:
         with av.open(str(file.path), "r", format=opened_as) as container:
             video = container.streams.video[0]
@@ -41,7 +41,7 @@ def read_pictures(file: AnalysedFile) -> Iterator[tuple[float, float, Bgr]]:
                 picture = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
                 yield at_s, min(1.0, at_s / length_s) if length_s else 0.5, picture
     except (av.FFmpegError, IndexError) as error:
-        raise _broken(file.path, error) from None
+        raise _broken(file, getattr(error, "strerror", None) or error) from None
 
 
 def read_middle(file: AnalysedFile) -> Bgr:
@@ -53,19 +53,23 @@ def read_middle(file: AnalysedFile) -> Bgr:
         if share >= 0.5:
             break
     if chosen is None:
-        raise _broken(file.path, "it holds no picture")
+        raise _broken(file, "it holds no picture")
     return chosen  # type: ignore[no-any-return]
 
 
-def _read_image(path: Path) -> Bgr:
+def _read_image(file: AnalysedFile) -> Bgr:
     try:
-        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        picture = cv2.imdecode(np.frombuffer(file.path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise _broken(path, error.err or error) from None
+        raise _broken(file, error.err or error) from None
     if picture is None:
-        raise _broken(path, "it does not decode")
+        raise _broken(file, "it does not decode")
     return np.asarray(picture, np.uint8)
 
 
-def _broken(path: Path, why: object) -> WorkError:
-    return WorkError(FailKind.PERMANENT, f"{path.name} can't be read: {why}", ErrorCode.NO_SOURCE)
+def _name_of(file: AnalysedFile) -> str:
+    return file.name or file.path.name
+
+
+def _broken(file: AnalysedFile, why: object) -> WorkError:
+    return WorkError(FailKind.PERMANENT, f"{_name_of(file)} can't be read: {why}", ErrorCode.NO_SOURCE)

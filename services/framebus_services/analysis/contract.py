@@ -11,6 +11,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import CheckContext, JobType
 from framebus.messages import Name
 from framebus.settings import QueuePolicy
+from framebus_services.below import NotPlainError, open_below
 from framebus_services.video.formats import IMAGES
 
 
@@ -47,22 +48,22 @@ class AnalysisResult(Struct, frozen=True, kw_only=True):
 
 def check(params: AnalysisParams, context: CheckContext) -> None:
     """Refuse what lies nowhere, or outside."""
-    file = file_of(context.data, params)
     if params.kind not in (None, "image", "video"):
         raise RefusedError(ErrorCode.BAD_REQUEST, f"kind: {params.kind!r}; it is image or video")
-    if not file.is_file():
-        raise RefusedError(ErrorCode.NO_SOURCE, f"path: there is no file {params.path!r} in {params.source.value}")
+    os.close(open_source(context.data, params))
 
 
-def file_of(data: Path, params: AnalysisParams) -> Path:
-    """The file, which lies in its folder also when links are followed; raises RefusedError."""
-    path = PurePosixPath(params.path)
-    root = data / params.source.value
-    file = root / path
-    is_inside = not path.is_absolute() and ".." not in path.parts and "\0" not in params.path
-    if not is_inside or not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root)):
-        raise RefusedError(ErrorCode.BAD_REQUEST, f"path: {params.path!r} leaves the folder {params.source.value}")
-    return file
+def open_source(data: Path, params: AnalysisParams) -> int:
+    """A descriptor of the file, which lies in its folder whatever is put at its name meanwhile; raises RefusedError."""
+    what = f"{params.path!r} in {params.source.value}"
+    try:
+        return open_below(data / params.source.value, params.path)
+    except NotPlainError as error:
+        raise RefusedError(ErrorCode.BAD_REQUEST, f"path: {what}: {error}") from None
+    except FileNotFoundError:
+        raise RefusedError(ErrorCode.NO_SOURCE, f"path: there is no file {what}") from None
+    except OSError as error:
+        raise RefusedError(ErrorCode.NO_SOURCE, f"path: {what} can't be read: {error.strerror}") from None
 
 
 def is_video(params: AnalysisParams) -> bool:

@@ -1,8 +1,10 @@
 """Runs the analyser that a job asks for over its file."""
 
 import hashlib
+import os
 from functools import partial
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -13,7 +15,7 @@ from framebus.plugin_classes import load_analyser
 from framebus.report import Report
 from framebus.runner import JobRunner, Output, RunnerContext, WorkError
 from framebus.settings import AnalysisSettings
-from framebus_services.analysis.contract import ANALYSIS, AnalysisParams, AnalysisResult, file_of, is_video
+from framebus_services.analysis.contract import ANALYSIS, AnalysisParams, AnalysisResult, is_video, open_source
 
 MAX_VALUES_BYTES = 3_072
 
@@ -33,13 +35,13 @@ class Analyse(JobRunner[AnalysisParams, AnalysisResult]):
 
     def run(self, params: AnalysisParams, report: Report) -> Output[AnalysisResult]:
         report("opening", 0.0)
-        file = self._open(params)
         name = params.analyser or self._settings.analyser
         try:
             analyser = self._analyser(name)
         except ConfigError as error:
             raise WorkError(FailKind.PERMANENT, str(error)) from None
-        analysis = analyser.analyse(file, partial(_report_within, report))
+        with self._open(params) as content:
+            analysis = analyser.analyse(_file_of(content, params), partial(_report_within, report))
         _check_size(name, analysis.values)
         report("finalizing", 95.0)
         if analysis.jpeg is None:
@@ -53,22 +55,27 @@ class Analyse(JobRunner[AnalysisParams, AnalysisResult]):
             self._analysers[name] = load_analyser(name, self._settings.analysers.get(name, {}))
         return self._analysers[name]
 
-    def _open(self, params: AnalysisParams) -> AnalysedFile:
+    def _open(self, params: AnalysisParams) -> BinaryIO:
         try:
-            path = file_of(self.context.place.data, params)
-            if params.sha256 is not None:
-                with path.open("rb") as content:
-                    if hashlib.file_digest(content, "sha256").hexdigest() != params.sha256:
-                        text = f"{params.path!r} was replaced by another file since"
-                        raise WorkError(FailKind.NO_SOURCE, text, ErrorCode.NO_SOURCE)
-            elif not path.is_file():
-                raise FileNotFoundError
+            content = os.fdopen(open_source(self.context.place.data, params), "rb")
         except RefusedError as error:
-            raise WorkError(FailKind.PERMANENT, error.message, error.code) from None
-        except FileNotFoundError:
-            text = f"there is no file {params.path!r} in {params.source.value} any more"
-            raise WorkError(FailKind.NO_SOURCE, text, ErrorCode.NO_SOURCE) from None
-        return AnalysedFile(path=path, is_video=is_video(params), camera=params.camera)
+            kind = FailKind.NO_SOURCE if error.code is ErrorCode.NO_SOURCE else FailKind.PERMANENT
+            raise WorkError(kind, error.message, error.code) from None
+        if params.sha256 is not None and hashlib.file_digest(content, "sha256").hexdigest() != params.sha256:
+            content.close()
+            text = f"{params.path!r} was replaced by another file since"
+            raise WorkError(FailKind.NO_SOURCE, text, ErrorCode.NO_SOURCE)
+        return content
+
+
+def _file_of(content: BinaryIO, params: AnalysisParams) -> AnalysedFile:
+    """The open file, for programs that the analyser starts, too: what lies at its name may be another by now."""
+    return AnalysedFile(
+        path=Path(f"/proc/{os.getpid()}/fd/{content.fileno()}"),
+        name=PurePosixPath(params.path).name,
+        is_video=is_video(params),
+        camera=params.camera,
+    )
 
 
 def _report_within(report: Report, step: str, percent: float) -> None:

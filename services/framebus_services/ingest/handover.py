@@ -19,10 +19,10 @@ from framebus_services.ingest.journal import Journal, Upload
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 10
-ENOUGH = 50
+AT_ONCE = 50
+ENOUGH = 200
 """claims that wait; while there are so many, no more files are looked into"""
-RATE_PER_S = 200.0
+RATE_PER_S = 500.0
 RETRY_S, RETRY_LIMIT_S = 0.5, 30.0
 NOT_NOW = frozenset(
     {ErrorCode.QUEUE_FULL, ErrorCode.BUSY, ErrorCode.NO_SPACE, ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE}

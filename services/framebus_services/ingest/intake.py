@@ -15,25 +15,27 @@ from pathlib import Path
 
 from framebus.clock import Clock
 from framebus.messages import UploadEvent, UploadOutcome
-from framebus.settings import IngestSettings
 from framebus.task import TaskEnd, TaskOutcome
-from framebus.worker import Full, WorkerProcess
+from framebus_services.below import NotPlainError
 from framebus_services.ingest.claims import Claims
-from framebus_services.ingest.files import NotTakenError, check_plain, list_files, stamp_of
-from framebus_services.ingest.journal import Journal, Upload
-from framebus_services.ingest.look import Look, Looked
-from framebus_services.ingest.names import Kind, folder_of, is_unfinished, kind_of, path_problem, shown
-from framebus_services.ingest.quarantine import Quarantine
+from framebus_services.ingest.files import check_own, list_files, stamp_of
+from framebus_services.ingest.held import Held
+from framebus_services.ingest.journal import Journal
+from framebus_services.ingest.look import Looked
+from framebus_services.ingest.looks import Looks, fault_of
+from framebus_services.ingest.names import folder_of, is_unfinished, kind_of, path_problem, shown
 from framebus_services.ingest.registry import HeldError, Registry
+from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.sighting import Sighting, Stamp
 
 log = logging.getLogger(__name__)
 
 MAX_SEEN = 50_000
 """files that are watched at once; the others are found by the next scan"""
-HELD_S = 30.0
-"""how often it is tried again what had to wait for somebody"""
-MAX_HELD = 100
+AGAIN_S = 30.0
+"""how soon a file is looked into again when the process that does it was away"""
+TIMED_OUT_AT_MOST = 3
+"""a disk that stands still is not the file's fault; a file that always takes so long is"""
 
 
 class Intake:
@@ -42,33 +44,27 @@ class Intake:
     def __init__(
         self,
         root: Path,
-        settings: IngestSettings,
         *,
         registry: Registry,
         journal: Journal,
         claims: Claims,
-        quarantine: Quarantine,
-        worker: WorkerProcess,
+        rejection: Rejection,
+        looks: Looks,
         clock: Clock,
         tell: Callable[[UploadEvent], None],
     ) -> None:
         self._root = root
-        self._settings = settings
+        self._looks = looks
         self._registry = registry
         self._journal = journal
         self._claims = claims
-        self._quarantine = quarantine
-        self._worker = worker
+        self._rejection = rejection
         self._clock = clock
         self._tell = tell
         self._seen: dict[str, Sighting] = {}
         self._due: list[tuple[float, str]] = []
-        self._in_hand: set[str] = set()
-        self._stuck: dict[str, Stamp] = {}
-        """what could be moved nowhere: not tried again as it is"""
+        self._held = Held()
         self.tally: Counter[str] = Counter()
-        self.held: dict[str, str] = {}
-        """folder or file to why it waits"""
         self.has_more = False
         """there were more files than can be watched: scan again when there is room"""
 
@@ -77,25 +73,31 @@ class Intake:
         return len(self._seen)
 
     @property
+    def held(self) -> dict[str, str]:
+        """Folder or file to why it waits for somebody."""
+        return self._held.texts
+
+    @property
     def next_due_s(self) -> float:
         """The boot time at which the next file may be looked into."""
-        return self._due[0][0] if self._due else float("inf")
+        return min(self._due[0][0] if self._due else float("inf"), self._held.next_due_s)
 
     @property
     def is_busy(self) -> bool:
         """Whether outcomes are to be taken soon."""
-        return bool(self._in_hand)
+        return len(self._looks) > 0
 
     def scan(self, below: str = "") -> None:
         """Find what no event has told."""
         self.has_more = False
-        for path, found in list_files(self._root, below):
+        self._held.forget_unread(below)
+        for path, found in list_files(self._root, below, self._held.note_unread):
             self._see(path, found, is_closed=False)
 
-    def note(self, path: str, *, is_closed: bool) -> None:
-        """Something happened to this file or folder; `is_closed`: its writer let go of it."""
+    def note(self, path: str, *, is_closed: bool, is_written: bool = False) -> None:
+        """Something happened to this file or folder; `is_closed`: its writer let go of it; `is_written`: not yet."""
         try:
-            found = os.lstat(self._root / path)
+            found = os.lstat(f"{self._root}/{path}")
         except FileNotFoundError:
             self._let_go(path)
         except OSError as error:  # a name too long to be one
@@ -104,7 +106,7 @@ class Intake:
             if stat.S_ISDIR(found.st_mode):
                 self.scan(path)
             else:
-                self._see(path, found, is_closed=is_closed)
+                self._see(path, found, is_closed=is_closed, is_written=is_written)
 
     def look(self, *, may_claim: bool) -> None:
         """Give what is quiet to the process that looks into it, and see to what it found.
@@ -113,13 +115,15 @@ class Intake:
         """
         self._take_outcomes()
         now_s = self._clock.boot_s()
+        for folder in self._held.due_folders(now_s):
+            self._try_again(folder, now_s)
         while may_claim and self._due and self._due[0][0] <= now_s:
             _, path = heapq.heappop(self._due)
             sighting = self._seen.get(path)
             if sighting is None:
                 continue
             sighting.due_s = float("inf")
-            if path in self._in_hand:
+            if path in self._looks:
                 continue
             if sighting.ready_s() > now_s:
                 self._wait(path, sighting.ready_s())
@@ -129,18 +133,21 @@ class Intake:
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
-    def _see(self, path: str, found: os.stat_result, *, is_closed: bool) -> None:
+    def _see(self, path: str, found: os.stat_result, *, is_closed: bool, is_written: bool = False) -> None:
         if is_unfinished(path) or kind_of(path) is None:
             return
         stamp, now_s = stamp_of(found), self._clock.boot_s()
         sighting = self._seen.get(path)
         if sighting is None:
-            if self._stuck.get(path) == stamp or self._is_known(path, stamp):
+            if self._held.has_folder(folder_of(path)) or self._is_known(path, stamp):
                 return
-            if len(self._seen) >= MAX_SEEN:
+            if len(self._seen) - self._held.files >= MAX_SEEN:
                 self.has_more = True
                 return
-            sighting = self._seen[path] = Sighting(stamp, now_s)
+            sighting = self._seen[path] = Sighting(stamp, now_s, is_open=is_written)
+        elif is_written and stamp.size_bytes != sighting.stamp.size_bytes:  # not a mere change of its time
+            sighting.see(stamp, now_s)
+            sighting.note_written()
         sighting.see(stamp, now_s)
         if is_closed:
             sighting.note_closed(now_s)
@@ -160,16 +167,26 @@ class Intake:
             heapq.heappush(self._due, (until_s, path))
 
     def _let_go(self, path: str) -> None:
-        """It is there no more; a folder of which nothing waits is not held either."""
+        """It is there no more, or was decided on."""
         self._seen.pop(path, None)
-        self.held.pop(path, None)
-        folder = folder_of(path)
-        if folder in self.held and not any(folder_of(other) == folder for other in self._seen):
-            del self.held[folder]
+        self._held.release(path)
+
+    def _try_again(self, folder: str, now_s: float) -> None:
+        """A held folder: its files are found anew when somebody has seen to it, or it is gone."""
+        try:
+            if stat.S_ISDIR(os.lstat(f"{self._root}/{folder}").st_mode):
+                self._camera_of(folder)
+        except HeldError as error:
+            self._held.hold_folder(folder, str(error), now_s)
+            return
+        except OSError:
+            pass
+        self._held.release(folder)
+        self.scan(folder)
 
     def _is_unchanged(self, path: str, sighting: Sighting) -> bool:
         try:
-            found = os.lstat(self._root / path)
+            found = os.lstat(f"{self._root}/{path}")
         except OSError:
             self._let_go(path)
             return False
@@ -192,55 +209,47 @@ class Intake:
             self._reject(path, sighting.stamp, "name", problem)
             return True
         try:
-            check_plain(os.lstat(self._root / path))
+            check_own(os.lstat(f"{self._root}/{path}"))
             self._camera_of(folder)
-        except NotTakenError as error:
+        except NotPlainError as error:
             self._reject(path, sighting.stamp, error.reason, str(error))
             return True
         except HeldError as error:
-            self._hold(folder, path, str(error))
+            self._hold_folder(folder, path, error)
             return True
         except FileNotFoundError:
             self._let_go(path)
             return True
         except OSError as error:
-            self._hold(path, path, f"{shown(path)}: {error.strerror or error}")
+            self._hold(path, f"{shown(path)}: {error.strerror or error}")
             return True
-        if (least := self._least_bytes(kind)) > sighting.stamp.size_bytes:
+        if (least := self._looks.least_bytes(kind)) > sighting.stamp.size_bytes:
             text = f"it has {sighting.stamp.size_bytes} bytes; less than {least} are no {kind.value}"
             self._note_broken(path, sighting, "too_small", text)
             return True
-        return self._submit(path, kind)
-
-    def _submit(self, path: str, kind: Kind) -> bool:
-        task = Look(root=str(self._root), path=path, kind=kind, max_bytes=self._settings.max_bytes)
-        try:
-            self._worker.submit(path, task)
-        except Full:
-            return False
-        self._in_hand.add(path)
-        return True
-
-    def _least_bytes(self, kind: Kind) -> int:
-        return self._settings.min_image_bytes if kind is Kind.IMAGE else self._settings.min_video_bytes
+        return self._looks.begin(path, kind, sighting.stamp.size_bytes)
 
     def _camera_of(self, folder: str) -> str:
         try:
             camera = self._registry.camera_for(folder)
         except OSError as error:
             raise HeldError(f"the camera of the folder {folder!r} can't be written down: {error}") from None
-        self.held.pop(folder, None)
+        self._held.release(folder)
         return camera
 
-    def _hold(self, what: str, path: str, text: str) -> None:
-        if what not in self.held and len(self.held) < MAX_HELD:
-            log.warning("uploads wait: %s", text)
-            self.held[what] = text
-        self._wait(path, self._clock.boot_s() + HELD_S)
+    def _hold_folder(self, folder: str, path: str, error: HeldError) -> None:
+        self._let_go(path)
+        self._held.hold_folder(folder, str(error), self._clock.boot_s())
+
+    def _hold(self, path: str, text: str) -> None:
+        again_s = self._held.hold_file(path, text, self._clock.boot_s())
+        if again_s is None:
+            self._seen.pop(path, None)
+        else:
+            self._wait(path, again_s)
 
     def _take_outcomes(self) -> None:
-        outcomes = list(self._worker.results())
-        self._in_hand.difference_update(str(outcome.key) for outcome in outcomes)
+        outcomes = self._looks.take()
         if outcomes:
             with self._journal.transaction():  # one for all: each costs the disk a sync
                 for outcome in outcomes:
@@ -254,17 +263,19 @@ class Intake:
         if outcome.is_done:
             self._decide(path, sighting, outcome.result)
         elif outcome.end in (TaskEnd.NOT_STARTED, TaskEnd.NOT_DONE, TaskEnd.CANCELLED):
-            self._wait(path, self._clock.boot_s() + HELD_S)
+            self._wait(path, self._clock.boot_s() + AGAIN_S)
+        elif outcome.end is TaskEnd.TIMED_OUT and self._held.tries(path) + 1 < TIMED_OUT_AT_MOST:
+            self._hold(path, "")
         else:
-            self._reject(path, sighting.stamp, "undecodable", _fault_of(outcome))
+            self._reject(path, sighting.stamp, "undecodable", fault_of(outcome))
 
     def _decide(self, path: str, sighting: Sighting, looked: Looked) -> None:
         if looked.reason != "unread":
-            self.held.pop(path, None)
+            self._held.release(path)
         if looked.reason == "gone":
             self._let_go(path)
         elif looked.reason == "unread":
-            self._hold(path, path, f"{shown(path)}: {looked.text}")
+            self._hold(path, f"{shown(path)}: {looked.text}")
         elif looked.reason == "broken":
             self._note_broken(path, sighting, looked.reason, looked.text)
         elif looked.reason and looked.reason != "changed":
@@ -289,10 +300,10 @@ class Intake:
         try:
             camera = self._camera_of(folder)
         except HeldError as error:
-            self._hold(folder, path, str(error))
+            self._hold_folder(folder, path, error)
             return
         claim = self._claims.claim(path, camera, kind, looked)
-        del self._seen[path]
+        self._let_go(path)
         if claim.is_new and claim.upload.state == "duplicate":
             self.tally["duplicate"] += 1
             self._tell(
@@ -300,42 +311,9 @@ class Intake:
             )
 
     def _reject(self, path: str, stamp: Stamp, reason: str, text: str) -> None:
-        self._seen.pop(path, None)
-        now_at_s = self._clock.wall_s()
         try:
-            target = self._quarantine.take(path, reason, text, now_at_s)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._stuck[path] = stamp
-            log.error("%s: %s; it could not be moved to the quarantine: %s", shown(path), text, error)
+            self._rejection.reject(path, stamp, reason, text)
+        except OSError as error:  # a folder that is read-only, a disk that is full
+            self._hold(path, f"{shown(path)}: {text}, and it can't be moved to the quarantine: {error.strerror}")
         else:
-            log.warning("%s: %s; moved to %s", shown(path), text, target)
-        self.tally[f"rejected.{reason}"] += 1
-        folder = folder_of(path)
-        camera = None if folder is None else self._registry.known(folder)
-        with self._journal.transaction():
-            self._journal.put(
-                Upload(
-                    path=shown(path)[:1_000],
-                    stamp=stamp,
-                    camera=camera or "",
-                    kind=str(kind_of(path) or ""),
-                    sha256="",
-                    job_id=None,
-                    state="rejected",
-                    reason=f"{reason}: {text}"[:500],
-                    at_s=now_at_s,
-                )
-            )
-        if camera is not None:
-            why = f"{reason}: {text}"[:500]
-            self._tell(UploadEvent(camera=camera, path=shown(path)[:1_000], outcome=UploadOutcome.REJECTED, reason=why))
-
-
-def _fault_of(outcome: TaskOutcome) -> str:
-    if outcome.end is TaskEnd.TIMED_OUT:
-        return "looking into it took too long"
-    if outcome.end is TaskEnd.RAISED:
-        return f"looking into it failed: {outcome.error_type}: {outcome.error}"
-    return f"looking into it killed its process: {outcome.error}"
+            self._let_go(path)

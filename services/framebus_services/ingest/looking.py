@@ -14,14 +14,15 @@ import numpy as np
 from av.container import InputContainer
 from msgspec.structs import replace
 
-from framebus_services.ingest.files import NotTakenError, open_below, stamp_of
+from framebus_services.below import NotPlainError, open_below
+from framebus_services.ingest.files import check_own, stamp_of
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind
 from framebus_services.ingest.wholeness import image_problem
 from framebus_services.video.formats import VIDEOS
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
-DECODE_S = 10.0
+DECODE_S = 5.0
 """for the pictures of a video; the rest of it is then only read"""
 READ_S = 10.0
 """for each read of a video"""
@@ -38,17 +39,23 @@ class _BrokenError(Exception):
 def look(task: Look) -> Looked:
     """What the file is; never raises for what a file may be."""
     try:
-        descriptor = open_below(Path(task.root), task.path)
-    except NotTakenError as error:
+        file = os.fdopen(open_below(Path(task.root), task.path), "rb")
+    except NotPlainError as error:
         return Looked(reason=error.reason, text=str(error))
     except OSError as error:
         return _unread(error)
-    with os.fdopen(descriptor, "rb") as file:
+    with file:
+        try:
+            check_own(os.fstat(file.fileno()))
+        except NotPlainError as error:
+            return Looked(reason=error.reason, text=str(error))
         before = stamp_of(os.fstat(file.fileno()))
         looked = Looked(inode=before.inode, size_bytes=before.size_bytes, mtime_ns=before.mtime_ns)
         if before.size_bytes > task.max_bytes:
             text = f"it has {before.size_bytes} bytes; at most {task.max_bytes} are taken (services.ingest.max_bytes)"
             return replace(looked, reason="too_large", text=text)
+        if task.kind is Kind.IMAGE and before.size_bytes > MAX_IMAGE_BYTES:
+            return replace(looked, reason="broken", text=f"a picture of more than {MAX_IMAGE_BYTES} bytes")
         try:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
@@ -71,9 +78,7 @@ def _unread(error: OSError) -> Looked:
 
 
 def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
-    content = file.read(MAX_IMAGE_BYTES + 1)
-    if len(content) > MAX_IMAGE_BYTES:
-        raise _BrokenError(f"a picture of more than {MAX_IMAGE_BYTES} bytes")
+    content = file.read(MAX_IMAGE_BYTES)
     if problem := image_problem(content):
         raise _BrokenError(problem)
     try:

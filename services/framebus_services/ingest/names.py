@@ -8,10 +8,10 @@
 | `Front Door/notes.txt` | of no kind that is taken: left alone |
 """
 
+import os
 import re
 import unicodedata
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 from framebus_services.video.formats import IMAGES, VIDEOS
 
@@ -30,7 +30,7 @@ _BREAKING = frozenset({"Cc", "Zl", "Zp"})
 
 def kind_of(path: str) -> Kind | None:
     """What a file is by its ending; None: it is not taken."""
-    suffix = PurePosixPath(path).suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()  # text, not paths: it is asked of each file at each event and scan
     if suffix in IMAGES:
         return Kind.IMAGE
     return Kind.VIDEO if suffix in VIDEOS else None
@@ -38,14 +38,13 @@ def kind_of(path: str) -> Kind | None:
 
 def is_unfinished(path: str) -> bool:
     """Whether the file, or a folder it is in, waits for its final name: hidden, or named as a temporary file."""
-    pure = PurePosixPath(path)
-    return any(part.startswith(".") for part in pure.parts) or pure.suffix.lower() in UNFINISHED
+    return path.startswith(".") or "/." in path or path[path.rfind(".") :].lower() in UNFINISHED
 
 
 def folder_of(path: str) -> str | None:
     """The first folder of a path, which names the camera; None for a file right in the upload folder."""
-    parts = PurePosixPath(path).parts
-    return parts[0] if len(parts) > 1 else None
+    folder, slash, _ = path.partition("/")
+    return folder if slash else None
 
 
 def camera_of(folder: str) -> str | None:
@@ -66,7 +65,7 @@ def path_problem(path: str) -> str | None:
         return "its name is not UTF-8"
     if length > MAX_PATH_BYTES:
         return f"its path has {length} bytes; at most {MAX_PATH_BYTES} are taken"
-    if any(unicodedata.category(letter) in _BREAKING for letter in path):
+    if not path.isprintable() and any(unicodedata.category(letter) in _BREAKING for letter in path):
         return "its name holds a line break or another control character"
     return None
 

@@ -3,17 +3,20 @@
 import errno
 import logging
 import os
+import secrets
 import shutil
 import stat
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from framebus_services.below import folder_below
 from framebus_services.ingest.names import shown
+from framebus_services.ingest.stock import Stock, stock_of
 
 log = logging.getLogger(__name__)
 
 MAX_NAME_BYTES = 200
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Quarantine:
@@ -27,16 +30,8 @@ class Quarantine:
         into = self.folder / reason
         into.mkdir(parents=True, exist_ok=True)
         target = self._free_name(into, path)
-        *folders, name = PurePosixPath(path).parts
-        source = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            for part in folders:
-                inner = os.open(part, _FOLDER, dir_fd=source)
-                os.close(source)
-                source = inner
+        with folder_below(self._root, path) as (source, name):
             _move(name, source, target)
-        finally:
-            os.close(source)
         came = datetime.fromtimestamp(at_s).astimezone().isoformat(timespec="seconds")
         note = f"{shown(path)}\nwas not taken at {came}: {text}.\nTo try again, move it back below {self._root}.\n"
         target.with_name(f"{target.name}.txt").write_text(note, encoding="utf-8")
@@ -54,17 +49,33 @@ class Quarantine:
                 log.warning("%s can't be deleted: %s", path, error)
         return removed
 
+    def remove_oldest(self, excess: Stock) -> Stock:
+        """Delete what came first, until that much is gone or nothing is left; returns what is still too much."""
+        found = []
+        for path in self.folder.glob("*/*"):
+            with suppress(OSError):
+                found.append((path.lstat().st_ctime, path))
+        for _, path in sorted(found):
+            if excess.is_nothing:
+                break
+            try:
+                gone = path.lstat()
+                path.unlink()
+            except OSError as error:
+                log.warning("%s can't be deleted: %s", path, error)
+            else:
+                excess = excess.less(stock_of(gone))
+        return excess
+
     def _free_name(self, into: Path, path: str) -> Path:
         flat = shown(path).replace("/", "__")
         while len(os.fsencode(flat)) > MAX_NAME_BYTES:
             flat = flat[1:]  # the ending says most
-        for number in range(1, 10_000):
-            stem = PurePosixPath(flat)
-            name = flat if number == 1 else f"{stem.stem}-{number}{stem.suffix}"
-            target = into / name
-            if not os.path.lexists(target) and not os.path.lexists(f"{target}.txt"):
-                return target
-        raise OSError(f"{into} holds too many files of the name {flat[:100]!r}")
+        target = into / flat
+        while os.path.lexists(target) or os.path.lexists(f"{target}.txt"):
+            stem = PurePosixPath(flat)  # by chance: to count up would take the longer the more there are
+            target = into / f"{stem.stem}-{secrets.token_hex(4)}{stem.suffix}"
+        return target
 
 
 def _move(name: str, folder: int, target: Path) -> None:

@@ -1,72 +1,155 @@
-"""Deletes uploads whose time is over: those that were handed in, and what lies in the quarantine."""
+"""Deletes uploads that are done with: when their time is over, and before that when there are too many of them.
+
+What waits for its analysis is never deleted. When that alone is too much, it is complained of.
+"""
 
 import logging
 import os
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from framebus.clock import Clock
+from framebus.errors import RefusedError
+from framebus.settings import IngestSettings, seconds
 from framebus.wall_trust import WallTrust
+from framebus_services.below import folder_below
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import stamp_of
 from framebus_services.ingest.journal import Journal, Upload
 from framebus_services.ingest.quarantine import Quarantine
+from framebus_services.ingest.stock import Stock, stock_of, take_stock
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = 60.0
 AT_ONCE = 500
+ROUNDS = 20
+"""of `AT_ONCE` files each, when there are too many: the others wait for the next period"""
 
 
 class Retention:
     """For the thread that owns the journal; call `step` now and then."""
 
     def __init__(
-        self, root: Path, journal: Journal, claims: Claims, quarantine: Quarantine, keep_s: float, clock: Clock
+        self,
+        root: Path,
+        settings: IngestSettings,
+        *,
+        journal: Journal,
+        claims: Claims,
+        quarantine: Quarantine,
+        clock: Clock,
+        open_jobs: Callable[[], Set[str]],
     ) -> None:
+        """`open_jobs` gives the ids of analyses that have not ended; may raise RefusedError."""
         self._root = root
         self._journal = journal
         self._claims = claims
         self._left = 0
         """files that are too old and could not be deleted, of those looked at in this round"""
         self._quarantine = quarantine
-        self._keep_s = keep_s
+        self._keep_s = seconds(settings.keep)
+        self._limit = Stock(settings.max_files, settings.max_total_bytes)
         self._clock = clock
+        self._open_jobs = open_jobs
         self._wall = WallTrust(clock)
         self._due_s = clock.boot_s()
         self.deleted = 0
+        self.trouble = ""
+        """what is too much and can't be deleted, as a sentence"""
 
     @property
     def next_due_s(self) -> float:
         return self._due_s
 
     def step(self) -> None:
-        """Delete what is too old, if it is time to look."""
+        """Delete what is too old or too much, if it is time to look."""
         if self._clock.boot_s() < self._due_s:
             return
         self._due_s = self._clock.boot_s() + PERIOD_S
-        if not self._wall.is_trusted():
-            return
-        before_at_s = self._clock.wall_s() - self._keep_s
+        try:
+            if self._wall.is_trusted():
+                self._delete_old(self._clock.wall_s() - self._keep_s)
+            self._make_room()
+        except RefusedError as error:
+            log.info("uploads: nothing is deleted now: which analyses wait is not known: %s", error.message)
+
+    def _delete_old(self, before_at_s: float) -> None:
         found = self._journal.older(before_at_s, AT_ONCE, self._left)
-        gone = [upload for upload in found if upload.state == "rejected" or self._delete(upload)]
-        with self._journal.transaction():
-            for upload in gone:
-                self._journal.forget(upload)
+        gone = self._delete_each(found)
         # Those that can't be deleted keep nobody waiting: they are stepped over until the end was reached.
         self._left = self._left + len(found) - len(gone) if len(found) == AT_ONCE else 0
         self._claims.forget()
         self.deleted += self._quarantine.remove_old(before_at_s)
 
-    def _delete(self, upload: Upload) -> bool:
-        """Whether the file is gone; another of its name is left alone."""
-        path = self._root / upload.path
+    def _make_room(self) -> None:
+        """First what was rejected, then what was handed in, each the oldest first."""
+        excess = self._excess()
+        if excess.is_nothing:
+            self.trouble = ""
+            return
+        self._quarantine.remove_oldest(excess)
+        skip, deleted = 0, 0
+        for _ in range(ROUNDS):
+            excess = self._excess()
+            found = [] if excess.is_nothing else self._journal.older(float("inf"), AT_ONCE, skip)
+            if not found:
+                break
+            gone = self._delete_each(found, excess)
+            deleted += len(gone)
+            skip += len(found) - len(gone)
+        if deleted:
+            log.warning(
+                "uploads: %d of those handed in were deleted before their time: more than %s lay there",
+                deleted,
+                self._limit,
+            )
+        self.trouble = "" if excess.is_nothing else self._too_much()
+
+    def _too_much(self) -> str:
+        stock = take_stock(self._root, self._quarantine.folder)
+        return (
+            f"uploads take {stock}, and may take {self._limit} (services.ingest.max_total_bytes, max_files): what waits"
+            " is kept, all else was deleted; remove something"
+        )
+
+    def _excess(self) -> Stock:
+        return take_stock(self._root, self._quarantine.folder).less(self._limit)
+
+    def _delete_each(self, uploads: list[Upload], excess: Stock | None = None) -> list[Upload]:
+        """Those of which nothing is there any more; with `excess` no more than that."""
+        spared = self._open_jobs() if any(upload.state == "done" for upload in uploads) else frozenset()
+        gone = []
+        for upload in uploads:
+            if excess is not None and excess.is_nothing:
+                break
+            if upload.state == "done" and upload.job_id in spared:
+                continue
+            if upload.state == "rejected":
+                gone += [upload] if excess is None else []
+                continue
+            freed = self._delete(upload)
+            if freed is None:
+                continue
+            gone.append(upload)
+            excess = None if excess is None else excess.less(freed)
+        with self._journal.transaction():
+            for upload in gone:
+                self._journal.forget(upload)
+        return gone
+
+    def _delete(self, upload: Upload) -> Stock | None:
+        """How much that freed: nothing when it was gone, or is another by now; None when it can't be deleted."""
         try:
-            if stamp_of(os.lstat(path)) == upload.stamp:
-                path.unlink()
-                self.deleted += 1
-        except FileNotFoundError:
-            pass
+            with folder_below(self._root, upload.path) as (folder, name):
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if stamp_of(found) != upload.stamp:
+                    return Stock()
+                os.unlink(name, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return Stock()
         except OSError as error:
-            log.warning("%s can't be deleted: %s", path, error)
-            return False
-        return True
+            log.warning("%s can't be deleted: %s", self._root / upload.path, error)
+            return None
+        self.deleted += 1
+        return stock_of(found)

@@ -3,32 +3,39 @@
 import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from framebus.bus import Bus
 from framebus.errors import ConfigError
-from framebus.messages import CameraState, CameraStatus, ConfigChanged, UploadEvent
-from framebus.requests import BatchAccepted, ListUploads, SubmitBatch, UploadRow, Uploads
-from framebus.settings import IngestProcessSettings, IngestSettings, seconds
+from framebus.messages import CameraState, CameraStatus, ConfigChanged, JobState, UploadEvent
+from framebus.requests import MAX_ROWS, BatchAccepted, ListJobs, ListUploads, SubmitBatch, UploadRow, Uploads
+from framebus.settings import IngestProcessSettings, IngestSettings
 from framebus.worker import WorkerProcess
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.handover import ENOUGH, Handover
 from framebus_services.ingest.intake import Intake
 from framebus_services.ingest.journal import Journal, open_journal
 from framebus_services.ingest.look import Looked
+from framebus_services.ingest.looks import Looks
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
+from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.retention import Retention
-from framebus_services.ingest.watcher import Watcher
+from framebus_services.ingest.watcher import Watcher, What
 
 log = logging.getLogger(__name__)
 
 STATUS_S = 1.0
-BURST = 500
-"""after so many events at once the system's own queue may have overflown: a scan makes up for it"""
+OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.RETRYING, JobState.QUEUED)
+"""as jobs go from one to the next, so that none slips through while it is asked for them one after the other"""
+BURST = 150
+"""after events of so many files at once the system's own queue may have overflown: a scan makes up for it"""
 BURST_SCAN_S = 2.0
+BURST_REST_S = 10.0
+"""between two such scans: while thousands of files come each takes long, and the last one finds them all"""
 BUSY_S = 0.005
 """how soon it is looked again while files are looked into"""
 IDLE_S = 5.0
@@ -40,7 +47,6 @@ ASK_S = 3.0
 STOP_S = 4.0
 STUCK_S = 60.0
 MAX_MEMORY_BYTES = 2 * 1024**3
-LOOK_LIMIT_S = 60.0
 
 
 class Ingest:
@@ -63,30 +69,38 @@ class Ingest:
         self._worker = WorkerProcess(
             "framebus_services.ingest.looking:look",
             max_waiting=LOOKS,
-            task_limit_s=LOOK_LIMIT_S,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,
             name="looks into uploads",
         )
         claims = Claims(self._journal, bus.clock)
         quarantine = Quarantine(root, data / "quarantine")
+        self._rejection = Rejection(quarantine, self._journal, self._registry, bus.clock, self._tell)
         self._intake = Intake(
             root,
-            settings,
             registry=self._registry,
             journal=self._journal,
             claims=claims,
-            quarantine=quarantine,
-            worker=self._worker,
+            rejection=self._rejection,
+            looks=Looks(root, settings, self._worker),
             clock=bus.clock,
             tell=self._tell,
         )
         self._handover = Handover(root, self._journal, bus.clock, self._ask, self._tell)
-        self._retention = Retention(root, self._journal, claims, quarantine, seconds(settings.keep), bus.clock)
+        self._retention = Retention(
+            root,
+            settings,
+            journal=self._journal,
+            claims=claims,
+            quarantine=quarantine,
+            clock=bus.clock,
+            open_jobs=self._open_jobs,
+        )
         bus.on(ConfigChanged, self._note_cameras, section="cameras")
         self._wake = threading.Event()
         self._rescan_s = settings.rescan_s
         self._scan_due_s = bus.clock.boot_s()
+        self._scanned_s = float("-inf")
         self._turned_s = bus.clock.boot_s()
         self._since_at_s = bus.clock.wall_s()
         self._taken_at_s: dict[str, float] = {}
@@ -147,11 +161,12 @@ class Ingest:
         now_s = self._bus.clock.boot_s()
         events, has_overflown = self._watcher.take()
         if has_overflown or len(events) >= BURST:
-            self._scan_due_s = min(self._scan_due_s, now_s + BURST_SCAN_S)
-        for path, is_closed in events:
-            self._intake.note(path, is_closed=is_closed)
+            self._scan_due_s = min(self._scan_due_s, max(now_s + BURST_SCAN_S, self._scanned_s + BURST_REST_S))
+        for path, what in events:
+            self._intake.note(path, is_closed=what is What.CLOSED, is_written=what is What.WRITTEN)
         if now_s >= self._scan_due_s or (self._intake.has_more and not len(self._intake)):
             self._scan_due_s = now_s + self._rescan_s
+            self._scanned_s = now_s
             self._intake.scan()
         self._intake.look(may_claim=self._handover.waiting < ENOUGH)
         self._handover.step()
@@ -167,6 +182,20 @@ class Ingest:
 
     def _ask(self, batch: SubmitBatch) -> BatchAccepted:
         return self._bus.ask("dispatcher", batch, deadline_s=ASK_S)
+
+    def _open_jobs(self) -> set[str]:
+        """Analyses that have not ended: their files are still needed."""
+        found: set[str] = set()
+        for state in OPEN:
+            page = None
+            while True:
+                asked = ListJobs(type="analysis", state=state, limit=MAX_ROWS, next=page)
+                answer = self._bus.ask("dispatcher", asked, deadline_s=ASK_S)
+                found.update(job.id for job in answer.jobs)
+                page = answer.next
+                if page is None:
+                    break
+        return found
 
     def _tell(self, event: UploadEvent) -> None:
         self._taken_at_s[event.camera] = self._bus.clock.wall_s()
@@ -197,18 +226,22 @@ class Ingest:
             rows=listed,
             next=rows[-1][0] if len(rows) == ask.limit else None,
             on_their_way=len(self._intake),
-            held=list(self._intake.held.values()),
+            held=[text[:500] for text in self._troubles()],
         )
+
+    def _troubles(self) -> Iterator[str]:
+        """Why uploads wait, the worst first."""
+        yield from filter(None, [self._disk_trouble, self._handover.trouble, self._retention.trouble])
+        yield from list(self._intake.held.values())
 
     def _tell_status(self) -> None:
         stats = self._bus.stats
-        for tally in (self._intake.tally.copy(), self._handover.tally.copy()):
+        for tally in (self._intake.tally.copy(), self._rejection.tally.copy(), self._handover.tally.copy()):
             for what, count in tally.items():
                 stats.counters[what] = count
         stats.counters["deleted.old"] = self._retention.deleted
         stats.gauge("on_their_way", len(self._intake))
-        held = list(self._intake.held.values())
-        self._bus.complaint = "; ".join(filter(None, [self._disk_trouble, *held[:1], self._handover.trouble]))
+        self._bus.complaint = "; ".join(list(self._troubles())[:3])
         for camera, folder in self._registry.own.items():
             self._bus.publish(
                 CameraStatus(

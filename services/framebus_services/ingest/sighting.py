@@ -3,6 +3,7 @@
 | a file | is ready |
 | --- | --- |
 | was closed, or moved in | when it was quiet for 0.5 s |
+| is being written, as events tell | when nobody wrote for 60 s: half of some videos looks whole |
 | has no such event (found, or on a share) | when its size stayed the same for 2 s, however long it grew |
 
 What is ready and yet does not open may be an upload that paused: it is looked at again when it changes, and given up
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 QUIET_S = 0.5
 STEADY_S = 2.0
+OPEN_S = 60.0
 SAMPLE_S = 0.5
 """how often the size is looked at"""
 IDLE_S = 900.0
@@ -36,6 +38,8 @@ class Sighting:
     """when it was last seen to change"""
     is_closed: bool = False
     """its writer has let go of it since"""
+    is_open: bool = False
+    """somebody wrote, and has not let go of it since"""
     is_broken: bool = False
     """it did not open as it is now"""
     due_s: float = float("inf")
@@ -46,15 +50,21 @@ class Sighting:
         if stamp != self.stamp:
             self.stamp, self.changed_s, self.is_closed, self.is_broken = stamp, now_s, False, False
 
+    def note_written(self) -> None:
+        """Somebody wrote to it."""
+        self.is_open = not self.is_closed
+
     def note_closed(self, now_s: float) -> None:
         """Its writer closed it, or it was moved in."""
-        self.is_closed, self.is_broken, self.changed_s = True, False, now_s
+        self.is_closed, self.is_open, self.is_broken, self.changed_s = True, False, False, now_s
 
     def ready_s(self) -> float:
         """When it may be looked into, if nothing happens until then."""
         if self.is_broken:
             return self.changed_s + IDLE_S
-        return self.changed_s + (QUIET_S if self.is_closed else STEADY_S)
+        if self.is_closed:
+            return self.changed_s + QUIET_S
+        return self.changed_s + (OPEN_S if self.is_open else STEADY_S)
 
     def is_given_up(self, now_s: float) -> bool:
         """Whether a file that does not open gets no more time."""

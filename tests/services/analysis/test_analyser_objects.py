@@ -95,3 +95,16 @@ def test_a_list_of_files_is_not_opened_as_a_video(tmp_path: Path) -> None:
 
     with pytest.raises(WorkError, match="ends in none of"):
         load_analyser("objects", {}).analyse(AnalysedFile(path=playlist, is_video=True), no_report)
+
+
+def test_when_the_light_changes_nothing_has_moved_and_what_passes_by_is_the_best_picture(tmp_path: Path) -> None:
+    dark = (picture() // 2).astype(np.uint8)
+    file = movie(tmp_path / "a.avi", [picture(), picture(), picture(CAR), picture(), dark, dark])
+
+    analysis = load_analyser("objects", {}).analyse(file, no_report)
+
+    assert analysis.values["best_at_s"] == 1.0
+    assert 0.0 < analysis.values["motion"]["highest"] < 0.1
+    assert analysis.jpeg is not None
+    shown = cv2.imdecode(np.frombuffer(analysis.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert shown[21, 32] > 200

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from endpoint import Endpoint, endpoint
 
+from endpoint import Endpoint, endpoint
 from framebus.analyser import AnalysedFile
 from framebus.errors import ConfigError
 from framebus.job_requests import FailKind
@@ -102,6 +102,8 @@ def test_of_a_video_the_middle_is_described(server: Endpoint, movie: AnalysedFil
         (429, {"Retry-After": "7"}, FailKind.RATE_LIMITED, 7.0),
         (429, {}, FailKind.RATE_LIMITED, None),
         (429, {"Retry-After": "soon"}, FailKind.RATE_LIMITED, None),
+        (429, {"Retry-After": "9" * 400}, FailKind.RATE_LIMITED, 86_400.0),
+        (429, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, FailKind.RATE_LIMITED, 86_400.0),
         (503, {"Retry-After": "3"}, FailKind.RATE_LIMITED, 3.0),
         (503, {}, FailKind.TRANSIENT, None),
         (500, {}, FailKind.TRANSIENT, None),

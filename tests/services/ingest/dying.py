@@ -27,7 +27,7 @@ class SameProcess:
     def __init__(self) -> None:
         self._outcomes: list[TaskOutcome] = []
 
-    def submit(self, key: str, task: Look) -> None:
+    def submit(self, key: str, task: Look, limit_s: float) -> None:
         self._outcomes.append(TaskOutcome(key=key, task=task, end=TaskEnd.DONE, result=look(task)))
 
     def results(self) -> list[TaskOutcome]:

@@ -7,7 +7,9 @@ from uploading import Uploads, jpeg
 
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import JobError
+from framebus.requests import BatchAccepted, SubmitBatch
 from framebus.worker import WorkerProcess
+from framebus_services.ingest.handover import Handover
 
 
 def taken(uploads: Uploads, number: int) -> None:
@@ -90,6 +92,66 @@ def test_a_file_that_was_removed_before_its_turn_is_no_job(uploads: Uploads) -> 
 
     assert uploads.jobs == {}
     assert uploads.states() == {"front/0.jpg": "gone"}
+
+
+@pytest.mark.parametrize("has_heard", [False, True])
+@pytest.mark.parametrize("deadly", range(1, 5))
+def test_a_dispatcher_that_dies_at_any_request_before_or_after_its_commit_has_each_job_once(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, deadly: int, has_heard: bool
+) -> None:
+    monkeypatch.setattr("framebus_services.ingest.handover.AT_ONCE", 2)
+    taken(uploads, 8)
+    uploads.handover = Handover(uploads.root, uploads.journal, uploads.clock, uploads._ask, uploads.told.append)
+    asked = [0]
+
+    def ask(batch: SubmitBatch) -> BatchAccepted:
+        asked[0] += 1
+        if asked[0] != deadly:
+            return uploads._ask(batch)
+        if has_heard:  # committed, and dead before the answer
+            uploads._ask(batch)
+        raise RefusedError(ErrorCode.UNAVAILABLE, "the dispatcher is away")
+
+    uploads.handover._ask = ask
+    for _ in range(20):
+        uploads.clock.advance(1.0)
+        uploads.hand_over(1)
+
+    assert set(uploads.states().values()) == {"done"}
+    assert len(uploads.jobs) == 8
+    assert [outcome for _, outcome in uploads.outcomes()] == ["accepted"] * 8
+
+
+def test_while_the_dispatcher_is_away_for_an_hour_nothing_is_lost_and_it_is_asked_now_and_then(
+    uploads: Uploads,
+) -> None:
+    taken(uploads, 5)
+    uploads.refusal = RefusedError(ErrorCode.UNAVAILABLE, "nobody answers")
+    for _ in range(3_600):
+        uploads.clock.advance(1.0)
+        uploads.handover.step()
+    assert 60 < uploads.asked < 200
+
+    uploads.refusal = None
+    uploads.clock.advance(40.0)
+    uploads.hand_over()
+
+    assert len(uploads.jobs) == 5
+
+
+def test_a_wall_clock_that_jumps_neither_loses_nor_doubles_an_upload(uploads: Uploads) -> None:
+    taken(uploads, 3)
+    uploads.clock.jump_wall(-86_400.0)
+    uploads.hand_over()
+    uploads.put("front/copy.jpg", jpeg(0))
+    uploads.settle()
+    uploads.clock.jump_wall(2 * 86_400.0)
+    uploads.put("front/another.jpg", jpeg(1))
+    uploads.settle()
+    uploads.hand_over()
+
+    assert len(uploads.jobs) == 3
+    assert uploads.states()["front/copy.jpg"] == uploads.states()["front/another.jpg"] == "duplicate"
 
 
 def test_a_death_at_any_step_leaves_each_file_exactly_once(tmp_path: Path, worker: WorkerProcess) -> None:

@@ -229,7 +229,7 @@ def test_what_cannot_be_deleted_does_not_keep_the_others_waiting(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("framebus_services.ingest.retention.AT_ONCE", 2)
-    retention = uploads.retention(86_400.0)
+    retention = uploads.retention(keep="1d")
     for number in range(4):
         stamp = Stamp(1, 1, 1)
         if number < 2:  # a folder where the journal knows a file: unlink fails
@@ -257,7 +257,7 @@ def test_what_cannot_be_deleted_does_not_keep_the_others_waiting(
 
 
 def test_bytes_that_nobody_sent_for_a_year_are_forgotten(uploads: Uploads) -> None:
-    retention = uploads.retention(86_400.0)
+    retention = uploads.retention(keep="1d")
     uploads.put("yard/a.jpg", jpeg(1))
     uploads.settle()
     sha256 = uploads.journal.newest(1, None, None)[0][1].sha256

@@ -56,6 +56,33 @@ def test_a_file_is_waited_for_as_long_as_it_grows(uploads: Uploads) -> None:
     assert uploads.states() == {"front/a.jpg": "claimed"}
 
 
+def test_a_file_that_somebody_writes_is_waited_for_through_pauses_and_taken_when_it_is_closed(
+    uploads: Uploads,
+) -> None:
+    whole = uploads.data / "whole.ts"
+    make_video(whole, seconds=4.0, width=160, height=120)
+    content = whole.read_bytes()
+    for step in range(1, 6):  # each part of such a video opens as a video of its own
+        uploads.put("front/a.ts", content[: len(content) * step // 5], closed=False, written=True)
+        uploads.settle(20.0)
+        assert uploads.states() == {}
+
+    uploads.intake.note("front/a.ts", is_closed=True)
+    uploads.settle(0.6)
+
+    assert uploads.states() == {"front/a.ts": "claimed"}
+
+
+def test_a_change_of_its_time_makes_no_writer_of_a_file_that_was_closed(uploads: Uploads) -> None:
+    file = uploads.put("front/a.jpg", jpeg(1))
+    os.utime(file, (1, 1))
+    uploads.intake.note("front/a.jpg", is_closed=False, is_written=True)
+
+    uploads.settle(2.1)
+
+    assert uploads.states() == {"front/a.jpg": "claimed"}
+
+
 def test_an_upload_that_paused_is_taken_when_it_goes_on(uploads: Uploads) -> None:
     content = jpeg(1, 640, 480)
     uploads.put("front/a.jpg", content[:20_000], closed=False)
@@ -310,7 +337,7 @@ def test_what_the_process_cannot_survive_is_set_aside(tmp_path: Path, monkeypatc
 
 
 def test_uploads_whose_time_is_over_are_deleted_and_newer_ones_are_not(uploads: Uploads) -> None:
-    retention = uploads.retention(86_400.0)
+    retention = uploads.retention(keep="1d")
     uploads.put("front/old.jpg", jpeg(1))
     uploads.settle()
     uploads.hand_over()

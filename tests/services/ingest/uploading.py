@@ -20,8 +20,10 @@ from framebus_services.ingest.handover import Handover
 from framebus_services.ingest.intake import Intake
 from framebus_services.ingest.journal import Journal
 from framebus_services.ingest.look import Looked
+from framebus_services.ingest.looks import Looks
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.registry import Registry
+from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.retention import Retention
 
 LOOK_S = 30.0
@@ -33,7 +35,6 @@ def make_worker() -> WorkerProcess:
     return WorkerProcess(
         "framebus_services.ingest.looking:look",
         max_waiting=32,
-        task_limit_s=20.0,
         memory_limit_bytes=2 * 1024**3,
         result_type=Looked,
     )
@@ -57,6 +58,8 @@ class Uploads:
         self.worker = worker
         self.jobs: dict[str, SubmitJob] = {}
         """the ledger: accepted jobs by id"""
+        self.open_jobs: set[str] = set()
+        """of them those that have not ended, as far as the retention knows"""
         self.asked = 0
         self.refusal: RefusedError | None = None
         self.refuse: Callable[[SubmitJob], JobError | None] = lambda job: None
@@ -75,32 +78,39 @@ class Uploads:
             auto_create=self._settings.auto_create,
         )
         self.quarantine = Quarantine(self.root, self.data / "quarantine")
+        self.rejection = Rejection(self.quarantine, self.journal, self.registry, self.clock, self.told.append)
         self.intake = Intake(
             self.root,
-            self._settings,
             registry=self.registry,
             journal=self.journal,
             claims=Claims(self.journal, self.clock),
-            quarantine=self.quarantine,
-            worker=self.worker,
+            rejection=self.rejection,
+            looks=Looks(self.root, self._settings, self.worker),
             clock=self.clock,
             tell=self.told.append,
         )
         self.handover = Handover(self.root, self.journal, self.clock, self._ask, self.told.append)
 
-    def retention(self, keep_s: float) -> Retention:
-        claims = Claims(self.journal, self.clock)
-        return Retention(self.root, self.journal, claims, self.quarantine, keep_s, self.clock)
+    def retention(self, **settings: Any) -> Retention:
+        return Retention(
+            self.root,
+            IngestSettings(**settings),
+            journal=self.journal,
+            claims=Claims(self.journal, self.clock),
+            quarantine=self.quarantine,
+            clock=self.clock,
+            open_jobs=lambda: self.open_jobs,
+        )
 
     def close(self) -> None:
         self.journal.close()
 
-    def put(self, path: str, content: bytes, *, closed: bool = True) -> Path:
+    def put(self, path: str, content: bytes, *, closed: bool = True, written: bool = False) -> Path:
         """Write a file, and tell as the system would."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        self.intake.note(path, is_closed=closed)
+        self.intake.note(path, is_closed=closed, is_written=written)
         return file
 
     def settle(self, seconds: float = 3.0) -> None:

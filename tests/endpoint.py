@@ -3,8 +3,9 @@
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,7 +18,13 @@ class Endpoint:
         self.delay_s = 0.0
         self.is_mute = False
         self.asked: list[dict[str, Any]] = []
+        self.asked_at_s: list[float] = []
+        """seconds since 1970"""
         self.keys: list[str] = []
+        self.next: deque[tuple[int, dict[str, str]]] = deque()
+        """status and headers of the next answers, before those that always hold"""
+        self.delays_s: deque[float] = deque()
+        """of the next answers"""
         self.url = ""
 
 
@@ -31,14 +38,17 @@ def endpoint() -> Iterator[Endpoint]:
             length = int(self.headers["Content-Length"])
             told.asked.append(json.loads(self.rfile.read(length)))
             told.keys.append(self.headers.get("Authorization", ""))
-            time.sleep(told.delay_s)
+            told.asked_at_s.append(time.time())
+            status, headers = told.next.popleft() if told.next else (told.status, told.headers)
+            time.sleep(told.delays_s.popleft() if told.delays_s else told.delay_s)
             if told.is_mute:
                 return
-            self.send_response(told.status)
-            for name, value in told.headers.items():
+            self.send_response(status)
+            for name, value in headers.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(told.body)
+            with suppress(ConnectionError):  # who asked may be dead by now
+                self.end_headers()
+                self.wfile.write(told.body)
 
         def log_message(self, *_: object) -> None:
             pass
