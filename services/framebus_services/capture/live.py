@@ -21,8 +21,14 @@ SHOWN = "h264"
 class Live:
     """A sink of packets; for the reader's thread, but for `watch`."""
 
-    def __init__(self, camera: str, publish: Callable[[LiveFragment, bytes], None]) -> None:
+    def __init__(
+        self,
+        camera: str,
+        publish: Callable[[LiveFragment, bytes], None],
+        news: type[LiveFragment] = LiveFragment,
+    ) -> None:
         self._camera = camera
+        self._news = news
         self._publish = publish
         self.tally: Counter[str] = Counter()
         self._source: PacketSource | None = None
@@ -91,7 +97,7 @@ class Live:
         else:
             self.tally["live.fragments"] += 1
         kind = LiveKind.INIT if piece.is_init else LiveKind.FRAGMENT
-        message = LiveFragment(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
+        message = self._news(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
         self._publish(message, piece.data)
 
     def _stop(self) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from framebus import codec
 from framebus.errors import ErrorCode, RefusedError
 from framebus.events import EndedObject
 from framebus.messages import Box, JobState, JobView, ServiceState, ServiceStats, ServiceStatus
-from framebus.requests import GetJob, SubmitJob
+from framebus.requests import GetJob, PlanExport, SubmitJob
 from framebus_services.gateway.page_files import FOLDER
 from framebus_services.gateway.refusals import STATUS
 from framebus_services.gateway.table import ROUTES
@@ -191,6 +192,32 @@ def test_each_code_of_the_bus_has_a_status_and_comes_through_with_its_words(gate
     assert (answer.json["code"], answer.json["message"]) == (code, "what would be right")
     assert answer.json["details"]["path"] == "params.start"
     assert answer.headers["retry-after"] == "8"
+
+
+@pytest.mark.parametrize("route", ["jobs", "plan"])
+@pytest.mark.parametrize(
+    ("said", "details", "path"),
+    [
+        ("Expected `str`, got `int` - at `$.camera`", {}, "params.camera"),
+        ("Object missing required field `start`", {}, "params.start"),
+        ("must be number - at `$.range.seconds`", {}, "params.range.seconds"),
+        ("start must be before end", {"field": "start"}, "params.start"),
+        ("params is a map", {}, "params"),
+    ],
+)
+def test_a_parameter_of_a_job_is_blamed_by_its_path_from_the_top_whoever_blames_it(
+    gateway: Rig, route: str, said: str, details: dict[str, object], path: str
+) -> None:
+    def refuse(_: object) -> Any:
+        raise RefusedError(ErrorCode.BAD_REQUEST, said, details=details)
+
+    gateway.bus.when_asked(SubmitJob, refuse)
+    gateway.bus.when_asked(PlanExport, refuse)
+
+    answer = gateway.ask(f"/api/{route}", "POST", token=gateway.admin, body=CLIP)
+
+    assert (answer.status, answer.json["details"]["path"]) == (422, path)
+    assert "$" not in answer.json["message"]
 
 
 def test_a_service_that_does_not_answer_is_a_deadline_and_not_our_fault(own_gateway: Rig) -> None:
