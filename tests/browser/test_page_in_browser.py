@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get i
 SHEET = [(size, scheme) for size in ("desktop", "phone") for scheme in ("light", "dark")]
 NOBODY = "rtsp://127.0.0.1:9/stream"
 """where nobody listens"""
+SMALL = "synthetic://?width=160&height=120&fps=10"
+WIDTH = "document.querySelector('{where} video.moving').videoWidth"
 RECORDED_S = 5.0
 OLD_S = 86_400.0
 TOO_SMALL = (
@@ -38,7 +40,8 @@ def group() -> Iterator[RunningGroup]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    cameras = {"garden": SYNTHETIC, "shed": {"source": NOBODY}}
+    small = {**SYNTHETIC.get("detect", {}), "source": SMALL}
+    cameras = {"garden": {**SYNTHETIC, "detect": small}, "shed": {"source": NOBODY}}
     with running_group({"http": {"port": port}, "cameras": cameras}) as running:
         running.await_ready()
         yield running
@@ -98,6 +101,8 @@ def test_the_picture_of_a_camera_moves_and_only_then_is_called_live(visit: Visit
     before = visit.find("document.querySelector('video.moving').currentTime")
 
     visit.until(f"document.querySelector('video.moving').currentTime > {before} + 0.3", "the picture moves")
+
+    assert visit.find(WIDTH.format(where="#wall")) == 160, "the small stream is enough for a tile"
 
 
 def test_a_camera_that_is_offline_says_why_and_the_top_line_names_it(visit: Visit) -> None:
@@ -201,13 +206,14 @@ def test_the_page_stays_while_the_gateway_is_away_and_goes_on_by_itself(visit: V
 def test_the_keys_open_a_camera_and_the_help_and_go_back(visit: Visit) -> None:
     visit.page.keyboard.press("1")
     visit.until("document.querySelector('.where')?.textContent === 'live'", "the first camera, large")
-    why = visit.text(".why")
+    why, width = visit.text(".why"), visit.find(WIDTH.format(where="#large"))
     visit.page.keyboard.press("?")
     help_is_shown = visit.page.locator(".help").is_visible()
     visit.page.keyboard.press("Escape")
     visit.page.keyboard.press("Escape")
 
     assert "320 × 240" in why
+    assert width == 320, "large, it is the recorded stream"
     assert "dropped" in why
     assert help_is_shown
     assert visit.page.locator(".help").is_hidden()
@@ -226,6 +232,25 @@ def test_who_may_only_look_is_offered_nothing_else(browser: Any, group: RunningG
         assert viewer.page.locator(".job [aria-label^='Try the job']").count() == 0
     finally:
         viewer.close()
+
+
+def test_the_first_camera_is_added_from_the_page_and_is_live_there(browser: Any) -> None:
+    with running_group({"http": {"port": 0}, "cameras": {}}) as empty:
+        empty.await_ready()
+        visit = Visit(browser, link_to(empty))
+        visit.until("document.querySelector('.add-camera') !== null", "a field for the first camera")
+        visit.picture("no-camera")
+        visit.page.fill("[name=name]", "garden")
+        visit.page.fill("[name=source]", "/etc/passwd")
+        visit.page.keyboard.press("Enter")
+        visit.until("document.querySelector('[name=source][aria-invalid]') !== null", "the wrong field is marked")
+        visit.page.fill("[name=source]", SMALL)
+        visit.page.keyboard.press("Enter")
+        visit.until(is_live("garden"), "its picture is live")
+
+        assert visit.page.locator(".page-notice").count() == 0
+        assert [text for text in visit.complaints if "422" not in text] == []
+        visit.close()
 
 
 def test_a_tab_that_nobody_looks_at_closes_its_streams(visit: Visit) -> None:

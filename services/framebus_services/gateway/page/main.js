@@ -18,6 +18,10 @@ import { TopLine } from "./topline.js";
 import { Wall } from "./wall.js";
 
 const TICK_MS = 1000;
+const SOON_MS = 80;
+const LEAD_S = 0.25;
+const LEAST_WAIT_S = 0.03;
+const MOST_WAIT_S = 3;
 const DISK_MS = 60_000;
 const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recording/"];
 const NARROW = matchMedia("(max-width: 760px)");
@@ -34,7 +38,7 @@ class App {
     this.zone = "";
     this._ahead_s = 0;
     this._dirty = new Set();
-    this._frame = 0;
+    this._drawing = 0;
     this._build();
   }
 
@@ -146,8 +150,17 @@ class App {
       takeStale(this.state, told.stale);
       this.touch("camera", "object");
     } else if (told.topic) {
-      this._takeNews(told);
+      const wait_s = told.topic.startsWith("object/") ? this._untilShown_s(told.body) : 0;
+      if (wait_s > LEAST_WAIT_S) setTimeout(() => this._takeNews(told), 1000 * wait_s);
+      else this._takeNews(told);
     }
+  }
+
+  /** Video comes later than news: an object is told when its picture is shown, or rather a little before the box moves on. */
+  _untilShown_s({ camera, captured_at_s }) {
+    const picture = this.large?.name === camera ? this.large.picture : this.wall.pictureOf(camera);
+    const late_s = picture?.stream.late_s ?? 0;
+    return Math.min(MOST_WAIT_S, captured_at_s + late_s - this.now_s() - LEAD_S);
   }
 
   _takeNews(news) {
@@ -163,15 +176,15 @@ class App {
     if (this.large) act(this.large.strip);
   }
 
-  /** Something of this sort changed: drawn once, with the next frame. */
+  /** Something of this sort changed: drawn soon, with what else comes until then. */
   touch(...words) {
     words.forEach((word) => this._dirty.add(word));
     if (document.hidden) return;
-    this._frame ||= requestAnimationFrame(() => this._draw());
+    this._drawing ||= setTimeout(() => this._draw(), SOON_MS);
   }
 
   _draw() {
-    this._frame = 0;
+    this._drawing = 0;
     const dirty = this._dirty;
     this._dirty = new Set();
     if (["camera", "service", "object"].some((word) => dirty.has(word))) this._renderPictures();
@@ -218,12 +231,6 @@ class App {
     const known = this.state.me?.cameras ?? [];
     const more = [...this.state.cameras.keys()].filter((name) => !known.includes(name)).sort();
     return [...known, ...more];
-  }
-
-  /** The size of the picture that boxes are measured in. */
-  detectSize(name) {
-    const camera = this.state.cameras.get(name);
-    return camera?.width ? { width: camera.width, height: camera.height } : null;
   }
 
   isNarrow() {

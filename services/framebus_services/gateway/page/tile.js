@@ -13,7 +13,7 @@ const BOX_S = 1;
 
 /** The picture of a camera with what is drawn over it; the wall and the large view use it. */
 export class Picture {
-  constructor(app, name) {
+  constructor(app, name, size = "") {
     this._app = app;
     this.name = name;
     this.video = el("video", { class: "moving", attrs: { playsinline: "", tabindex: "-1", "aria-hidden": "true" } });
@@ -29,7 +29,7 @@ export class Picture {
     this.isUpload = false;
     this._isKnown = false;
     this._isSeen = false;
-    this.stream = new LiveStream(name, this.video, this._still, () => this.render());
+    this.stream = new LiveStream(name, this.video, this._still, () => this.render(), size);
     this._seen = new Map();
     this.render();
   }
@@ -96,13 +96,13 @@ export class Picture {
 
   _drawBoxes(isLive) {
     const objects = isLive && this._app.settings.boxes ? this._app.state.objects.get(this.name) : null;
-    const size = this._app.detectSize(this.name);
+    const camera = this._app.state.cameras.get(this.name);
     const now_s = this._app.now_s();
     const shown = new Set();
     for (const object of objects?.values() ?? []) {
-      if (now_s - object.heard_s > BOX_S || !size) continue;
+      if (now_s - object.heard_s > BOX_S || !(object.width || camera?.width)) continue;
       shown.add(object.id);
-      this._place(object, size);
+      this._place(object, object.width ? object : camera);
     }
     for (const [id, node] of this._seen) {
       if (shown.has(id)) continue;
@@ -142,7 +142,7 @@ export class Tile {
   constructor(app, name) {
     this._app = app;
     this.name = name;
-    this.picture = new Picture(app, name);
+    this.picture = new Picture(app, name, "small");
     this._lag = el("span", { class: "lag" });
     const caption = el("span", { class: "tag name" }, el("span", { text: spoken(name) }), this._lag);
     this.node = el(
