@@ -3,13 +3,19 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import CHROMIUM, LIMIT_S, MOVING, Visit, link_to, open_browser
+from msgspec import Raw
 
+from framebus import codec
+from framebus.messages import CameraState
 from framebus.recordings import closed_name, hour_folder
+from framebus.requests import ChangeConfig, Config, ConfigApplied, GetConfig
 from groups import SYNTHETIC, RunningGroup, running_group, wait_until
+from services.gateway.gateway_rig import Rig, camera_status
 
 pytest.importorskip("starlette", reason="the gateway's libraries are not installed")
 pytest.importorskip("playwright", reason="Playwright is not installed")
@@ -234,23 +240,35 @@ def test_who_may_only_look_is_offered_nothing_else(browser: Any, group: RunningG
         viewer.close()
 
 
-def test_the_first_camera_is_added_from_the_page_and_is_live_there(browser: Any) -> None:
-    with running_group({"http": {"port": 0}, "cameras": {}}) as empty:
-        empty.await_ready()
-        visit = Visit(browser, link_to(empty))
-        visit.until("document.querySelector('.add-camera') !== null", "a field for the first camera")
-        visit.picture("no-camera")
-        visit.page.fill("[name=name]", "garden")
-        visit.page.fill("[name=source]", "/etc/passwd")
-        visit.page.keyboard.press("Enter")
-        visit.until("document.querySelector('[name=source][aria-invalid]') !== null", "the wrong field is marked")
-        visit.page.fill("[name=source]", SMALL)
-        visit.page.keyboard.press("Enter")
-        visit.until(is_live("garden"), "its picture is live")
+def test_the_first_camera_is_added_from_the_page_by_who_may(browser: Any, tmp_path: Path) -> None:
+    rig = Rig(tmp_path, cameras=[])
+    asked: list[ChangeConfig] = []
 
-        assert visit.page.locator(".page-notice").count() == 0
-        assert [text for text in visit.complaints if "422" not in text] == []
-        visit.close()
+    def change(request: ChangeConfig) -> ConfigApplied:
+        asked.append(request)
+        rig.bus.deliver(camera_status("garden", state=CameraState.CONNECTING), src="capture@garden")
+        return ConfigApplied(revision=2)
+
+    rig.bus.when_asked(GetConfig, lambda _: Config(file="framebus.yml", revision=1, value=Raw(codec.encode({}))))
+    rig.bus.when_asked(ChangeConfig, change)
+    viewer, admin = (Visit(browser, f"{rig.address}/#token={token}") for token in (rig.viewer, rig.admin))
+    for visit in (viewer, admin):
+        visit.until("document.querySelector('.page-notice h2')?.innerText === 'No camera yet'", "it says so")
+    admin.picture("no-camera")
+    admin.page.fill("[name=name]", "garden")
+    admin.page.fill("[name=source]", "/etc/passwd")
+    admin.page.keyboard.press("Enter")
+    admin.until("document.querySelector('[name=source][aria-invalid]') !== null", "the wrong field is marked")
+    admin.page.fill("[name=source]", SMALL)
+    admin.page.keyboard.press("Enter")
+    admin.until("document.querySelector('.tile') !== null", "its picture has a place")
+
+    assert [request.path for request in asked] == ["cameras.garden"]
+    assert admin.page.locator(".page-notice").count() == 0
+    assert viewer.page.locator(".add-camera").count() == 0
+    viewer.close()
+    admin.close()
+    rig.close()
 
 
 def test_a_tab_that_nobody_looks_at_closes_its_streams(visit: Visit) -> None:

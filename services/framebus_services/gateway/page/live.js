@@ -17,9 +17,9 @@ const NOT_THIS_WAY = 4415;
 const NO_MORE = 4401;
 const NOT_NOW = [4403, 4404, 4429];
 
-/** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec; `size`: small. */
+/** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec; `size()`: small, or null. */
 export class LiveStream {
-  constructor(camera, video, preview, onChange, size = "") {
+  constructor(camera, video, preview, onChange, size) {
     this._camera = camera;
     this._size = size;
     this._video = video;
@@ -71,7 +71,7 @@ export class LiveStream {
   }
 
   _connect() {
-    const socket = new WebSocket(socketAddress(`live/${this._camera}`, this._size ? { size: this._size } : {}));
+    const socket = new WebSocket(socketAddress(`live/${this._camera}`, { size: this._size() }));
     socket.binaryType = "arraybuffer";
     this._socket = socket;
     socket.addEventListener("message", ({ data }) => {

@@ -63,7 +63,7 @@ class App {
     addEventListener("resize", () => this.rangePanel.place());
   }
 
-  // Opening ------------------------------------------------------------------------------------------------------
+  // Opening ---
 
   async start() {
     const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -137,7 +137,7 @@ class App {
     document.body.classList.toggle("is-covered", Boolean(notice));
   }
 
-  // News ---------------------------------------------------------------------------------------------------------
+  // News ---
 
   _take(told) {
     if (told.hello) {
@@ -204,7 +204,7 @@ class App {
     this._eachTimeline((timeline) => timeline.tick());
   }
 
-  // Asked for ----------------------------------------------------------------------------------------------------
+  // Asked for ---
 
   async fetchJobs() {
     try {
@@ -221,7 +221,7 @@ class App {
     this.state.disk = await ask("GET", "api/system").catch(() => this.state.disk);
   }
 
-  // Words for the parts --------------------------------------------------------------------------------------------
+  // Words for the parts ---
 
   now_s() {
     return Date.now() / 1000 + this._ahead_s;
@@ -248,7 +248,7 @@ class App {
     this._saidTimer = setTimeout(() => show(this._said, false), SAID_MS);
   }
 
-  // Going about --------------------------------------------------------------------------------------------------
+  // Going about ---
 
   get camera() {
     return this.large?.name ?? null;

@@ -10,10 +10,11 @@ import { lasting, spoken } from "./words.js";
 
 const LAG_TOLD_S = 1;
 const BOX_S = 1;
+const SMALL_PX = 800;
 
 /** The picture of a camera with what is drawn over it; the wall and the large view use it. */
 export class Picture {
-  constructor(app, name, size = "") {
+  constructor(app, name, isTile = false) {
     this._app = app;
     this.name = name;
     this.video = el("video", { class: "moving", attrs: { playsinline: "", tabindex: "-1", "aria-hidden": "true" } });
@@ -29,7 +30,7 @@ export class Picture {
     this.isUpload = false;
     this._isKnown = false;
     this._isSeen = false;
-    this.stream = new LiveStream(name, this.video, this._still, () => this.render(), size);
+    this.stream = new LiveStream(name, this.video, this._still, () => this.render(), () => (isTile && this.node.clientWidth <= SMALL_PX ? "small" : null));
     this._seen = new Map();
     this.render();
   }
@@ -142,7 +143,7 @@ export class Tile {
   constructor(app, name) {
     this._app = app;
     this.name = name;
-    this.picture = new Picture(app, name, "small");
+    this.picture = new Picture(app, name, true);
     this._lag = el("span", { class: "lag" });
     const caption = el("span", { class: "tag name" }, el("span", { text: spoken(name) }), this._lag);
     this.node = el(
