@@ -19,9 +19,7 @@ import { Wall } from "./wall.js";
 
 const TICK_MS = 1000;
 const SOON_MS = 80;
-const LEAD_S = 0.25;
 const LEAST_WAIT_S = 0.03;
-const MOST_WAIT_S = 3;
 const DISK_MS = 60_000;
 const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recording/"];
 const NARROW = matchMedia("(max-width: 760px)");
@@ -150,17 +148,12 @@ class App {
       takeStale(this.state, told.stale);
       this.touch("camera", "object");
     } else if (told.topic) {
-      const wait_s = told.topic.startsWith("object/") ? this._untilShown_s(told.body) : 0;
+      const { camera, captured_at_s } = told.body;
+      const picture = this.large?.name === camera ? this.large.picture : this.wall.pictureOf(camera);
+      const wait_s = told.topic.startsWith("object/") ? picture?.untilShown_s(captured_at_s) : 0;
       if (wait_s > LEAST_WAIT_S) setTimeout(() => this._takeNews(told), 1000 * wait_s);
       else this._takeNews(told);
     }
-  }
-
-  /** Video comes later than news: an object is told when its picture is shown, or rather a little before the box moves on. */
-  _untilShown_s({ camera, captured_at_s }) {
-    const picture = this.large?.name === camera ? this.large.picture : this.wall.pictureOf(camera);
-    const late_s = picture?.stream.late_s ?? 0;
-    return Math.min(MOST_WAIT_S, captured_at_s + late_s - this.now_s() - LEAD_S);
   }
 
   _takeNews(news) {

@@ -10,6 +10,8 @@ import { lasting, spoken } from "./words.js";
 
 const LAG_TOLD_S = 1;
 const BOX_S = 1;
+const HALF_PERIOD_S = 0.25;
+const MOST_LATE_S = 3;
 const SMALL_PX = 800;
 
 /** The picture of a camera with what is drawn over it; the wall and the large view use it. */
@@ -61,6 +63,11 @@ export class Picture {
     this._newest = newest?.path;
   }
 
+  /** Video comes later than news: how long until the box is nearer to what it frames than the one before it. */
+  untilShown_s(captured_at_s) {
+    return Math.min(MOST_LATE_S, captured_at_s + this.stream.late_s - this._app.now_s() - HALF_PERIOD_S);
+  }
+
   _fetchStill() {
     if (!this._still.src) this._still.src = address(`api/cameras/${this.name}/snapshot.jpg`);
   }
@@ -90,6 +97,7 @@ export class Picture {
     show(this._preview, isLive && this.stream?.is === "preview");
     setText(this._trouble, told.is === "degraded" ? told.title : "");
     show(this._trouble, told.is === "degraded");
+    setClass(this._trouble, `tag trouble-tag${told.needsYou ? " is-bad" : ""}`);
     this.told = told;
     this.isLive = isLive && moving;
     this._drawBoxes(isLive);
