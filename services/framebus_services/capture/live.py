@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import av
 
-from framebus.messages import LiveFragment, LiveKind
+from framebus.messages import LiveFragment, LiveKind, SmallFragment
 from framebus_services.capture.live_muxer import LiveMuxer, Piece
 from framebus_services.capture.source import PacketSource
 from framebus_services.capture.timestamps import Arrival, Mender
@@ -25,10 +25,11 @@ class Live:
         self,
         camera: str,
         publish: Callable[[LiveFragment, bytes], None],
-        news: type[LiveFragment] = LiveFragment,
+        *,
+        is_small: bool = False,
     ) -> None:
         self._camera = camera
-        self._news = news
+        self._is_small = is_small
         self._publish = publish
         self.tally: Counter[str] = Counter()
         self._source: PacketSource | None = None
@@ -97,7 +98,9 @@ class Live:
         else:
             self.tally["live.fragments"] += 1
         kind = LiveKind.INIT if piece.is_init else LiveKind.FRAGMENT
-        message = self._news(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
+        message = LiveFragment(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
+        if self._is_small:
+            message = SmallFragment(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
         self._publish(message, piece.data)
 
     def _stop(self) -> None:

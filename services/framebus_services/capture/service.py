@@ -12,7 +12,7 @@ from framebus.addresses import Kind
 from framebus.bus import Bus
 from framebus.door import Reply
 from framebus.errors import ConfigError, ErrorCode, RefusedError
-from framebus.messages import CameraState, CameraStatus, FrameNotice, SmallFragment
+from framebus.messages import CameraState, CameraStatus, FrameNotice
 from framebus.requests import Snapshot, TakeSnapshot
 from framebus.retention import Retention, write_keep
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
@@ -66,7 +66,7 @@ class Capture:
             self._recorder = Recorder(data, self._camera, segment_s, bus.clock, disk, bus.publish)
             self._encoding = Encoding(self._recorder, encoder) if encoder is not Encoder.NONE else None
         self._live = Live(self._camera, bus.publish)
-        self._small = Live(self._camera, bus.publish, SmallFragment)
+        self._small = Live(self._camera, bus.publish, is_small=True)
         bus.on_watched(f"live/{self._camera}/", self._live.watch)
         bus.on_watched(f"live_small/{self._camera}/", self._small.watch)
         keep_s = seconds(self._settings.record.keep)
