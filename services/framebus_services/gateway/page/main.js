@@ -149,7 +149,7 @@ class App {
       this.touch("camera", "object");
     } else if (told.topic) {
       const { camera, captured_at_s } = told.body;
-      const picture = this.large?.name === camera ? this.large.picture : this.wall.pictureOf(camera);
+      const picture = this.camera === camera ? this.large?.picture : this.wall.pictureOf(camera);
       const wait_s = told.topic.startsWith("object/") ? picture?.untilShown_s(captured_at_s) : 0;
       if (wait_s > LEAST_WAIT_S) setTimeout(() => this._takeNews(told), 1000 * wait_s);
       else this._takeNews(told);
