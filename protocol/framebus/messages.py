@@ -115,6 +115,8 @@ class CameraStatus(Message, frozen=True, kw_only=True):
     source: Text = ""
     """the address, user and password removed"""
     codec: Text = ""
+    small_codec: Text = ""
+    """of `detect.source`, where that is a stream of its own beside the recorded one"""
     width: Pixels = 0
     height: Pixels = 0
     fps_in: Rate = 0.0
@@ -165,6 +167,9 @@ class ObjectEvent(Message, frozen=True, kw_only=True):
     """number of the frame"""
     zones: Annotated[list[Name], Meta(max_length=32)] = []
     """the camera's zones that it stands in"""
+    width: Pixels = 0
+    """of the picture in which the box is measured; 0: not told"""
+    height: Pixels = 0
 
 
 class Finding(Message, frozen=True, kw_only=True):
@@ -389,6 +394,10 @@ class LiveFragment(Message, frozen=True, kw_only=True):
     codec: Text
     """RFC 6381, as in `avc1.640028`"""
     is_key: bool = False
+
+
+class SmallFragment(LiveFragment, frozen=True, kw_only=True):
+    """The same of `detect.source`, the small stream: for pictures of a wall, which need no more."""
 
 
 class Beacon(Message, frozen=True, kw_only=True):

@@ -292,7 +292,7 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     """path before all others, as in /cameras, behind a proxy"""
     origins: Annotated[list[Origin], Meta(max_length=16)] = []
     """other addresses whose pages may talk to it, as in https://cams.example.org; links name the first"""
-    max_clients: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    max_clients: Annotated[int, Meta(ge=1, le=10_000)] = 128
     """WebSockets and streams at once"""
 
 

@@ -124,6 +124,13 @@ TOPICS: tuple[Topic, ...] = (
         when_full=WhenFull.NEXT_KEY_FRAME,
     ),
     Topic(
+        pattern="live_small/{camera}/",
+        body=messages.SmallFragment,
+        publisher="capture",
+        rate="while somebody subscribes",
+        when_full=WhenFull.NEXT_KEY_FRAME,
+    ),
+    Topic(
         pattern="beacon/{src}/",
         body=messages.Beacon,
         publisher="owners of retained topics",

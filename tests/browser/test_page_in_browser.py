@@ -3,13 +3,19 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import CHROMIUM, LIMIT_S, MOVING, Visit, link_to, open_browser
+from msgspec import Raw
 
+from framebus import codec
+from framebus.messages import CameraState
 from framebus.recordings import closed_name, hour_folder
+from framebus.requests import ChangeConfig, Config, ConfigApplied, GetConfig
 from groups import SYNTHETIC, RunningGroup, running_group, wait_until
+from services.gateway.gateway_rig import Rig, camera_status
 
 pytest.importorskip("starlette", reason="the gateway's libraries are not installed")
 pytest.importorskip("playwright", reason="Playwright is not installed")
@@ -18,6 +24,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get i
 SHEET = [(size, scheme) for size in ("desktop", "phone") for scheme in ("light", "dark")]
 NOBODY = "rtsp://127.0.0.1:9/stream"
 """where nobody listens"""
+SMALL = "synthetic://?width=160&height=120&fps=10"
+WIDTH = "document.querySelector('{where} video.moving').videoWidth"
 RECORDED_S = 5.0
 OLD_S = 86_400.0
 TOO_SMALL = (
@@ -38,7 +46,8 @@ def group() -> Iterator[RunningGroup]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    cameras = {"garden": SYNTHETIC, "shed": {"source": NOBODY}}
+    small = {**SYNTHETIC.get("detect", {}), "source": SMALL}
+    cameras = {"garden": {**SYNTHETIC, "detect": small}, "shed": {"source": NOBODY}}
     with running_group({"http": {"port": port}, "cameras": cameras}) as running:
         running.await_ready()
         yield running
@@ -98,6 +107,8 @@ def test_the_picture_of_a_camera_moves_and_only_then_is_called_live(visit: Visit
     before = visit.find("document.querySelector('video.moving').currentTime")
 
     visit.until(f"document.querySelector('video.moving').currentTime > {before} + 0.3", "the picture moves")
+
+    assert visit.find(WIDTH.format(where="#wall")) == 160, "the small stream is enough for a tile"
 
 
 def test_a_camera_that_is_offline_says_why_and_the_top_line_names_it(visit: Visit) -> None:
@@ -201,13 +212,14 @@ def test_the_page_stays_while_the_gateway_is_away_and_goes_on_by_itself(visit: V
 def test_the_keys_open_a_camera_and_the_help_and_go_back(visit: Visit) -> None:
     visit.page.keyboard.press("1")
     visit.until("document.querySelector('.where')?.textContent === 'live'", "the first camera, large")
-    why = visit.text(".why")
+    why, width = visit.text(".why"), visit.find(WIDTH.format(where="#large"))
     visit.page.keyboard.press("?")
     help_is_shown = visit.page.locator(".help").is_visible()
     visit.page.keyboard.press("Escape")
     visit.page.keyboard.press("Escape")
 
     assert "320 × 240" in why
+    assert width == 320, "large, it is the recorded stream"
     assert "dropped" in why
     assert help_is_shown
     assert visit.page.locator(".help").is_hidden()
@@ -226,6 +238,37 @@ def test_who_may_only_look_is_offered_nothing_else(browser: Any, group: RunningG
         assert viewer.page.locator(".job [aria-label^='Try the job']").count() == 0
     finally:
         viewer.close()
+
+
+def test_the_first_camera_is_added_from_the_page_by_who_may(browser: Any, tmp_path: Path) -> None:
+    rig = Rig(tmp_path, cameras=[])
+    asked: list[ChangeConfig] = []
+
+    def change(request: ChangeConfig) -> ConfigApplied:
+        asked.append(request)
+        rig.bus.deliver(camera_status("garden", state=CameraState.CONNECTING), src="capture@garden")
+        return ConfigApplied(revision=2)
+
+    rig.bus.when_asked(GetConfig, lambda _: Config(file="framebus.yml", revision=1, value=Raw(codec.encode({}))))
+    rig.bus.when_asked(ChangeConfig, change)
+    viewer, admin = (Visit(browser, f"{rig.address}/#token={token}") for token in (rig.viewer, rig.admin))
+    for visit in (viewer, admin):
+        visit.until("document.querySelector('.page-notice h2')?.innerText === 'No camera yet'", "it says so")
+    admin.picture("no-camera")
+    admin.page.fill("[name=name]", "garden")
+    admin.page.fill("[name=source]", "/etc/passwd")
+    admin.page.keyboard.press("Enter")
+    admin.until("document.querySelector('[name=source][aria-invalid]') !== null", "the wrong field is marked")
+    admin.page.fill("[name=source]", SMALL)
+    admin.page.keyboard.press("Enter")
+    admin.until("document.querySelector('.tile') !== null", "its picture has a place")
+
+    assert [request.path for request in asked] == ["cameras.garden"]
+    assert admin.page.locator(".page-notice").count() == 0
+    assert viewer.page.locator(".add-camera").count() == 0
+    viewer.close()
+    admin.close()
+    rig.close()
 
 
 def test_a_tab_that_nobody_looks_at_closes_its_streams(visit: Visit) -> None:

@@ -2,9 +2,13 @@
 
 import http.client
 import json
+import os
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +19,7 @@ from commands import command, framebus
 from framebus.jobs import FINAL
 from framebus.requests import BeatJob, LeaseJob
 from framebus_launcher.client import GroupClient
-from groups import SYNTHETIC, RunningGroup, running_group, wait_until
+from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
 
 CANARY = "c4nary-p4ss"
 NEWS_S = 1.2
@@ -140,6 +144,31 @@ def recorded(web: Web) -> list[dict[str, Any]]:
     now_s = time.time()
     segments = web.get(f"/api/recordings?camera=front&start={now_s - 600}&end={now_s}")["segments"]
     return [segment for segment in segments if not segment["is_open"]]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
+@pytest.mark.parametrize("page", ["README.md", "docs/http.md"])
+def test_what_is_printed_for_curl_works_as_printed(web: Web, page: str, tmp_path: Path) -> None:
+    wait_until(lambda: recorded(web), "a segment is closed")
+    text = (Path(__file__).parents[2] / page).read_text()
+    [block] = [part for part in text.split("```")[1::2] if "curl -H" in part]
+    lines = block.replace("127.0.0.1:8480", web.host).replace("front_door", "front")
+    script = lines.replace("curl -H", "curl -sS --fail-with-body -w '\\n' -H")
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+        env={**os.environ, "FRAMEBUS_RUN": str(web.group.place.run), "PATH": f"{Path(FRAMEBUS).parent}:/usr/bin:/bin"},
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert answers[0]["cameras"][0]["name"] == "front"
+    assert answers[1]["state"] == "queued"
+    assert "picture.jpg" not in block or (tmp_path / "picture.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
 def test_live_video_comes_soon_and_is_made_only_while_somebody_watches(web: Web) -> None:

@@ -38,7 +38,7 @@ class Links:
         settings: CaptureSettings,
         clock: Clock,
         pictures: Pictures | Shots,
-        live: Live,
+        lives: tuple[Live, Live],
         recorder: Recorder | None,
         encoding: Encoding | None,
         on_change: Callable[[], None],
@@ -46,7 +46,7 @@ class Links:
         self._settings = settings
         self._clock = clock
         self._pictures = pictures
-        self._live = live
+        self._live, self._small = lives
         self._recorder = recorder
         self._encoding = encoding
         self._on_change = on_change
@@ -56,25 +56,25 @@ class Links:
         main = parse_address(self._settings.source, "source")
         is_recorded = self._recorder is not None and (main.kind is not Kind.PLUGIN or self._encoding is not None)
         if self._settings.detect.source is None:
-            return {"stream": self._make(main, shows=True, lives=True, records=is_recorded)}
-        small = self._make(shown_address(self._settings), shows=True, lives=not is_recorded, records=False)
+            return {"stream": self._make(main, shows=True, live=self._live, records=is_recorded)}
+        shown_live = self._small if is_recorded else self._live
+        small = self._make(shown_address(self._settings), shows=True, live=shown_live, records=False)
         if not is_recorded:
             return {"detect stream": small}
-        return {"main stream": self._make(main, shows=False, lives=True, records=True), "detect stream": small}
+        return {"main stream": self._make(main, shows=False, live=self._live, records=True), "detect stream": small}
 
-    def _make(self, address: Address, *, shows: bool, lives: bool, records: bool) -> AnyReader:
+    def _make(self, address: Address, *, shows: bool, live: Live, records: bool) -> AnyReader:
         recorder = self._recorder if records else None
         if address.kind is Kind.PLUGIN:
             return self._make_pictured(address, shows, recorder)
-        return self._make_packeted(address, shows, lives, recorder)
+        return self._make_packeted(address, shows, live, recorder)
 
-    def _make_packeted(self, address: Address, shows: bool, lives: bool, recorder: Recorder | None) -> AnyReader:
-        sinks: list[Sink[PacketSource, AnyPacket]] = []
+    def _make_packeted(self, address: Address, shows: bool, live: Live, recorder: Recorder | None) -> AnyReader:
         # The pictures come first, then live video: they need the packets unchanged.
+        sinks: list[Sink[PacketSource, AnyPacket]] = []
         if shows and isinstance(self._pictures, Pictures):
             sinks.append(self._pictures)
-        if lives:
-            sinks.append(self._live)
+        sinks.append(live)
         if recorder is not None:
             sinks.append(PacketRecorder(recorder, self._encoding))
         return Reader(address, self._connect, sinks, self._clock, self._on_change)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import av
 
-from framebus.messages import LiveFragment, LiveKind
+from framebus.messages import LiveFragment, LiveKind, SmallFragment
 from framebus_services.capture.live_muxer import LiveMuxer, Piece
 from framebus_services.capture.source import PacketSource
 from framebus_services.capture.timestamps import Arrival, Mender
@@ -21,8 +21,15 @@ SHOWN = "h264"
 class Live:
     """A sink of packets; for the reader's thread, but for `watch`."""
 
-    def __init__(self, camera: str, publish: Callable[[LiveFragment, bytes], None]) -> None:
+    def __init__(
+        self,
+        camera: str,
+        publish: Callable[[LiveFragment, bytes], None],
+        *,
+        is_small: bool = False,
+    ) -> None:
         self._camera = camera
+        self._is_small = is_small
         self._publish = publish
         self.tally: Counter[str] = Counter()
         self._source: PacketSource | None = None
@@ -92,6 +99,8 @@ class Live:
             self.tally["live.fragments"] += 1
         kind = LiveKind.INIT if piece.is_init else LiveKind.FRAGMENT
         message = LiveFragment(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
+        if self._is_small:
+            message = SmallFragment(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
         self._publish(message, piece.data)
 
     def _stop(self) -> None:

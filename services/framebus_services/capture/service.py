@@ -66,12 +66,15 @@ class Capture:
             self._recorder = Recorder(data, self._camera, segment_s, bus.clock, disk, bus.publish)
             self._encoding = Encoding(self._recorder, encoder) if encoder is not Encoder.NONE else None
         self._live = Live(self._camera, bus.publish)
+        self._small = Live(self._camera, bus.publish, is_small=True)
         bus.on_watched(f"live/{self._camera}/", self._live.watch)
+        bus.on_watched(f"live_small/{self._camera}/", self._small.watch)
         keep_s = seconds(self._settings.record.keep)
         self._retention = Retention(data, self._camera, keep_s, bus.clock, lambda: disk.space().is_getting_short)
         self._note_keep(data)
         on_change = partial(bus.call_soon, self._tell)
-        links = Links(self._settings, bus.clock, self._pictures, self._live, self._recorder, self._encoding, on_change)
+        lives = (self._live, self._small)
+        links = Links(self._settings, bus.clock, self._pictures, lives, self._recorder, self._encoding, on_change)
         self._readers = links.make_readers()
         sweep_rings(bus.place.shm, self._camera, None)
         self._make_ring_if_size_is_known()
@@ -160,7 +163,7 @@ class Capture:
 
     def _tallies(self) -> Counter[str]:
         total: Counter[str] = Counter()
-        for part in (self._recorder, self._pictures, self._live, self._retention):
+        for part in (self._recorder, self._pictures, self._live, self._small, self._retention):
             if part is not None:
                 total.update(part.tally.copy())
         return total
@@ -185,7 +188,7 @@ class Capture:
                 stats.gauge("disk_floor_bytes", space.floor_bytes)
 
     def _publish(self) -> None:
-        reader = next(iter(self._readers.values()))
+        reader, *more = self._readers.values()
         ring = self._pictures.ring
         frame_at_s = max((each.frame_at_s or 0.0 for each in self._readers.values()), default=0.0)
         clock = self._bus.clock
@@ -204,6 +207,7 @@ class Capture:
                 retry_at_s=self._verdict.retry_at_s,
                 source=reader.address.shown[:TEXT_LENGTH],
                 codec=reader.link.codec,
+                small_codec=more[0].link.codec if more else "",
                 width=reader.link.width,
                 height=reader.link.height,
                 fps_in=self._fps_in.per_s,

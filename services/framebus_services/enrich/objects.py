@@ -209,6 +209,8 @@ class CameraObjects:
             since_at_s=since_at_s,
             captured_at_s=frame.captured_at_s,
             number=frame.number,
+            width=frame.width,
+            height=frame.height,
         )
         event = msgspec.structs.replace(event, zones=zones_of(self._zones, event.box, frame.width, frame.height))
         live = self._live[track.number] = _Live(event=event, size=self._size, zones=list(event.zones))
@@ -260,6 +262,8 @@ def end_of(event: EndedObject) -> ObjectEvent:
         captured_at_s=event.end_at_s,
         number=event.number,
         zones=event.zones[-32:],
+        width=event.width,
+        height=event.height,
     )
 
 

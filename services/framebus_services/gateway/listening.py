@@ -3,6 +3,10 @@
 import errno
 import logging
 import socket
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
 
 from framebus.errors import ConfigError
 from framebus.settings import HttpSettings
@@ -10,6 +14,7 @@ from framebus.settings import HttpSettings
 log = logging.getLogger(__name__)
 
 NEXT_PORTS = 10
+KEPT = "http.port"
 BACKLOG = 128
 SEND_BUFFER_BYTES = 512 * 1_024
 """of one connection, in the kernel: so a client that takes nothing is found out soon, and costs little"""
@@ -19,19 +24,41 @@ DEFAULT_BIND = "127.0.0.1"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def listen(settings: HttpSettings) -> socket.socket:
-    """A socket that listens; raises ConfigError when the address is not to be had, PermissionError."""
+class Kept(Struct, frozen=True, kw_only=True):
+    """`<run>/http.port`: the port that links name already, where it is not the configured one."""
+
+    wanted: int
+    given: int
+
+
+def listen(settings: HttpSettings, run: Path) -> socket.socket:
+    """A socket that listens, at the port of the last time if it can be had.
+
+    Raises ConfigError when the address is not to be had, PermissionError, OSError when it can't be noted in `run`.
+    """
     bind = settings.bind or DEFAULT_BIND
-    wanted = [settings.port, *range(settings.port + 1, min(settings.port + 1 + NEXT_PORTS, 65_536))]
-    for port in wanted if settings.port else [0]:
+    nexts = range(settings.port, min(settings.port + 1 + NEXT_PORTS, 65_536)) if settings.port else ()
+    for port in (*_kept(settings, run), *nexts, 0):
         if (found := _try(bind, port)) is not None:
+            _keep(settings, run, found.getsockname()[1])
             _tell(settings, found)
             return found
-    found = _try(bind, 0)
-    if found is None:
-        raise ConfigError([f"http.bind: no port is free at {bind}"])
-    _tell(settings, found)
-    return found
+    raise ConfigError([f"http.bind: no port is free at {bind}"])
+
+
+def _kept(settings: HttpSettings, run: Path) -> list[int]:
+    try:
+        kept = msgspec.json.decode((run / KEPT).read_bytes(), type=Kept)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return []
+    return [kept.given] if kept.wanted == settings.port and 0 < kept.given < 65_536 else []
+
+
+def _keep(settings: HttpSettings, run: Path, port: int) -> None:
+    if port == settings.port:
+        (run / KEPT).unlink(missing_ok=True)
+    else:
+        (run / KEPT).write_bytes(msgspec.json.encode(Kept(wanted=settings.port, given=port)))
 
 
 def address_of(settings: HttpSettings, port: int) -> str:

@@ -1,4 +1,4 @@
-"""Live video for many clients of a camera by one subscription, which exists only while there is one of them."""
+"""Live video for many clients of a stream by one subscription, which exists only while there is one of them."""
 
 import asyncio
 import struct
@@ -21,7 +21,7 @@ SIZE_AT = 28
 
 
 class _Watch:
-    """One camera that somebody looks at."""
+    """One stream that somebody looks at."""
 
     def __init__(self) -> None:
         self.readers: set[LiveReader] = set()
@@ -37,35 +37,35 @@ class LiveHub:
         self._bus = bus
         self._watches: dict[str, _Watch] = {}
 
-    def add(self, camera: str, reader: LiveReader) -> None:
-        """Video of this camera for one more."""
-        watch = self._watches.get(camera)
+    def add(self, topic: str, reader: LiveReader) -> None:
+        """Video of this topic for one more."""
+        watch = self._watches.get(topic)
         if watch is None:
-            watch = self._watches[camera] = _Watch()
-            watch.handler = partial(self._bring, asyncio.get_running_loop(), camera, watch)
-            self._bus.call_soon(partial(self._bus.on_news, f"live/{camera}/", watch.handler))
+            watch = self._watches[topic] = _Watch()
+            watch.handler = partial(self._bring, asyncio.get_running_loop(), topic, watch)
+            self._bus.call_soon(partial(self._bus.on_news, topic, watch.handler))
         watch.readers.add(reader)
         if watch.init:
             reader.begin(watch.description, watch.init)
         self._gauge()
 
-    def remove(self, camera: str, reader: LiveReader) -> None:
+    def remove(self, topic: str, reader: LiveReader) -> None:
         """One less."""
-        watch = self._watches[camera]
+        watch = self._watches[topic]
         watch.readers.discard(reader)
         self._bus.stats.count("dropped.live_fragments", reader.dropped)
         if not watch.readers:
-            asyncio.get_running_loop().call_later(LINGER_S, self._end_if_idle, camera, watch)
+            asyncio.get_running_loop().call_later(LINGER_S, self._end_if_idle, topic, watch)
         self._gauge()
 
-    def _end_if_idle(self, camera: str, watch: _Watch) -> None:
-        if not watch.readers and self._watches.get(camera) is watch:
-            del self._watches[camera]
-            self._bus.call_soon(partial(self._bus.off_news, f"live/{camera}/", watch.handler))
+    def _end_if_idle(self, topic: str, watch: _Watch) -> None:
+        if not watch.readers and self._watches.get(topic) is watch:
+            del self._watches[topic]
+            self._bus.call_soon(partial(self._bus.off_news, topic, watch.handler))
 
-    def _bring(self, loop: asyncio.AbstractEventLoop, camera: str, watch: _Watch, news: News) -> None:
+    def _bring(self, loop: asyncio.AbstractEventLoop, topic: str, watch: _Watch, news: News) -> None:
         """From the bus's thread to the loop's."""
-        if news.topic == f"live/{camera}/" and not loop.is_closed():
+        if news.topic == topic and not loop.is_closed():
             loop.call_soon_threadsafe(self._take, watch, news)
 
     def _take(self, watch: _Watch, news: News) -> None:

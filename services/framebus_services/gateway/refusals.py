@@ -32,6 +32,7 @@ STATUS = {
     ErrorCode.INTERNAL: 500,
 }
 _PATH = re.compile(r" - at `\$?\.?([^`]*)`$")
+_FIELD = re.compile(r"^Object (?:missing required|contains unknown) field `([^`]+)`")
 
 
 class HttpError(Exception):
@@ -47,21 +48,45 @@ class FieldError(HttpError):
     """A field of a request is wrong."""
 
     def __init__(self, said: str, inside: str = "") -> None:
-        found = _PATH.search(said)
-        path = ".".join(part for part in (inside, found[1] if found else "") if part)
+        path = path_of(said, inside)
         super().__init__(422, ErrorCode.BAD_REQUEST, _PATH.sub("", said) + (f" at {path}" if path else ""))
         if path:
             self.error.details["path"] = path
 
 
+def path_of(said: str, inside: str = "") -> str:
+    """The field that these words blame, as its path from the top of what was sent; empty where they blame none."""
+    found, field = _PATH.search(said), _FIELD.search(said)
+    return ".".join(part for part in (inside, found[1] if found else "", field[1] if field else "") if part)
+
+
+def in_params(error: RefusedError) -> RefusedError:
+    """What a service said of a job's parameters, with the path in the body that the parameters came in."""
+    field = error.details.get("field")
+    path = f"params.{field}" if isinstance(field, str) else ""
+    if error.code is ErrorCode.BAD_REQUEST:
+        path = path or path_of(error.message, "params")
+    if not path:
+        return error
+    message = _PATH.sub(lambda _: f" at {path}", error.message)
+    details = {**error.details, "path": path}
+    return RefusedError(error.code, message, retry_after_s=error.retry_after_s, details=details)
+
+
+def in_section(error: RefusedError, section: str, field: str) -> RefusedError:
+    """What the launcher said of a section of the configuration, with the path in the body that it came in."""
+    if error.code is not ErrorCode.BAD_REQUEST:
+        return error
+    found = re.search(rf"{re.escape(section)}\.([a-z_][a-z_.]*[a-z_])", error.message)
+    details = {**error.details, "path": found[1] if found else field}
+    return RefusedError(error.code, error.message, details=details)
+
+
 def body_of(error: RefusedError) -> ErrorBody:
     """What a client reads of a refusal."""
     details = dict(error.details)
-    found = _PATH.search(error.message)
-    if found and found[1]:
-        details.setdefault("path", found[1])
-    elif isinstance(field := details.get("field"), str):  # of a job's parameters, as its type names it
-        details.setdefault("path", f"params.{field}")
+    if path := path_of(error.message):
+        details.setdefault("path", path)
     return ErrorBody(code=error.code.value, message=error.message, retry_after_s=error.retry_after_s, details=details)
 
 

@@ -1,22 +1,48 @@
 """Routes about cameras: how they are, a picture, pictures that move where video can't be shown."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import Meta, Raw, Struct
 from starlette.responses import Response, StreamingResponse
 
-from framebus.errors import RefusedError
-from framebus.messages import CameraState
-from framebus_services.gateway.authority import Listing, OfCamera
+from framebus import codec
+from framebus.addresses import find_address_problem
+from framebus.errors import ErrorCode, RefusedError
+from framebus.messages import CameraState, Name
+from framebus.requests import ChangeConfig, ConfigApplied, GetConfig
+from framebus_services.gateway.authority import Action, Listing, OfCamera, WholeGroup
 from framebus_services.gateway.desk import Call, Desk
+from framebus_services.gateway.refusals import FieldError, in_section
 from framebus_services.gateway.route import Route
 from framebus_services.gateway.views import Cameras, CameraView
+
+log = logging.getLogger(__name__)
 
 FRESH_S = 0.1
 BOUNDARY = "frame"
 RETRY_S = 1.0
+ADD_S = 15.0
+LAUNCHER = "launcher"
+ADDED = ("rtsp", "rtsps", "http", "https", "v4l2", "synthetic")
+Address = Annotated[str, Meta(min_length=1, max_length=2_000)]
+SHOWN = "h264"
+"""the one codec that every browser plays"""
+
+
+class SmallStream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    source: Address
+
+
+class NewCamera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A camera to be written into the configuration, as it stands there."""
+
+    name: Name
+    source: Address
+    detect: SmallStream | None = None
 
 
 class StreamQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,11 +54,21 @@ def live_of(desk: Desk, camera: str) -> str:
     item = desk.hub.states.get(f"camera/{camera}/")
     if item is None:
         return "none"
-    codec = item.body.get("codec")
-    if codec:
-        return "fmp4" if codec == "h264" else "mjpeg"
+    if stream_of(desk, camera, is_small=False) is not None:
+        return "fmp4"
+    if item.body.get("codec"):
+        return "mjpeg"
     is_up = item.body.get("state") in (CameraState.ONLINE, CameraState.DEGRADED)
     return "mjpeg" if is_up else "none"
+
+
+def stream_of(desk: Desk, camera: str, *, is_small: bool) -> str | None:
+    """The topic of the camera's video that browsers can play: the wanted stream, else the other; None: neither."""
+    item = desk.hub.states.get(f"camera/{camera}/")
+    codecs = {"live": "codec", "live_small": "small_codec"}
+    played = [word for word, field in codecs.items() if item is not None and item.body.get(field) == SHOWN]
+    wanted = "live_small" if is_small else "live"
+    return f"{wanted if wanted in played else played[0]}/{camera}/" if played else None
 
 
 def known_camera(call: Call) -> str:
@@ -53,6 +89,38 @@ async def cameras(call: Call) -> Cameras:
             is_stale = item is not None and item.is_stale
             views.append(CameraView(name=name, status=body, is_stale=is_stale, live=live_of(call.desk, name)))
     return Cameras(cameras=views)
+
+
+async def add(call: Call) -> ConfigApplied:
+    """The new camera stands in the configuration file, and runs."""
+    camera: NewCamera = call.body
+    call.authorise(WholeGroup())
+    _check_source(camera.source, "source")
+    if camera.detect is not None:
+        _check_source(camera.detect.source, "detect.source")
+    written = await call.desk.pool.ask(LAUNCHER, GetConfig())
+    known = msgspec.msgpack.decode(bytes(written.value)) or {}
+    if camera.name in (known.get("cameras") or {}):
+        raise RefusedError(ErrorCode.CONFLICT, f"there is a camera {camera.name} already")
+    path = f"cameras.{camera.name}"
+    section = {name: value for name, value in msgspec.to_builtins(camera).items() if name != "name" and value}
+    change = ChangeConfig(path=path, value=Raw(codec.encode(section)), revision=written.revision)
+    try:
+        applied = await call.desk.pool.ask(LAUNCHER, change, ADD_S)
+    except RefusedError as error:
+        raise in_section(error, path, "source") from None
+    log.info("camera %s was added by %s %s", camera.name, call.subject.role, call.subject.id)
+    return applied
+
+
+def _check_source(source: str, field: str) -> None:
+    """Who has a link may add cameras, and not run programs, read files or the environment of this machine."""
+    scheme = source.partition(":")[0].lower()
+    if scheme not in ADDED or "${" in source:
+        kinds = ", ".join(f"{kind}://" for kind in ADDED)
+        raise FieldError(f"from here a source is {kinds}; all else is written in framebus.yml - at `$.{field}`")
+    if (problem := find_address_problem(source)) is not None:
+        raise FieldError(f"{problem} - at `$.{field}`")
 
 
 async def snapshot(call: Call) -> Response:
@@ -100,6 +168,16 @@ _STREAM = {
 }
 ROUTES = (
     Route(method="GET", path="api/cameras", handle=cameras, summary="All cameras and how they are.", answer=Cameras),
+    Route(
+        method="POST",
+        path="api/cameras",
+        handle=add,
+        summary="Write a camera into the configuration; it runs at once.",
+        action=Action.MANAGE,
+        body=NewCamera,
+        answer=ConfigApplied,
+        status=202,
+    ),
     Route(
         method="GET",
         path="api/cameras/{camera}/snapshot.jpg",

@@ -26,7 +26,7 @@ from framebus.requests import (
 )
 from framebus_services.gateway.authority import Action, Listing, OfCamera, WholeGroup
 from framebus_services.gateway.desk import Call
-from framebus_services.gateway.refusals import FieldError, to_json
+from framebus_services.gateway.refusals import FieldError, in_params, to_json
 from framebus_services.gateway.route import Route
 
 DISPATCHER = "dispatcher"
@@ -68,7 +68,10 @@ async def submit(call: Call) -> Response:
         name=job.name,
         case=job.case,
     )
-    return _accepted(call, await call.desk.pool.ask(DISPATCHER, request))
+    try:
+        return _accepted(call, await call.desk.pool.ask(DISPATCHER, request))
+    except RefusedError as error:
+        raise in_params(error) from None
 
 
 async def plan(call: Call) -> ExportPlan:
@@ -76,7 +79,10 @@ async def plan(call: Call) -> ExportPlan:
     call.authorise(OfCamera(camera=_camera_of(job), what="such camera"))
     if job.type != EXPORT:
         raise FieldError(f"only jobs of type {EXPORT} can be planned - at `$.type`")
-    return await call.desk.pool.ask(EXPORT, PlanExport(params=_params(job)), PLAN_S)
+    try:
+        return await call.desk.pool.ask(EXPORT, PlanExport(params=_params(job)), PLAN_S)
+    except RefusedError as error:
+        raise in_params(error) from None
 
 
 async def jobs(call: Call) -> JobViews:

@@ -30,7 +30,7 @@ class Gateway:
             AccessFile(bus.place.data).give(Role.ADMIN)  # there is always a link to come in by
         except ValueError as error:
             raise ConfigError([str(error)]) from None
-        listening = listen(self._settings)
+        listening = listen(self._settings, bus.place.run)
         self._reach = reach_file(bus.place.run)
         address = address_of(self._settings, listening.getsockname()[1])
         _write(self._reach, Reach(address=address, data=str(bus.place.data), pid=os.getpid()))

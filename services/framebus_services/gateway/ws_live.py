@@ -7,7 +7,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from framebus_services.gateway.authority import Action, OfCamera, Subject, authorise
 from framebus_services.gateway.live_reader import LiveReader
-from framebus_services.gateway.routes_cameras import live_of
+from framebus_services.gateway.routes_cameras import live_of, stream_of
 from framebus_services.gateway.ws_door import ClosedError, Door
 
 QUIET_S = 2.0
@@ -21,21 +21,26 @@ class LiveDoor(Door):
         camera = socket.path_params["camera"]
         authorise(subject, Action.SEE, OfCamera(camera=camera, what=f"camera {camera}"))
         self.desk.check_camera(camera)
-        self._check_codec(camera)
+        is_small = socket.query_params.get("size") == "small"
+        topic = self._topic(camera, is_small=is_small)
         reader = LiveReader()
-        self.desk.live.add(camera, reader)
+        self.desk.live.add(topic, reader)
         try:
-            await self.both(self._send(socket, subject, camera, reader), self._receive(socket))
+            await self.both(self._send(socket, subject, camera, topic, reader, is_small), self._receive(socket))
         finally:
-            self.desk.live.remove(camera, reader)
+            self.desk.live.remove(topic, reader)
 
-    async def _send(self, socket: WebSocket, subject: Subject, camera: str, reader: LiveReader) -> None:
+    async def _send(
+        self, socket: WebSocket, subject: Subject, camera: str, topic: str, reader: LiveReader, is_small: bool
+    ) -> None:
         waiting: str | None = None
         while True:
             self.check(subject)
             pieces = await reader.pieces(QUIET_S)
             if not pieces:
                 self._check_codec(camera)
+            if stream_of(self.desk, camera, is_small=is_small) not in (None, topic):
+                raise ClosedError(1012, "another stream of this camera fits now; connect again")
             now = None if pieces else self._state(camera)
             if now != waiting:
                 waiting = now
@@ -50,6 +55,11 @@ class LiveDoor(Door):
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
+
+    def _topic(self, camera: str, *, is_small: bool) -> str:
+        """Which stream to take; of a camera that has not come up yet the main one."""
+        self._check_codec(camera)
+        return stream_of(self.desk, camera, is_small=is_small) or f"live/{camera}/"
 
     def _check_codec(self, camera: str) -> None:
         if live_of(self.desk, camera) == "mjpeg":

@@ -107,3 +107,11 @@ test("pictures fill the wall in their own shape, two pixels apart, and never ove
   }
   assert.deepEqual(fitColumn([2, 1], 100), [{ x: 0, y: 0, width: 100, height: 50 }, { x: 0, y: 52, width: 100, height: 100 }]);
 });
+
+test("when a waiting job begins is said by what the dispatcher foresees, the pauses between jobs with it", () => {
+  const queue = { waiting: 3, max_running: 1, avg_duration_s: 0.2, estimated_wait_s: 40, worker_running: true };
+  const told = (position) => jobState({ state: "queued", type: "analysis", position }, { queue }, NOW_S).text;
+
+  assert.equal(told(2), "number 2 in line · begins in about 20 s");
+  assert.equal(told(3), "number 3 in line · begins in about 30 s");
+});

@@ -146,6 +146,20 @@ def test_a_capture_process_shows_video_while_somebody_subscribes_and_only_then()
         assert made(capture) == after
 
 
+def test_the_small_stream_is_shown_beside_the_recorded_one_by_a_topic_of_its_own() -> None:
+    small = "synthetic://?width=160&height=120&fps=10"
+    with CaptureProcess("synthetic://?width=320&height=240&fps=10", detect={"source": small}) as capture:
+        live: list[News] = []
+        capture.bus.on_news(f"live_small/{CAMERA}/", live.append)
+        capture.until(lambda: len(live) >= 3, 6.0)
+        capture.bus.off_news(f"live_small/{CAMERA}/", live.append)
+        shown = pictures([(news.decode(), news.blob or b"") for news in live])  # type: ignore[misc]
+
+    assert capture.statuses[-1].small_codec == "h264"
+    assert (shown[0].width, shown[0].height) == (160, 120)
+    assert not [news for news in capture.news if news.topic.startswith("live/")], "nobody watches the main one"
+
+
 def made(capture: CaptureProcess) -> int:
     """How many fragments it says that it made."""
     return capture.stats[-1].counters.get("live.fragments", 0)

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,10 +16,13 @@ from framebus import codec
 from framebus.errors import ErrorCode, RefusedError
 from framebus.events import EndedObject
 from framebus.messages import Box, JobState, JobView, ServiceState, ServiceStats, ServiceStatus
-from framebus.requests import GetJob, SubmitJob
+from framebus.requests import GetJob, PlanExport, SubmitJob
 from framebus_services.gateway.page_files import FOLDER
 from framebus_services.gateway.refusals import STATUS
 from framebus_services.gateway.table import ROUTES
+
+MOST_PAGE_BYTES = 60_000
+"""of script and style, as the gateway sends them; 54,000 when this was written"""
 
 CLIP = {"type": "export", "params": {"camera": "front", "start": 1.0, "end": 2.0}}
 HOUR_S = 1_790_000_000 // 3_600 * 3_600
@@ -193,6 +197,32 @@ def test_each_code_of_the_bus_has_a_status_and_comes_through_with_its_words(gate
     assert answer.headers["retry-after"] == "8"
 
 
+@pytest.mark.parametrize("route", ["jobs", "plan"])
+@pytest.mark.parametrize(
+    ("said", "details", "path"),
+    [
+        ("Expected `str`, got `int` - at `$.camera`", {}, "params.camera"),
+        ("Object missing required field `start`", {}, "params.start"),
+        ("must be number - at `$.range.seconds`", {}, "params.range.seconds"),
+        ("start must be before end", {"field": "start"}, "params.start"),
+        ("params is a map", {}, "params"),
+    ],
+)
+def test_a_parameter_of_a_job_is_blamed_by_its_path_from_the_top_whoever_blames_it(
+    gateway: Rig, route: str, said: str, details: dict[str, object], path: str
+) -> None:
+    def refuse(_: object) -> Any:
+        raise RefusedError(ErrorCode.BAD_REQUEST, said, details=details)
+
+    gateway.bus.when_asked(SubmitJob, refuse)
+    gateway.bus.when_asked(PlanExport, refuse)
+
+    answer = gateway.ask(f"/api/{route}", "POST", token=gateway.admin, body=CLIP)
+
+    assert (answer.status, answer.json["details"]["path"]) == (422, path)
+    assert "$" not in answer.json["message"]
+
+
 def test_a_service_that_does_not_answer_is_a_deadline_and_not_our_fault(own_gateway: Rig) -> None:
     answer = own_gateway.ask(f"/api/jobs/{'ab' * 16}", token=own_gateway.admin)
 
@@ -275,6 +305,18 @@ def test_the_page_comes_with_its_type_and_is_asked_for_again_cheaply(gateway: Ri
     assert (again.status, again.body) == (304, b"")
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == page.body
+
+
+def test_the_whole_page_is_light_on_the_way_and_once_it_was_fetched_nothing_of_it_travels_again(gateway: Rig) -> None:
+    files = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".css", ".js"))
+    first = [gateway.ask(f"/page/{name}", headers={"Accept-Encoding": "gzip"}) for name in files]
+    again = [
+        gateway.ask(f"/page/{name}", headers={"If-None-Match": answer.headers["etag"]})
+        for name, answer in zip(files, first, strict=True)
+    ]
+
+    assert sum(len(answer.body) for answer in first) < MOST_PAGE_BYTES
+    assert [(answer.status, answer.body) for answer in again] == [(304, b"")] * len(files)
 
 
 def test_what_is_not_there_is_json_too(gateway: Rig) -> None:

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from framebus.door import Reply
-from framebus.messages import CameraState, LiveFragment, LiveKind
+from framebus.messages import CameraState, LiveFragment, LiveKind, SmallFragment
 from framebus.requests import Snapshot, TakeSnapshot
 from framebus_services.gateway.live_reader import MAX_PIECES, LiveReader
 
@@ -18,8 +18,10 @@ TOPIC = "live/front/"
 INIT = b"....stsd....avc1" + bytes(24) + (320).to_bytes(2, "big") + (240).to_bytes(2, "big")
 
 
-def show(rig: Rig, kind: LiveKind, data: bytes, *, is_key: bool = False) -> None:
-    message = LiveFragment(camera="front", kind=kind, codec="avc1.640028", is_key=is_key)
+def show(
+    rig: Rig, kind: LiveKind, data: bytes, *, is_key: bool = False, news: type[LiveFragment] = LiveFragment
+) -> None:
+    message = news(camera="front", kind=kind, codec="avc1.640028", is_key=is_key)
     rig.bus.deliver(message, src="capture@front", blob=data)
 
 
@@ -109,6 +111,44 @@ def test_what_does_not_go_this_way_is_told_by_the_code(own_gateway: Rig, camera:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == code
     assert own_gateway.get("/api/cameras")["cameras"][0]["live"] == ("fmp4" if codec == "h264" else "mjpeg")
+
+
+@pytest.mark.parametrize(
+    ("codec", "small_codec", "query", "topic"),
+    [
+        ("h264", "h264", "?size=small", "live_small/front/"),
+        ("h264", "h264", "", "live/front/"),
+        ("h264", "hevc", "?size=small", "live/front/"),
+        ("hevc", "h264", "", "live_small/front/"),
+        ("h264", "", "?size=small", "live/front/"),
+    ],
+)
+def test_the_small_stream_goes_to_who_wants_it_or_cannot_have_the_main_one(
+    own_gateway: Rig, codec: str, small_codec: str, query: str, topic: str
+) -> None:
+    own_gateway.show_camera("front", codec=codec, small_codec=small_codec)
+    news = SmallFragment if topic.startswith("live_small") else LiveFragment
+
+    with own_gateway.socket(f"/live/front{query}", own_gateway.viewer) as socket:
+        own_gateway.until(lambda: topic in own_gateway.bus.subscriptions, "subscribed")
+        show(own_gateway, LiveKind.INIT, INIT, news=news)
+        show(own_gateway, LiveKind.FRAGMENT, b"key", is_key=True, news=news)
+        seen = read(socket, 3)
+
+    assert seen[1:] == [INIT, b"key"]
+    assert own_gateway.get("/api/cameras")["cameras"][0]["live"] == "fmp4"
+
+
+def test_who_waited_before_the_small_stream_came_up_is_sent_to_it(own_gateway: Rig) -> None:
+    own_gateway.show_camera("front", state=CameraState.CONNECTING, codec="")
+    with own_gateway.socket("/live/front?size=small", own_gateway.viewer) as socket:
+        read(socket, 1)
+        own_gateway.show_camera("front", codec="h264", small_codec="h264")
+        with pytest.raises(ConnectionClosed) as closed:
+            read(socket, 2)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
 
 
 def test_a_viewer_of_another_camera_sees_no_video_of_this_one(own_gateway: Rig) -> None:

@@ -161,7 +161,7 @@ def free_again(rig: Rig) -> bool:
 
 
 def test_of_a_hundred_clients_one_that_never_reads_costs_the_others_and_the_memory_nothing(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, max_clients=CLIENTS + 1)
+    rig = Rig(tmp_path)
     opened = ExitStack()
     mute = sockets.socket()
     mute.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)

@@ -14,7 +14,9 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import JobState, JobView, QueueStatus, ServiceState, ServiceStatus
 from framebus.requests import (
     CancelJob,
+    ChangeConfig,
     Config,
+    ConfigApplied,
     ExportPlan,
     GetConfig,
     GetJob,
@@ -61,6 +63,7 @@ MATRIX: dict[tuple[str, str], tuple[str, Any, tuple[int, ...]]] = {
     ("GET", "api/services/{name}/logs"): ("api/services/export/logs", None, (401, 401, 404, 403, 200)),
     ("GET", "api/config"): ("api/config", None, (401, 401, 403, 403, 200)),
     ("GET", "api/cameras"): ("api/cameras", None, FOR_ALL),
+    ("POST", "api/cameras"): ("api/cameras", {"name": "new", "source": "rtsp://h/s"}, (401, 401, 403, 403, 202)),
     ("GET", "api/cameras/{camera}/snapshot.jpg"): ("api/cameras/back/snapshot.jpg", None, OF_BACK),
     ("GET", "api/cameras/{camera}/live.mjpeg"): ("api/cameras/back/live.mjpeg?fps=9", None, (401, 401, 422, 422, 422)),
     ("GET", "live/{camera}.mjpeg"): ("live/away.mjpeg", None, (401, 401, 404, 404, 404)),
@@ -103,6 +106,7 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         bus.when_asked(request, lambda _: service)
     bus.when_asked(GetLogs, lambda _: Logs(lines=[], next=1))
     bus.when_asked(GetConfig, lambda _: Config(file="framebus.yml", revision=1, value=Raw(codec.encode({}))))
+    bus.when_asked(ChangeConfig, lambda _: ConfigApplied(revision=2))
     snapshot = Snapshot(camera="back", number=1, captured_at_s=1.0, width=2, height=2)
     bus.when_asked(TakeSnapshot, lambda _: Reply(snapshot, b"jpeg"))
     write(rig.data / "recordings/back/1970-01-01/00/1000_1000.mp4")

@@ -5,8 +5,9 @@ const RETRIES_MS = [250, 500, 1000, 2000, 4000];
 const QUIET_MS = 8_000;
 
 export class ApiError extends Error {
-  constructor(status, code, message, retry_after_s = null) {
+  constructor(status, code, message, retry_after_s = null, path = "") {
     super(message);
+    this.path = path;
     this.status = status;
     this.code = code;
     this.retry_after_s = retry_after_s;
@@ -22,8 +23,8 @@ export function address(path, params = {}) {
   return url.href;
 }
 
-export function socketAddress(path) {
-  return address(path).replace(/^http/, "ws");
+export function socketAddress(path, params = {}) {
+  return address(path, params).replace(/^http/, "ws");
 }
 
 /** JSON of a request; raises ApiError with the gateway's own words. */
@@ -43,7 +44,7 @@ export async function ask(method, path, { params, body } = {}) {
   const told = await response.json().catch(() => null);
   if (response.ok) return told;
   const error = told?.error ?? told ?? {};
-  throw new ApiError(response.status, error.code ?? "internal", error.message ?? `the gateway answered ${response.status}`, error.retry_after_s);
+  throw new ApiError(response.status, error.code ?? "internal", error.message ?? `the gateway answered ${response.status}`, error.retry_after_s, error.details?.path);
 }
 
 /** News by WebSocket; opens itself again, and tells how the line is: opening, open, away or expired. */

@@ -67,8 +67,7 @@ function waiting(job, board, now_s, zone) {
   if (queue && !queue.worker_running) return `waits: no worker for ${job.type} is there now`;
   if (!job.position) return "in line";
   const place = job.position === 1 ? "first in line" : `number ${job.position} in line`;
-  const each_s = queue?.avg_duration_s ?? 0;
-  const begins_s = each_s * (job.position / Math.max(1, queue?.max_running ?? 1));
+  const begins_s = ((queue?.estimated_wait_s ?? 0) * job.position) / ((queue?.waiting ?? 0) + 1); // of who would come last
   return begins_s >= 1 ? `${place} · begins in about ${roughly(begins_s)}` : place;
 }
 

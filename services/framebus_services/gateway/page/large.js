@@ -61,7 +61,7 @@ export class Large {
     this._stage.style.setProperty("--picture-height", `${Math.round(width / ratio)}px`);
   }
 
-  // Live or recorded ---------------------------------------------------------------------------------------------
+  // Live or recorded ---
 
   get isLive() {
     return this._isLive;
@@ -129,7 +129,7 @@ export class Large {
     this.picture.look(this._isLive && !document.hidden);
   }
 
-  // What is said -------------------------------------------------------------------------------------------------
+  // What is said ---
 
   render() {
     this.picture.render();

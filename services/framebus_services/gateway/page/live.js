@@ -5,7 +5,10 @@ import { address, socketAddress } from "./api.js";
 const AGAIN_MS = 1_500;
 const LATER_MS = 10_000;
 const BEHIND_S = 1.6;
+const LATE_S = 0.7;
 const NEAR_S = 0.25;
+const FASTER = 1.08;
+const DRIFT_S = 0.0005;
 const KEPT_S = 8;
 const PREVIEW_MS = 1_000;
 const MAX_WAITING = 64;
@@ -14,10 +17,11 @@ const NOT_THIS_WAY = 4415;
 const NO_MORE = 4401;
 const NOT_NOW = [4403, 4404, 4429];
 
-/** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec. */
+/** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec; `size()`: small, or null. */
 export class LiveStream {
-  constructor(camera, video, preview, onChange) {
+  constructor(camera, video, preview, onChange, size) {
     this._camera = camera;
+    this._size = size;
     this._video = video;
     this._image = preview;
     this._onChange = onChange;
@@ -61,8 +65,13 @@ export class LiveStream {
     if (this._is === "playing" && (!isThere || performance.now() - this._heard_ms > QUIET_MS)) this._become("waiting");
   }
 
+  /** How long after its capture the picture is shown: what came fastest had no delay but the way. */
+  get late_s() {
+    return this._is === "playing" ? Math.max(0, Date.now() / 1000 - this._ahead_s - this._video.currentTime) : 0;
+  }
+
   _connect() {
-    const socket = new WebSocket(socketAddress(`live/${this._camera}`));
+    const socket = new WebSocket(socketAddress(`live/${this._camera}`, { size: this._size() }));
     socket.binaryType = "arraybuffer";
     this._socket = socket;
     socket.addEventListener("message", ({ data }) => {
@@ -106,6 +115,7 @@ export class LiveStream {
     this._buffer = null;
     this._waiting = [];
     this._source = source;
+    this._ahead_s = Infinity;
     this._url = URL.createObjectURL(source);
     this._video.src = this._url;
     source.addEventListener("sourceopen", () => {
@@ -148,7 +158,10 @@ export class LiveStream {
     const video = this._video;
     const end_s = buffered.end(buffered.length - 1);
     const start_s = buffered.start(buffered.length - 1);
-    if (video.currentTime < start_s || end_s - video.currentTime > BEHIND_S) video.currentTime = Math.max(start_s, end_s - NEAR_S);
+    const behind_s = end_s - video.currentTime;
+    if (!this._waiting.length) this._ahead_s = Math.min(this._ahead_s + DRIFT_S, Date.now() / 1000 - end_s);
+    if (video.currentTime < start_s || behind_s > BEHIND_S) video.currentTime = Math.max(start_s, end_s - NEAR_S);
+    else if (behind_s > LATE_S || behind_s < NEAR_S) video.playbackRate = behind_s > LATE_S ? FASTER : 1;
     if (video.paused && end_s > start_s) video.play().catch(() => {});
   }
 

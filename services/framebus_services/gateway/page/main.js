@@ -18,6 +18,8 @@ import { TopLine } from "./topline.js";
 import { Wall } from "./wall.js";
 
 const TICK_MS = 1000;
+const SOON_MS = 80;
+const LEAST_WAIT_S = 0.03;
 const DISK_MS = 60_000;
 const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recording/"];
 const NARROW = matchMedia("(max-width: 760px)");
@@ -34,7 +36,7 @@ class App {
     this.zone = "";
     this._ahead_s = 0;
     this._dirty = new Set();
-    this._frame = 0;
+    this._drawing = 0;
     this._build();
   }
 
@@ -59,7 +61,7 @@ class App {
     addEventListener("resize", () => this.rangePanel.place());
   }
 
-  // Opening ------------------------------------------------------------------------------------------------------
+  // Opening ---
 
   async start() {
     const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -133,7 +135,7 @@ class App {
     document.body.classList.toggle("is-covered", Boolean(notice));
   }
 
-  // News ---------------------------------------------------------------------------------------------------------
+  // News ---
 
   _take(told) {
     if (told.hello) {
@@ -146,7 +148,11 @@ class App {
       takeStale(this.state, told.stale);
       this.touch("camera", "object");
     } else if (told.topic) {
-      this._takeNews(told);
+      const { camera, captured_at_s } = told.body;
+      const picture = this.camera === camera ? this.large?.picture : this.wall.pictureOf(camera);
+      const wait_s = told.topic.startsWith("object/") ? picture?.untilShown_s(captured_at_s) : 0;
+      if (wait_s > LEAST_WAIT_S) setTimeout(() => this._takeNews(told), 1000 * wait_s);
+      else this._takeNews(told);
     }
   }
 
@@ -163,15 +169,15 @@ class App {
     if (this.large) act(this.large.strip);
   }
 
-  /** Something of this sort changed: drawn once, with the next frame. */
+  /** Something of this sort changed: drawn soon, with what else comes until then. */
   touch(...words) {
     words.forEach((word) => this._dirty.add(word));
     if (document.hidden) return;
-    this._frame ||= requestAnimationFrame(() => this._draw());
+    this._drawing ||= setTimeout(() => this._draw(), SOON_MS);
   }
 
   _draw() {
-    this._frame = 0;
+    this._drawing = 0;
     const dirty = this._dirty;
     this._dirty = new Set();
     if (["camera", "service", "object"].some((word) => dirty.has(word))) this._renderPictures();
@@ -191,7 +197,7 @@ class App {
     this._eachTimeline((timeline) => timeline.tick());
   }
 
-  // Asked for ----------------------------------------------------------------------------------------------------
+  // Asked for ---
 
   async fetchJobs() {
     try {
@@ -208,7 +214,7 @@ class App {
     this.state.disk = await ask("GET", "api/system").catch(() => this.state.disk);
   }
 
-  // Words for the parts --------------------------------------------------------------------------------------------
+  // Words for the parts ---
 
   now_s() {
     return Date.now() / 1000 + this._ahead_s;
@@ -218,12 +224,6 @@ class App {
     const known = this.state.me?.cameras ?? [];
     const more = [...this.state.cameras.keys()].filter((name) => !known.includes(name)).sort();
     return [...known, ...more];
-  }
-
-  /** The size of the picture that boxes are measured in. */
-  detectSize(name) {
-    const camera = this.state.cameras.get(name);
-    return camera?.width ? { width: camera.width, height: camera.height } : null;
   }
 
   isNarrow() {
@@ -241,7 +241,7 @@ class App {
     this._saidTimer = setTimeout(() => show(this._said, false), SAID_MS);
   }
 
-  // Going about --------------------------------------------------------------------------------------------------
+  // Going about ---
 
   get camera() {
     return this.large?.name ?? null;

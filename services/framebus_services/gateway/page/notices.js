@@ -1,14 +1,39 @@
 // Pages for when there is nothing to show: no camera, a link that does not hold, a gateway that is away from the start.
 
-import { el } from "./dom.js";
+import { ask } from "./api.js";
+import { el, setText } from "./dom.js";
 
-/** Where cameras would be: the one command that makes the first. */
-export function noCamera() {
+/** Where cameras would be: fields that make the first, and how it is done without them. */
+export function noCamera(isAdmin) {
   return notice("No camera yet", [
-    "Write one into framebus.yml; framebus takes it over while it runs:",
+    ...(isAdmin ? [addForm(), "Or write it into framebus.yml; framebus takes it over while it runs:"] : ["An administrator adds one here, or in framebus.yml:"]),
     el("pre", { text: "cameras:\n  front_door:\n    source: rtsp://user:password@10.0.0.5/stream1" }),
     el("pre", { text: "framebus reload" }),
   ]);
+}
+
+function addForm() {
+  const field = (name, label, placeholder) => el("input", { class: "field", attrs: { name, placeholder, "aria-label": label, required: "", autocomplete: "off", autocapitalize: "none", spellcheck: "false" } });
+  const fields = { name: field("name", "Name of the camera", "front_door"), source: field("source", "Address of the camera", "rtsp://user:password@10.0.0.5/stream1") };
+  const button = el("button", { class: "primary", text: "Add camera" });
+  const said = el("p", { class: "said", attrs: { role: "status" } });
+  const send = async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    setText(said, "");
+    for (const one of Object.values(fields)) one.removeAttribute("aria-invalid");
+    try {
+      await ask("POST", "api/cameras", { body: { name: fields.name.value.trim(), source: fields.source.value.trim() } });
+      setText(said, "It connects; its picture comes here.");
+    } catch (error) {
+      setText(said, error.message);
+      const wrong = fields[error.path];
+      wrong?.setAttribute("aria-invalid", "true");
+      wrong?.focus();
+      button.disabled = false;
+    }
+  };
+  return el("form", { class: "add-camera", on: { submit: send } }, fields.name, fields.source, button, said);
 }
 
 export function expired() {

@@ -10,10 +10,13 @@ import { lasting, spoken } from "./words.js";
 
 const LAG_TOLD_S = 1;
 const BOX_S = 1;
+const HALF_PERIOD_S = 0.25;
+const MOST_LATE_S = 3;
+const SMALL_PX = 800;
 
 /** The picture of a camera with what is drawn over it; the wall and the large view use it. */
 export class Picture {
-  constructor(app, name) {
+  constructor(app, name, isTile = false) {
     this._app = app;
     this.name = name;
     this.video = el("video", { class: "moving", attrs: { playsinline: "", tabindex: "-1", "aria-hidden": "true" } });
@@ -29,7 +32,7 @@ export class Picture {
     this.isUpload = false;
     this._isKnown = false;
     this._isSeen = false;
-    this.stream = new LiveStream(name, this.video, this._still, () => this.render());
+    this.stream = new LiveStream(name, this.video, this._still, () => this.render(), () => (isTile && this.node.clientWidth <= SMALL_PX ? "small" : null));
     this._seen = new Map();
     this.render();
   }
@@ -58,6 +61,11 @@ export class Picture {
     const newest = is ? newestUpload(this._app.state, this.name) : null;
     if (newest && newest.path !== this._newest) this._still.src = address(`api/exports/${newest.path}`);
     this._newest = newest?.path;
+  }
+
+  /** Video comes later than news: how long until the box is nearer to what it frames than the one before it. */
+  untilShown_s(captured_at_s) {
+    return Math.min(MOST_LATE_S, captured_at_s + this.stream.late_s - this._app.now_s() - HALF_PERIOD_S);
   }
 
   _fetchStill() {
@@ -89,6 +97,7 @@ export class Picture {
     show(this._preview, isLive && this.stream?.is === "preview");
     setText(this._trouble, told.is === "degraded" ? told.title : "");
     show(this._trouble, told.is === "degraded");
+    setClass(this._trouble, `tag trouble-tag${told.needsYou ? " is-bad" : ""}`);
     this.told = told;
     this.isLive = isLive && moving;
     this._drawBoxes(isLive);
@@ -96,13 +105,13 @@ export class Picture {
 
   _drawBoxes(isLive) {
     const objects = isLive && this._app.settings.boxes ? this._app.state.objects.get(this.name) : null;
-    const size = this._app.detectSize(this.name);
+    const camera = this._app.state.cameras.get(this.name);
     const now_s = this._app.now_s();
     const shown = new Set();
     for (const object of objects?.values() ?? []) {
-      if (now_s - object.heard_s > BOX_S || !size) continue;
+      if (now_s - object.heard_s > BOX_S || !(object.width || camera?.width)) continue;
       shown.add(object.id);
-      this._place(object, size);
+      this._place(object, object.width ? object : camera);
     }
     for (const [id, node] of this._seen) {
       if (shown.has(id)) continue;
@@ -142,7 +151,7 @@ export class Tile {
   constructor(app, name) {
     this._app = app;
     this.name = name;
-    this.picture = new Picture(app, name);
+    this.picture = new Picture(app, name, true);
     this._lag = el("span", { class: "lag" });
     const caption = el("span", { class: "tag name" }, el("span", { text: spoken(name) }), this._lag);
     this.node = el(

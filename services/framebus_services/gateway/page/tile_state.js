@@ -50,7 +50,7 @@ function ofCamera(camera, now_s) {
     return { is: "offline", title: cause(camera), text: `for ${roughly(now_s - camera.since_at_s)}${nextTry(camera, now_s)}` };
   }
   if (camera.state === "connecting") return { is: "connecting", title: "connecting", text: "" };
-  if (camera.state === "degraded") return { is: "degraded", title: cause(camera), text: camera.detail };
+  if (camera.state === "degraded") return { is: "degraded", title: cause(camera), text: camera.detail, needsYou: camera.cause === "no_space" };
   return { is: "live", title: "", text: "" };
 }
 

@@ -61,7 +61,7 @@ export class Timeline {
     return this._only ? [this._only] : this._app.cameraNames().filter((name) => !isUpload(this._app.state.cameras.get(name)));
   }
 
-  // What is shown ------------------------------------------------------------------------------------------------
+  // What is shown ---
 
   tick() {
     this._renderNames();
@@ -142,7 +142,7 @@ export class Timeline {
     this._now.setAttribute("aria-pressed", String(this._isFollowing));
   }
 
-  // Moving about -------------------------------------------------------------------------------------------------
+  // Moving about ---
 
   zoomAt(x, factor) {
     const now_s = this._app.now_s();
@@ -186,7 +186,7 @@ export class Timeline {
     this._app.onScale?.(this);
   }
 
-  // The pointer --------------------------------------------------------------------------------------------------
+  // The pointer ---
 
   hover(x, y) {
     const at_s = x === null ? null : Math.min(this._app.now_s(), toTime(this.scale, x));

@@ -63,7 +63,7 @@ function drawLane(paint, lane, top, view) {
   }
   if (lane.isBare) {
     paint.fillStyle = colours.quiet;
-    paint.fillText("nothing recorded yet", 0, base - 6);
+    paint.fillText("nothing recorded yet", 8, base - 6);
   }
   paint.fillStyle = colours.line;
   paint.fillRect(0, top + lanePx - 1, scale.width_px, 1);

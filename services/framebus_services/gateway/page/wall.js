@@ -24,6 +24,10 @@ export class Wall {
     return [...this._tiles.values()];
   }
 
+  pictureOf(name) {
+    return this._tiles.get(name)?.picture;
+  }
+
   render() {
     const names = this._app.cameraNames();
     const isNew = names.length !== this._tiles.size || names.some((name) => !this._tiles.has(name));
@@ -55,7 +59,7 @@ export class Wall {
     const isEmpty = !names.length && this._app.state.complete.has("camera/");
     if (isEmpty === Boolean(this._empty)) return;
     this._empty?.remove();
-    this._empty = isEmpty ? this._app.notices.noCamera() : null;
+    this._empty = isEmpty ? this._app.notices.noCamera(this._app.state.me?.role === "admin") : null;
     if (this._empty) this.node.append(this._empty);
   }
 
