@@ -52,6 +52,23 @@ def name_of_reference(reference: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", file.path.stem.lower()).strip("_-")[:MAX_NAME]
 
 
+def names_of(entries: Sequence[str | dict[str, Any]]) -> list[str]:
+    """What each entry of `processors` is called; where one processor stands twice, the second has a number.
+
+    >>> names_of(["linger", {"linger": {"after_s": 5}}, "brightness"])
+    ['linger', 'linger-2', 'brightness']
+    """
+    names: list[str] = []
+    for entry in entries:
+        first = name = name_of_reference(entry if isinstance(entry, str) else str(next(iter(entry), "")))
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{first[: MAX_NAME - 4]}-{number}"
+        names.append(name)
+    return names
+
+
 def find_name_problems(entries: Sequence[str | dict[str, Any]]) -> list[str]:
     """Which entries of `processors` name different code that findings and statistics could not tell apart."""
     problems: list[str] = []

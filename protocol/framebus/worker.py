@@ -204,11 +204,11 @@ class WorkerProcess:
                 self._collected.append(keeper.ended.popleft())
         return list(self._collected)
 
-    def close(self) -> None:
-        """End it now: what is not done will not be. May be called again."""
+    def close(self, limit_s: float = 10.0) -> None:
+        """End it now: what is not done will not be. Waits for its end, but not longer. May be called again."""
         with self._keeper.lock:
             self._is_closed = True
-        self._keeper.stop()
+        self._keeper.stop(limit_s)
         self._finalizer.detach()
 
     def __enter__(self) -> Self:

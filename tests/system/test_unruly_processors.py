@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,7 @@ PROCESSORS = {
     "quick": "unruly:Quick",
     "slow": "unruly:Slow",
     "unruly": "unruly:Unruly",
-    "unruly_too": "unruly:Unruly",
     "deferred": "unruly:Deferred",
-    "deferred_too": "unruly:Deferred",
 }
 
 
@@ -78,27 +77,37 @@ class Meter:
         assert 0 <= self.count(f"{prefix}tasks") - ended - queued < FPS
 
 
+def waited_s(pids: Sequence[int]) -> float:
+    """For how long the main threads of these processes were ready to run, and others had the processor."""
+    return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e9
+
+
 def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fresh_ones(plugged: Path) -> None:
     with running_group(config("quick", {"slow": {"takes_s": 0.2}})) as group:
         group.await_ready()
+        pids = [pid for status in group.services().values() if (pid := status.pid)]
         with Listener(group.place, "stats/enrich/") as listener:
             meter = Meter(listener)
             meter.wait(lambda: meter.count("processor.slow.done") >= 15, "the slow one works")
+            busy_frames = waited_s(pids) * FPS
 
     assert meter.count("processor.quick.done") == meter.count("frames.front") >= 2 * FPS
-    # A loop that waited for the slow one would miss four of five; a busy machine misses some anyway.
-    assert meter.count("missed.front") <= meter.count("frames.front") // 4
+    # A loop that waited for the slow one would miss four frames for each of its tasks; a machine that has no processor
+    # free for the camera, the dispatcher or enrich makes it miss some, too.
+    assert meter.count("missed.front") <= 1 + min(busy_frames, meter.count("processor.slow.done"))
     assert statistics.median(meter.ages_ms) < 300.0
     assert meter.count("processor.slow.dropped.replaced.front") > 50
     meter.assert_nothing_is_lost_without_a_count("slow")
 
 
-def test_processors_that_raise_hang_crash_and_leak_do_not_change_what_the_others_see(plugged: Path) -> None:
+def test_processors_that_raise_hang_crash_and_leak_are_replaced_and_the_others_see_every_frame(plugged: Path) -> None:
+    marks = {name: plugged / f"{name}.mark" for name in ("unruly-2", "deferred", "deferred-2", "deferred-3")}
     processors = [
         {"unruly": {"how": "exit", "every": 5}},
-        {"unruly_too": {"how": "segfault", "every": 50, "isolate": True}},
-        {"deferred": {"how": "hang", "every": 60, "task_limit_s": 1}},
-        {"deferred_too": {"how": "leak", "every": 50, "isolate": True, "memory_mb": 700}},
+        {"unruly": {"how": "segfault", "isolate": True, "mark": str(marks["unruly-2"])}},
+        {"deferred": {"how": "hang", "task_limit_s": 1, "mark": str(marks["deferred"])}},
+        {"deferred": {"how": "leak", "isolate": True, "memory_mb": 700, "mark": str(marks["deferred-2"])}},
+        {"deferred": {"how": "hang", "isolate": True, "task_limit_s": 1, "mark": str(marks["deferred-3"])}},
         "quick",
     ]
     with running_group(config(*processors)) as group:
@@ -106,23 +115,25 @@ def test_processors_that_raise_hang_crash_and_leak_do_not_change_what_the_others
         pid = group.services()["enrich"].pid
         with Listener(group.place, "stats/enrich/") as listener:
             meter = Meter(listener)
-            names = ("unruly_too", "deferred", "deferred_too")
-            meter.wait(lambda: all(meter.count(f"processor.{name}.restarts") for name in names), "all are replaced")
-            done = {name: meter.count(f"processor.{name}.done") for name in names}
-            meter.wait(lambda: all(meter.count(f"processor.{name}.done") > done[name] for name in names), "they go on")
+            are_back = lambda: all(mark.with_suffix(".back").exists() for mark in marks.values())  # noqa: E731
+            meter.wait(are_back, "all are replaced, and work again")
+            meter.wait(lambda: all(meter.count(f"processor.{name}.restarts") for name in marks), "it is counted")
         assert group.services()["enrich"].pid == pid
 
     assert meter.count("processor.quick.done") == meter.count("frames.front")
     assert meter.count("processor.unruly.errors") >= meter.count("frames.front") // 10
-    for name in names:
-        assert meter.count(f"processor.{name}.dropped.lost.front") >= 1
+    for name, mark in marks.items():
+        assert mark.with_suffix(".back").stat().st_mtime - mark.stat().st_mtime < 7.0, name
+        assert meter.count(f"processor.{name}.dropped.lost.front") == 1
         meter.assert_nothing_is_lost_without_a_count(name)
 
 
-@pytest.mark.parametrize("how", ["hang", "segfault"])
-def test_enrich_is_back_within_seven_seconds_of_a_same_thread_processor_and_names_it(plugged: Path, how: str) -> None:
+@pytest.mark.parametrize(("name", "how"), [("unruly", "hang"), ("unruly", "segfault"), ("deferred", "segfault")])
+def test_enrich_is_back_within_seven_seconds_of_a_processor_in_its_process_and_names_it(
+    plugged: Path, name: str, how: str
+) -> None:
     mark = plugged / "mark"
-    with running_group(config({"unruly": {"how": how, "every": 10, "mark": str(mark)}})) as group:
+    with running_group(config({name: {"how": how, "every": 10, "mark": str(mark)}})) as group:
         group.await_ready("dispatcher", "capture@front")
         wait_until(mark.exists, "it misbehaves")
         at_s = mark.stat().st_mtime
@@ -136,7 +147,7 @@ def test_enrich_is_back_within_seven_seconds_of_a_same_thread_processor_and_name
         log = group.log.read_text()
 
     assert took_s < 7.0
-    assert "enrich died while processor unruly looked at frame" in log
+    assert f"enrich died while processor {name} looked at frame" in log
 
 
 def test_a_processor_that_costs_enrich_three_lives_is_left_out_and_the_rest_goes_on(plugged: Path) -> None:

@@ -54,35 +54,48 @@ class Slow(DeferredProcessor[int]):
         yield Finding(processor="slow", camera="front", label="frame", value=float(task))
 
 
-class Unruly(Processor):
-    """Misbehaves at every so manieth frame, and tells all others; only once, if `mark` names a file."""
+class Mood:
+    """When to misbehave: at every so manieth frame; or only once, from that frame on, if `mark` names a file.
 
-    def __init__(self, how: str = "raise", every: int = 20, mark: str = "") -> None:
+    That file is then as old as the misdeed, and beside it `<mark>.back` as old as the first work after it.
+    """
+
+    def __init__(self, how: str, every: int, mark: str) -> None:
         self._how = how
         self._every = every
         self._mark = Path(mark) if mark else None
 
+    def at(self, number: int) -> None:
+        if self._mark is None:
+            if number % self._every == 0:
+                misbehave(self._how)
+        elif self._mark.exists():
+            self._mark.with_suffix(".back").touch(exist_ok=True)
+        elif number >= self._every:
+            self._mark.touch()
+            misbehave(self._how)
+
+
+class Unruly(Processor):
+    """Misbehaves now and then, and tells all other frames."""
+
+    def __init__(self, how: str = "raise", every: int = 20, mark: str = "") -> None:
+        self._mood = Mood(how, every, mark)
+
     def process_frame(self, frame: Frame) -> Iterator[Finding]:
-        if frame.number % self._every == 0:
-            if self._mark is None:
-                misbehave(self._how)
-            elif not self._mark.exists():
-                self._mark.touch()
-                misbehave(self._how)
+        self._mood.at(frame.number)
         yield Finding(processor="unruly", camera=frame.camera, label="frame")
 
 
 class Deferred(DeferredProcessor[int]):
     """The same, on a worker."""
 
-    def __init__(self, how: str = "raise", every: int = 20) -> None:
-        self._how = how
-        self._every = every
+    def __init__(self, how: str = "raise", every: int = 20, mark: str = "") -> None:
+        self._mood = Mood(how, every, mark)
 
     def defer_frame(self, frame: Frame) -> int:
         return frame.number
 
     def process_task(self, task: int) -> Iterator[Finding]:
-        if task % self._every == 0:
-            misbehave(self._how)
+        self._mood.at(task)
         yield Finding(processor="deferred", camera="front", label="frame", value=float(task))

@@ -2,10 +2,14 @@
 
 | part of the file | bytes | what |
 | --- | --- | --- |
-| called | 8 | number of the processor + 1; 0: none is called now |
-| frame | 8 | number of the frame; 0: no frame |
-| camera | 40 | its name, filled up with zeros |
-| names | up to 4,040 | JSON: the processors in the order of their numbers, and the deaths that each is blamed for |
+| call on the loop | 8 | number of the processor + 1; 0: none is called now |
+| | 8 | number of the frame; 0: no frame |
+| | 40 | name of the camera, filled up with zeros |
+| call on a thread | 56 | the same, for each of `THREADS` processors by their number |
+| names | the rest | JSON: the processors in the order of their numbers, and the deaths that each is blamed for |
+
+Who is called on the loop is blamed; if nobody is, who is at work on a thread. Of several who are, all are named, and
+none is blamed.
 
 An end in good order leaves nothing behind. The third death within `WITHIN_S` that a processor is blamed for leaves it
 out, until its settings change, or enrich ends in good order: a human restarts or stops it. The deaths of others in
@@ -18,21 +22,25 @@ import mmap
 import os
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from framebus.processor_file import name_of_reference
+from framebus.processor_file import names_of
 
 log = logging.getLogger(__name__)
 
 DEADLY = 3
 WITHIN_S = 600.0
-SIZE_BYTES = 4_096
-_RECORD = struct.Struct("<QQ40s")
+SIZE_BYTES = 8_192
+THREADS = 64
+"""processors that can be named while they are at work on a thread"""
+_CALL = struct.Struct("<QQ40s")
 _CALLED = struct.Struct("<Q")
+_CALLS_BYTES = (1 + THREADS) * _CALL.size
 
 
 class Deaths(Struct):
@@ -61,7 +69,7 @@ class Blame:
         self._map: mmap.mmap | None = None
         self._deaths: dict[str, Deaths] = {}
         self._accused = ""
-        self._entries = {_name_of(entry): _digest(entry) for entry in entries}
+        self._entries = {name: _digest(entry) for name, entry in zip(names_of(entries), entries, strict=True)}
         self.left_out: dict[str, str] = {}
         """processors that must not run, and why"""
         self._judge(now_s)
@@ -72,12 +80,12 @@ class Blame:
             return
         settings = [self._entries.get(name, "") for name in processors]
         names = msgspec.json.encode(_Names(processors=list(processors), settings=settings, deaths=self._deaths))
-        if len(names) > SIZE_BYTES - _RECORD.size:
+        if len(names) > SIZE_BYTES - _CALLS_BYTES:
             log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)
             return
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
-            fresh.write_bytes((bytes(_RECORD.size) + names).ljust(SIZE_BYTES, b"\0"))
+            fresh.write_bytes((bytes(_CALLS_BYTES) + names).ljust(SIZE_BYTES, b"\0"))
             os.replace(fresh, self._path)
             with self._path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
@@ -87,12 +95,24 @@ class Blame:
     def enter(self, number: int, camera: str, frame: int) -> None:
         """This processor is called now."""
         if self._map is not None:
-            _RECORD.pack_into(self._map, 0, number + 1, frame, camera.encode())
+            _CALL.pack_into(self._map, 0, number + 1, frame, camera.encode())
 
     def leave(self) -> None:
         """It has returned."""
         if self._map is not None:
             _CALLED.pack_into(self._map, 0, 0)
+
+    def enter_thread(self, number: int, camera: str, frame: int) -> None:
+        """This processor is at work on its thread now; called there."""
+        if self._map is not None and number < THREADS:
+            with suppress(ValueError):  # closed just now
+                _CALL.pack_into(self._map, (1 + number) * _CALL.size, number + 1, frame, camera.encode())
+
+    def leave_thread(self, number: int) -> None:
+        """It has returned; called on its thread."""
+        if self._map is not None and number < THREADS:
+            with suppress(ValueError):  # as above
+                _CALLED.pack_into(self._map, (1 + number) * _CALL.size, 0)
 
     def accuse(self, processor: str) -> None:
         """The process must end because of this processor, even if in good order."""
@@ -100,15 +120,15 @@ class Blame:
 
     def close(self, now_s: float) -> None:
         """The end in good order: who was left out gets another chance."""
-        if self._map is None:
+        mapped, self._map = self._map, None
+        if mapped is None:
             return
-        self._map.close()
-        self._map = None
+        mapped.close()
         try:
             if self._accused:
                 self._note(self._accused, self._entries.get(self._accused, ""), now_s)
                 names = msgspec.json.encode(_Names(processors=[], settings=[], deaths=self._deaths))
-                self._path.write_bytes(bytes(_RECORD.size) + names)
+                self._path.write_bytes(bytes(_CALLS_BYTES) + names)
             else:
                 self._path.unlink(missing_ok=True)
         except OSError as error:
@@ -119,18 +139,22 @@ class Blame:
     def _judge(self, now_s: float) -> None:
         try:
             data = self._path.read_bytes()
-            called, frame, camera = _RECORD.unpack_from(data)
-            names = msgspec.json.decode(data[_RECORD.size :].rstrip(b"\0"), type=_Names)
+            calls = list(_CALL.iter_unpack(data[:_CALLS_BYTES]))
+            names = msgspec.json.decode(data[_CALLS_BYTES:].rstrip(b"\0"), type=_Names)
         except (OSError, struct.error, msgspec.MsgspecError):  # nothing, or of another version
             return
         self._deaths = names.deaths
-        if 0 < called <= min(len(names.processors), len(names.settings)):
-            name = names.processors[called - 1]
+        known = min(len(names.processors), len(names.settings))
+        at_work = [call for call in calls if 0 < call[0] <= known]
+        suspects = at_work[:1] if calls[0] in at_work else at_work
+        for called, frame, camera in suspects:
             where = (
                 f"frame {frame} of camera {camera.rstrip(bytes(1)).decode(errors='replace')}" if frame else "no frame"
             )
-            log.error("enrich died while processor %s looked at %s", name, where)
-            self._note(name, names.settings[called - 1], now_s)
+            log.error("enrich died while processor %s looked at %s", names.processors[called - 1], where)
+        if len(suspects) == 1:
+            called = suspects[0][0]
+            self._note(names.processors[called - 1], names.settings[called - 1], now_s)
         self._deaths = {
             name: deaths for name, deaths in self._deaths.items() if self._entries.get(name) == deaths.settings
         }
@@ -146,10 +170,6 @@ class Blame:
         earlier = before.at_s if before is not None and before.settings == settings else []
         recent = [at_s for at_s in earlier if 0.0 <= now_s - at_s < WITHIN_S]
         self._deaths[name] = Deaths(settings=settings, at_s=[*recent, now_s][-DEADLY:])
-
-
-def _name_of(entry: str | dict[str, Any]) -> str:
-    return name_of_reference(entry if isinstance(entry, str) else str(next(iter(entry), "")))
 
 
 def _digest(entry: str | dict[str, Any]) -> str:

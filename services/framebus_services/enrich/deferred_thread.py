@@ -11,6 +11,7 @@ import msgspec
 
 from framebus.clock import Clock
 from framebus.processor import AnyProcessor, DeferredProcessor
+from framebus_services.enrich.blame import Blame
 from framebus_services.enrich.guard import Result, Scene, call, gather, question
 from framebus_services.enrich.lane import Ask, Configure, Expire, Item, Stop, Work
 from framebus_services.enrich.line import Ended, Line
@@ -35,10 +36,22 @@ class Performer(Protocol):
 class LocalPerformer:
     """A deferred processor in this process."""
 
-    def __init__(self, processor: DeferredProcessor[Any]) -> None:
+    def __init__(self, processor: DeferredProcessor[Any], blame: Blame, number: int) -> None:
+        """`number` names it in the blame file."""
         self.processor = processor
+        self._blame = blame
+        self._number = number
 
     def perform(self, item: Item) -> Ended:
+        if isinstance(item, Work):
+            self._blame.enter_thread(self._number, item.camera, item.number)
+        else:
+            self._blame.enter_thread(self._number, "", 0)
+        ended = self._perform(item)
+        self._blame.leave_thread(self._number)
+        return ended
+
+    def _perform(self, item: Item) -> Ended:
         processor = self.processor
         if not isinstance(item, Work):
             return Ended(item=item, result=perform_control(processor, item))

@@ -11,8 +11,8 @@ def sample_of(picture: npt.NDArray[np.float32] | npt.NDArray[np.uint8]) -> Sampl
     return picture[::10, ::10].astype(np.float32).ravel()
 
 
-def exposure_between(seen: Sample, expected: Sample) -> np.float32:
+def exposure_between(seen: Sample, expected: Sample) -> float:
     """The factor by which most of what is seen is brighter than expected."""
     factors = seen / np.maximum(expected, np.float32(1.0))
     middle = factors.size // 2
-    return np.float32(np.partition(factors, middle)[middle])
+    return float(np.partition(factors, middle)[middle])

@@ -2,6 +2,7 @@
 went wrong. Called on the loop, on a worker's thread, and in a worker's process."""
 
 import logging
+import math
 import sys
 import traceback
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from msgspec import Raw, Struct
 
 from framebus import codec
 from framebus.clock import Clock
-from framebus.errors import ErrorCode, RefusedError, sound
+from framebus.errors import ErrorCode, MalformedError, RefusedError, sound
 from framebus.messages import NIL, Finding
 from framebus.processor import BaseProcessor, Pictured
 
@@ -52,6 +53,7 @@ class Failure(Struct, frozen=True):
     """file and line where it was raised, in whosever code"""
     text: str
     trace: str
+    """on lines of its own; empty where the text says all"""
 
 
 class Reply(Struct, frozen=True):
@@ -118,12 +120,15 @@ def failure_of(processor: BaseProcessor, error: BaseException, method: Callable[
         text = str(error)
     except Exception as second:  # noqa: BLE001  an error with a broken text is still one
         text = f"its text can't be told: {type(second).__name__}"
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    # What the wall itself refuses is told by its text: a trace would show this file alone.
+    is_refused = [step.filename for step in last] == [__file__]
     return Failure(
         kind=type(error).__name__,
         where=_where(processor, error, method),
-        raised=_place(traceback.extract_tb(error.__traceback__)[-1:]),
+        raised=_place(last),
         text=sound(text[:MAX_TEXT]),
-        trace=sound("".join(traceback.format_exception(error)).rstrip()[-MAX_TRACE:]),
+        trace="" if is_refused else "\n" + sound("".join(traceback.format_exception(error)).rstrip()[-MAX_TRACE:]),
     )
 
 
@@ -143,7 +148,7 @@ class FailureLog:
         self._logged_s.move_to_end(kind)
         if len(self._logged_s) > MAX_KINDS:
             self._logged_s.popitem(last=False)
-        log.error("processor %s: %s at %s: %s\n%s", name, failure.kind, failure.where, failure.text, failure.trace)
+        log.error("processor %s: %s at %s: %s%s", name, failure.kind, failure.where, failure.text, failure.trace)
 
 
 def _collect(findings: object, name: str, scene: Scene, told: list[Told]) -> None:
@@ -190,8 +195,13 @@ def _dated(finding: object, scene: Scene) -> Finding:
         number=scene.number if finding.number is None else finding.number,
         captured_at_s=scene.captured_at_s if finding.captured_at_s is None else finding.captured_at_s,
     )
+    if dated.value is not None and not math.isfinite(dated.value):
+        raise ValueError(f"value: {dated.value}; it must be a finite number, or None")
     data = _encoded(dated, codec.MAX_NEWS_BYTES)
-    codec.decode_body(data, Finding)
+    try:
+        codec.decode_body(data, Finding)
+    except MalformedError as error:
+        raise ValueError(f"no reader would take this finding: {error}") from None
     return dated
 
 

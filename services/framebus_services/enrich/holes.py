@@ -48,7 +48,7 @@ class Holes:
         x, y, width, height = cv2.boundingRect(changed)
         if not width:
             return None
-        factor = float(exposure_between(sample_of(picture), sample_of(earlier)))
+        factor = exposure_between(sample_of(picture), sample_of(earlier))
         # Only what differs is looked at, with its outline.
         about = np.s_[max(0, y - REACH) : y + height + REACH, max(0, x - REACH) : x + width + REACH]
         still = _whole(changed[about], _still(picture[about], earlier[about], factor))
@@ -86,11 +86,14 @@ def _still(picture: U8, earlier: U8, factor: float) -> cv2.typing.MatLike:
 def _whole(changed: U8, still: cv2.typing.MatLike) -> U8:
     """What is still of `changed`, with the rest of whatever is nearly all still: what goes piece by piece would seem to
     move."""
-    still = cv2.bitwise_and(changed, still)
+    still = cv2.bitwise_and(changed, still).astype(np.uint8, copy=False)
+    if cv2.countNonZero(still) < MIN_PIXELS:
+        return still.astype(np.uint8, copy=False)
     _, labels = cv2.connectedComponents(cv2.dilate(changed, _ABOUT), ltype=cv2.CV_16U)
-    most = int(labels.max()) + 1
-    all_of, still_of = (np.bincount(labels[pixels > 0], minlength=most) for pixels in (changed, still))
-    is_still = still_of >= NEARLY * np.maximum(all_of, 1)
+    at = changed > 0
+    all_of = np.bincount(labels[at])
+    still_of = np.bincount(labels[at], still[at], minlength=all_of.size)
+    is_still = still_of >= 255 * NEARLY * np.maximum(all_of, 1)
     return np.where(is_still[labels], changed, still).astype(np.uint8, copy=False)
 
 

@@ -47,6 +47,8 @@ STEP_S = 0.25
 DRAIN_S = 1.5
 SHUTDOWN_S = 1.0
 """for `shutdown()` of all processors, after what waited"""
+BURY_S = 0.5
+"""for the processes of those who did not end by themselves, all at once"""
 LOOK_S = 0.01
 
 
@@ -132,6 +134,9 @@ class Host:
         outcome = Outcome()
         for seat in self._seats:
             outcome += seat.end()
+        end_s = time.monotonic() + BURY_S
+        for seat in self._seats:
+            seat.bury(end_s)
         self._floor.blame.close(self._bus.clock.wall_s())
         took_s = time.monotonic() - start_s
         text = "the processors have ended after %.1f s: of their tasks %d done, %d dropped, %d results told last"

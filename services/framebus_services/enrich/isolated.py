@@ -73,8 +73,8 @@ class RemotePerformer:
             self._worker.close()
         return ended
 
-    def close(self) -> None:
-        self._worker.close()
+    def close(self, limit_s: float = 0.0) -> None:
+        self._worker.close(limit_s)
 
     def _configure(self) -> TaskOutcome:
         return self._call(Sections(list(self._sections.values())))

@@ -1,5 +1,7 @@
 """A processor of either kind in a process of its own: the loop only puts down where the frame stands."""
 
+import time
+
 from framebus.processor import DeferredProcessor, Processor
 from framebus_services.enrich.deferred_seat import DeferredSeat
 from framebus_services.enrich.deferred_thread import Performer
@@ -48,6 +50,11 @@ class IsolatedSeat(DeferredSeat):
         if performer.starts > self._starts:
             self._floor.bus.stats.count(f"{self._stat}.restarts", performer.starts - self._starts)
             self._starts = performer.starts
+
+    def bury(self, end_s: float) -> None:
+        performer = self._life.performer if self._life is not None else None
+        if isinstance(performer, RemotePerformer):
+            performer.close(max(0.0, end_s - time.monotonic()))
 
     def _make_performer(self) -> Performer:
         return RemotePerformer(self._order, self._load)

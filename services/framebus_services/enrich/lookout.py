@@ -93,7 +93,7 @@ class Lookout:
         with self._changed:
             self._changed.notify()
         if self._worker is not None:
-            self._worker.close()
+            self._worker.close(limit_s)
         if self._thread.is_alive():
             self._thread.join(limit_s)
 

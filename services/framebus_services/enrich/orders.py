@@ -19,7 +19,7 @@ from framebus.plugin_classes import load_processor
 from framebus.plugins import find_processors
 from framebus.problems import find_problems
 from framebus.processor import AnyProcessor, DeferredProcessor
-from framebus.processor_file import find_name_problems, name_of_reference, read_reference
+from framebus.processor_file import find_name_problems, name_of_reference, names_of, read_reference
 from framebus.settings import Section
 from framebus_services.enrich.lane import Policy
 
@@ -90,13 +90,14 @@ def read_orders(
     orders: list[Order] = []
     broken: dict[str, str] = {}
     problems = find_name_problems(entries)
-    for number, entry in enumerate(entries):
+    for number, (entry, called) in enumerate(zip(entries, names_of(entries), strict=True)):
+        path = f"processors[{number}]"
         try:
-            name, settings = _split(f"processors[{number}]", entry)
-            if name_of_reference(name) in left_out:
+            name, settings = _split(path, entry)
+            if called in left_out:
                 continue
-            if (kind := _load(f"processors[{number}]", name, load, broken)) is not None:
-                orders.append(_read(f"processors[{number}].{name_of_reference(name)}", name, kind, settings))
+            if (kind := _load(path, name, load, broken)) is not None:
+                orders.append(_read(f"{path}.{name_of_reference(name)}", name, called, kind, settings))
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -107,13 +108,13 @@ def read_orders(
 def find_entry_problems(entries: Sequence[str | dict[str, Any]], load: Load = load_processor) -> list[str]:
     """What is wrong with the entries as far as names and types tell, broken plug-ins too; makes no processor."""
     problems = find_name_problems(entries)
-    for number, entry in enumerate(entries):
+    for number, (entry, called) in enumerate(zip(entries, names_of(entries), strict=True)):
         path = f"processors[{number}]"
         broken: dict[str, str] = {}
         try:
             name, settings = _split(path, entry)
             if (kind := _load(path, name, load, broken)) is not None:
-                _read(f"{path}.{name_of_reference(name)}", name, kind, settings)
+                _read(f"{path}.{name_of_reference(name)}", name, called, kind, settings)
         except ConfigError as error:
             problems += error.problems
         problems += [f"{path}: {reason}" for reason in broken.values()]
@@ -145,7 +146,7 @@ def _load(path: str, name: str, load: Load, broken: dict[str, str]) -> type[AnyP
         return None
 
 
-def _read(path: str, name: str, kind: type[AnyProcessor], settings: dict[str, Any]) -> Order:
+def _read(path: str, entry: str, name: str, kind: type[AnyProcessor], settings: dict[str, Any]) -> Order:
     options = {key: value for key, value in settings.items() if key in _KNOWN}
     own = {key: value for key, value in settings.items() if key not in _KNOWN}
     problems = find_problems(options, Options, path) + _argument_problems(kind, own, path)
@@ -155,8 +156,8 @@ def _read(path: str, name: str, kind: type[AnyProcessor], settings: dict[str, An
         raise ConfigError(problems)
     return Order(
         path=path,
-        entry=name,
-        name=name_of_reference(name),
+        entry=entry,
+        name=name,
         kind=kind,
         options=msgspec.convert(options, Options),
         settings=own,

@@ -97,7 +97,7 @@ class Floor:
 
 
 class Seat(ABC):
-    """A processor at work. All methods are for the loop, and never wait."""
+    """A processor at work. All methods are for the loop, and never wait but for `bury`."""
 
     def __init__(self, order: Order, floor: Floor) -> None:
         self.name = order.name
@@ -151,6 +151,9 @@ class Seat(ABC):
     @abstractmethod
     def end(self) -> Outcome:
         """The time is over: let go of everything."""
+
+    def bury(self, end_s: float) -> None:  # noqa: B027  most have nothing to wait for
+        """After `end`: wait until its process is gone, but not beyond this monotonic time."""
 
 
 def overrides(kind: type[AnyProcessor], base: type, method: str) -> bool:

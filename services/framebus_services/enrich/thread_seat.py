@@ -47,4 +47,4 @@ class ThreadSeat(DeferredSeat):
         processor, self._first = self._first, None
         made = processor if processor is not None else self._order.make()
         assert isinstance(made, DeferredProcessor)
-        return LocalPerformer(made)
+        return LocalPerformer(made, self._floor.blame, self._number)

@@ -46,6 +46,39 @@ def test_a_death_between_calls_blames_nobody(path: Path, caplog: pytest.LogCaptu
     assert caplog.messages == []
 
 
+def test_a_death_during_work_on_a_thread_names_who_was_at_it(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    life(path, 0.0).enter_thread(1, "front", 42)
+
+    life(path, 1.0)
+
+    assert caplog.messages == ["enrich died while processor mine looked at frame 42 of camera front"]
+
+
+def test_a_death_during_a_call_is_not_due_to_who_is_at_work_on_a_thread(path: Path) -> None:
+    for number in range(3):
+        blame = life(path, float(number))
+        blame.enter_thread(1, "front", 42)
+        blame.enter(0, "front", 43)
+
+    assert list(life(path, 3.0).left_out) == ["brightness"]
+
+
+def test_of_several_at_work_on_threads_all_are_named_and_none_is_left_out(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        blame = life(path, float(number))
+        blame.enter_thread(0, "front", 41)
+        blame.enter_thread(1, "front", 42)
+        caplog.clear()
+
+    assert life(path, 3.0).left_out == {}
+    assert [message.partition(" looked")[0] for message in caplog.messages] == [
+        "enrich died while processor brightness",
+        "enrich died while processor mine",
+    ]
+
+
 def die_three_times(path: Path, apart_s: float = 5.0) -> None:
     for number in range(3):
         life(path, number * apart_s).enter(1, "front", 42)

@@ -174,7 +174,8 @@ def test_a_second_kind_of_error_is_logged_too(bus: FakeBus, caplog: pytest.LogCa
         (None, "process_frame returned NoneType: yield each Finding, or return a list"),
         (["dark"], "a processor must give Finding objects, not str"),
         ([finding("back")], "a finding of camera 'back' in a frame of 'front'; use frame.camera"),
-        ([finding(value=float("nan"))], "value"),
+        ([finding(value=float("nan"))], "value: nan; it must be a finite number, or None"),
+        ([finding(value=1e300)], "value"),
         ([finding(value=np.float64(1.0))], "numpy.float64"),
         ([Finding(processor="No Name", camera="front", label="")], "processor"),
         ([finding(object_id="x" * 501)], "object_id"),
@@ -191,6 +192,7 @@ def test_a_finding_that_readers_would_refuse_is_the_error_of_its_processor(
     assert len(found) == 1
     assert bus.stats.counters["processor.gives.errors"] == 1
     assert told in caplog.messages[0]
+    assert "Traceback" not in caplog.messages[0]  # it would show the host's code, not the processor's
 
 
 def test_a_processor_that_never_ends_is_cut_at_a_hundred_findings(bus: FakeBus) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,20 @@ def test_a_process_that_is_killed_while_it_waits_costs_nothing(camera: Camera) -
         answer = it.answer(it.ask("who", deadline_s=30.0))
         assert (answer["pid"] != first, answer["config"]) == (True, 1)
         assert it.count("processor.toy.dropped.lost.front") == 0
+
+
+def test_processes_that_hang_at_the_end_are_ended_together_and_none_is_left(camera: Camera) -> None:
+    names = ["toy", "toy-2", "toy-3"]
+    with floor([isolated()] * 3, load=load) as it:
+        pids = [int(it.answer(it.ask("who", processor=name, deadline_s=30.0))["pid"]) for name in names]
+        look(it, camera, "hang")
+        it.wait(lambda: all(it.count(f"processor.{name}.done") for name in names), "the frame itself is done")
+
+        start_s = time.monotonic()
+        it.shutdown(0.0)
+
+        assert time.monotonic() - start_s < 3.0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def test_what_it_raises_and_refuses_is_told_as_of_any_other(camera: Camera, caplog: pytest.LogCaptureFixture) -> None:

@@ -216,7 +216,7 @@ def test_there_are_never_more_boxes_than_a_message_may_hold() -> None:
     assert 20 <= len(watched(MotionGate(), scene(), crowded)[-1]) <= 32
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (4, 4), (16, 3), (3, 2_000)])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (4, 4), (16, 3), (3, 2_000), (4, 2_000), (9, 2_000), (20, 4_000)])
 def test_a_tiny_picture_is_no_error(shape: tuple[int, int]) -> None:
     gate = MotionGate()
 

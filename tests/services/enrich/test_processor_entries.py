@@ -46,6 +46,12 @@ def test_the_settings_of_the_host_and_those_of_the_processor_are_told_apart() ->
     assert order.settings == {"size": 4}
 
 
+def test_each_entry_of_one_processor_has_a_name_of_its_own() -> None:
+    orders = read_orders(["plain", {"plain": {"size": 4}}, "late", {"plain": {"size": 5}}], LOAD).orders
+
+    assert [order.name for order in orders] == ["plain", "plain-2", "late", "plain-3"]
+
+
 def test_a_processor_in_a_file_has_a_name_that_counters_and_answers_can_bear() -> None:
     (order,) = read_orders(["./My Own.py:Plain"], loader({"./My Own.py:Plain": Plain})).orders
 
