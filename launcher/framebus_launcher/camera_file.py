@@ -23,9 +23,9 @@ CHANGE_S = 20.0
 class CameraFile:
     """The configuration of one folder as who adds cameras sees it."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, data: Path | None = None, run: Path | None = None) -> None:
         """By default `framebus.yml` in this folder. Raises ConfigError, also for what is wrong in it already."""
-        self.file = ConfigFile(path)
+        self.file = ConfigFile(path, data=data, run=run)
         self.reading: Reading = self.file.first
         self.folder = self.file.path.parent.resolve()
         self.secrets = SecretsFile(self.folder)

@@ -14,7 +14,8 @@ from framebus.messages import NAME_PATTERN
 from framebus.redact import redact
 from framebus.source_report import SourceReport
 from framebus_launcher.camera_file import CameraFile
-from framebus_launcher.cli_group import ConfigOption
+from framebus_launcher.cli_group import ConfigOption, DataOption
+from framebus_launcher.client import RunOption
 from framebus_launcher.command import command_name
 from framebus_launcher.config import DEFAULT_FILES
 from framebus_launcher.credentials import Vault
@@ -67,12 +68,14 @@ def add(
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Write it down though no picture comes now.")] = False,
     config: ConfigOption = None,
+    data: DataOption = None,
+    run: RunOption = None,
 ) -> None:
     """Look at a camera, tell what it sends, and write it into framebus.yml; a group that runs takes it at once.
 
     Example: framebus add front_door rtsp://viewer@10.0.0.5/stream1
     """
-    file = CameraFile(config)
+    file = CameraFile(config, data=data, run=run)
     _check_name(name, file)
     vault = Vault(name, dict(file.secrets.environment()))
     adding = _Adding(file, vault, is_anyway=anyway)
@@ -161,6 +164,8 @@ class _Adding:
 def import_(
     frigate: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration of a Frigate.")],
     config: ConfigOption = None,
+    data: DataOption = None,
+    run: RunOption = None,
 ) -> None:
     """Take cameras, streams, zones, masks and retention from a Frigate; every line that is not taken is listed.
 
@@ -170,7 +175,7 @@ def import_(
     _check_variables(found.cameras, (config.parent if config else Path()).resolve())
     if config is None and not any(Path(name).exists() for name in DEFAULT_FILES):
         _make_file()
-    file = CameraFile(config)
+    file = CameraFile(config, data=data, run=run)
     console = make_console()
     cameras: dict[str, dict[str, Any]] = {}
     secrets: dict[str, str] = {}
