@@ -1,18 +1,25 @@
 """The first hour of a home user: `framebus init`, `add`, `import`, against cameras that answer and such that do not."""
 
 import stat
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import media
 from camera import RtspCamera
-from commands import command
+from commands import command as typed
 from framebus.messages import ServiceState
 from groups import SYNTHETIC, running_group
 from web_camera import WebCamera
 
 PASSWORD = "c4n'ary p@ss"
+
+
+def command(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    """A command with time for a look at a camera, also where the machine is busy."""
+    return typed(None, *arguments, limit_s=80.0, **how)
 
 
 @pytest.fixture(scope="module")
@@ -24,27 +31,27 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    assert command(None, "init", cwd=tmp_path).returncode == 0
+    assert command("init", cwd=tmp_path).returncode == 0
     return tmp_path
 
 
 def test_init_makes_a_file_that_is_fine_and_never_touches_one_that_is_there(tmp_path: Path) -> None:
-    first = command(None, "init", cwd=tmp_path)
+    first = command("init", cwd=tmp_path)
     text = (tmp_path / "framebus.yml").read_text()
-    again = command(None, "init", cwd=tmp_path)
+    again = command("init", cwd=tmp_path)
 
     assert first.returncode == 0
     assert "add front_door" in first.stdout
     assert again.returncode == 1
     assert "stays as it is" in again.stderr
     assert (tmp_path / "framebus.yml").read_text() == text
-    assert command(None, "check", cwd=tmp_path).returncode == 0
+    assert command("check", cwd=tmp_path).returncode == 0
 
 
 def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_place(folder: Path, video: Path) -> None:
     with RtspCamera(video, user="viewer", password=PASSWORD) as camera:
-        done = command(None, "add", "front_door", camera.url, cwd=folder)
-        wrong = command(None, "add", "yard", camera.address.replace("//", f"//viewer:x{PASSWORD[:4]}@"), cwd=folder)
+        done = command("add", "front_door", camera.url, cwd=folder)
+        wrong = command("add", "yard", camera.address.replace("//", f"//viewer:x{PASSWORD[:4]}@"), cwd=folder)
 
     text = (folder / "framebus.yml").read_text()
     assert done.returncode == 0, done.stderr
@@ -59,7 +66,7 @@ def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_p
     said = done.stdout + done.stderr + wrong.stdout + wrong.stderr
     files = "".join(file.read_text() for file in folder.rglob("*") if file.is_file() and file.name != "secrets.env")
     assert "c4n" not in said + files
-    check = command(None, "check", cwd=folder)
+    check = command("check", cwd=folder)
     assert check.returncode == 0, check.stderr
 
 
@@ -76,13 +83,13 @@ def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_p
     ],
 )
 def test_what_cannot_become_a_camera_is_said_in_words_and_nothing_is_written(
-    folder: Path, arguments: list[str], code: int, said: str
+    tmp_path: Path, arguments: list[str], code: int, said: str
 ) -> None:
-    (folder / "notes.txt").write_text("milk, bread\n")
-    file = folder / "framebus.yml"
+    (tmp_path / "notes.txt").write_text("milk, bread\n")
+    file = tmp_path / "framebus.yml"
     file.write_text("cameras: {street: {source: 'synthetic://'}}\n")
 
-    done = command(None, "add", *arguments, cwd=folder)
+    done = command("add", *arguments, cwd=tmp_path)
 
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
     assert "c4nary" not in done.stdout + done.stderr
@@ -92,7 +99,7 @@ def test_what_cannot_become_a_camera_is_said_in_words_and_nothing_is_written(
 def test_a_damaged_file_is_named_with_its_line_and_stays(folder: Path) -> None:
     (folder / "framebus.yml").write_text("data: data\ncameras: {street: [\n")
 
-    done = command(None, "add", "front", "synthetic://", cwd=folder)
+    done = command("add", "front", "synthetic://", cwd=folder)
 
     assert done.returncode == 78
     assert "framebus.yml:3:" in done.stderr
@@ -103,8 +110,8 @@ def test_a_small_stream_is_found_tried_and_taken_when_it_is_wanted(folder: Path,
     media.make_video(large, seconds=4, fps=10, gop_frames=10, width=640, height=480)
     pages = {"/Preview_01_main": large.read_bytes(), "/Preview_01_sub": video.read_bytes()}
     with WebCamera(pages) as camera:
-        offered = command(None, "add", "front", f"{camera.url}/Preview_01_main", cwd=folder)
-        taken = command(None, "add", "back", f"{camera.url}/Preview_01_main", "--small", cwd=folder)
+        offered = command("add", "front", f"{camera.url}/Preview_01_main", cwd=folder)
+        taken = command("add", "back", f"{camera.url}/Preview_01_main", "--small", cwd=folder)
 
     text = (folder / "framebus.yml").read_text()
     assert "its small stream seems to be" in offered.stdout
@@ -120,7 +127,7 @@ def test_a_group_that_runs_takes_a_camera_at_once_password_included(video: Path)
         running_group({"cameras": {"street": SYNTHETIC}}) as group,
     ):
         group.await_ready()
-        done = command(None, "add", "front_door", camera.url, "-c", str(group.file))
+        done = command("add", "front_door", camera.url, "-c", str(group.file))
         services = group.await_ready("capture@front_door", "capture@street")
 
         assert done.returncode == 0, done.stderr
@@ -136,14 +143,14 @@ def test_an_import_writes_cameras_lists_what_it_left_and_hides_passwords(tmp_pat
         f"cameras: {{front: {{ffmpeg: {{inputs: [{{path: '{source}', roles: [detect]}}]}}, onvif: {{host: h}}}}}}\n"
     )
 
-    done = command(None, "import", "frigate.yml", cwd=tmp_path)
-    again = command(None, "import", "frigate.yml", cwd=tmp_path)
+    done = command("import", "frigate.yml", cwd=tmp_path)
+    again = command("import", "frigate.yml", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert "line 1: mqtt: framebus speaks no MQTT" in done.stdout
     assert "line 2: cameras.front.onvif: framebus steers no cameras" in done.stdout
     assert "c4nary" not in done.stdout + (tmp_path / "framebus.yml").read_text()
-    assert command(None, "check", cwd=tmp_path).returncode == 0
+    assert command("check", cwd=tmp_path).returncode == 0
     assert again.returncode == 1
     assert "there is a camera front already" in again.stdout
 
@@ -154,8 +161,8 @@ def test_a_variable_of_frigate_s_is_asked_for_before_anything_is_written(tmp_pat
         f"cameras: {{front: {{ffmpeg: {{inputs: [{{path: '{source}', roles: [detect]}}]}}}}}}\n"
     )
 
-    refused = command(None, "import", "frigate.yml", cwd=tmp_path)
-    done = command(None, "import", "frigate.yml", cwd=tmp_path, FRIGATE_RTSP_PASSWORD="x")
+    refused = command("import", "frigate.yml", cwd=tmp_path)
+    done = command("import", "frigate.yml", cwd=tmp_path, FRIGATE_RTSP_PASSWORD="x")
 
     assert refused.returncode == 78
     assert "FRIGATE_RTSP_PASSWORD='...'" in refused.stderr
