@@ -90,7 +90,21 @@ def find_source_problems(settings: Settings, limit_s: float) -> list[str]:
 
 
 def _ask(module: str, section: bytes, limit_s: float, is_stopping: Callable[[], bool] = _never) -> list[Problem]:
-    command = [sys.executable, "-m", f"framebus_services.{module}", "--check", "/dev/stdin"]
+    code, out, err = ask_module(module, "--check", section, limit_s, is_stopping)
+    problems = _read(out)
+    if code not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(code):
+        raise CheckError(last_words(err) or f"exit code {code}")
+    return problems
+
+
+def ask_module(
+    module: str, option: str, request: bytes, limit_s: float, is_stopping: Callable[[], bool] = _never
+) -> tuple[int, bytes, bytes]:
+    """Run a service's module as a short process that reads `request`; its exit code, output and errors.
+
+    Raises CheckError when it cannot be started, or takes longer than `limit_s`.
+    """
+    command = [sys.executable, "-m", f"framebus_services.{module}", option, "/dev/stdin"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEBUS_")}
     pipe = subprocess.PIPE
     try:
@@ -98,12 +112,14 @@ def _ask(module: str, section: bytes, limit_s: float, is_stopping: Callable[[], 
     except OSError as error:
         raise CheckError(error.strerror) from None
     with child:
-        out, err = _communicate(child, section, limit_s, is_stopping)
-    problems = _read(out)
-    if child.returncode not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(child.returncode):
-        last = err.decode(errors="replace").strip().rpartition("\n")[2]
-        raise CheckError(redact(last)[:SHOWN_CHARACTERS] or f"exit code {child.returncode}")
-    return problems
+        out, err = _communicate(child, request, limit_s, is_stopping)
+    return child.returncode, out, err
+
+
+def last_words(err: bytes) -> str:
+    """The last line of what a process complained about, without credentials."""
+    last = err.decode(errors="replace").strip().rpartition("\n")[2]
+    return redact(last)[:SHOWN_CHARACTERS]
 
 
 def _communicate(

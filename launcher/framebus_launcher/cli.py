@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from framebus_launcher import (
+    cli_cameras,
     cli_chaos,
     cli_doctor,
     cli_events,
@@ -86,7 +87,7 @@ def demo(
 
 # In the order of `framebus --help`, each group under its title.
 PANELS = {
-    "Begin": ("demo", "doctor", "new", "try"),
+    "Begin": ("demo", "init", "add", "import", "doctor", "new", "try"),
     "The group": (
         "check",
         "up",
@@ -106,6 +107,7 @@ PANELS = {
     "The bus": ("topics", "tap", "call", "record", "replay"),
 }
 
+cli_cameras.add_to(app)
 cli_group.add_to(app)
 cli_logs.add_to(app)
 cli_submit.add_to(app)

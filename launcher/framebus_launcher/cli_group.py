@@ -27,6 +27,7 @@ from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.live import LiveTable
 from framebus_launcher.lock import find_launchers
 from framebus_launcher.log_output import json_log, log_by, plain_log
+from framebus_launcher.needs import find_needs
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
 from framebus_launcher.page_link import PageLink
 from framebus_launcher.reload import summary
@@ -221,6 +222,7 @@ def reload(run: RunOption = None) -> None:
 
 
 def check(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The configuration; as -c.")] = None,
     config: ConfigOption = None,
     data: DataOption = None,
     run: RunOption = None,
@@ -230,16 +232,19 @@ def check(
 ) -> None:
     """Validate the configuration: all errors at once, each with its place; exit code 78 when there are any.
 
-    Example: framebus check -c framebus.yml
+    Example: framebus check framebus.yml
     """
     console = make_console()
     if schema:
         console.print(json.dumps(make_schema(), indent=2))
         return
-    file = ConfigFile(config, data=data, run=run)
-    first = file.first
-    detector, warnings = file.check_detector()
-    for warning in (*first.warnings, *warnings):
+    if file is not None and config is not None:
+        raise typer.BadParameter("name the configuration once: as FILE, or with -c")
+    found = ConfigFile(file or config, data=data, run=run)
+    first = found.first
+    detector, warnings = found.check_detector()
+    needs = find_needs(first)
+    for warning in (*first.warnings, *warnings, *needs.warnings):
         console.print(f"warning: {warning}", style="yellow")
     cameras = counted(len(first.settings.cameras), "camera")
     console.print(f"the configuration is fine: {cameras}, {counted(len(first.rows), 'process', 'processes')}")
@@ -247,6 +252,8 @@ def check(
         console.print(f"  {row.name}")
     if detector:
         console.print(f"detector: {detector}")
+    for line in needs.lines:
+        console.print(line)
     place = first.place
     console.print(f"data {place.data}   run {place.run}   shm {place.shm}", style="dim")
 

@@ -55,6 +55,7 @@ def jobs(
         if digits:
             story = _story(group, group.find_job(digits))
             needed = group.digits_for([story.job.id])
+            exports = group.exports()
         else:
             request = ListJobs(type=kind, state=state, camera=camera, case=case, limit=limit)
             found = group.ask("dispatcher", request).jobs
@@ -64,7 +65,7 @@ def jobs(
         told = {name: getattr(story.job, name) for name in story.job.__struct_fields__}
         console.print(to_json({**told, "moves": story.moves, "evidence": story.evidence}))
     elif digits:
-        for line in story_lines(story, needed, time.time()):
+        for line in story_lines(story, needed, time.time(), exports):
             console.print(line)
     elif as_json:
         for job in found:

@@ -1,8 +1,10 @@
 """The command `framebus link`: the address of the page with a token, at any time, for one who may see it."""
 
+import importlib
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -11,7 +13,10 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import NAME_PATTERN
 from framebus_launcher.client import RunOption, find_group
 from framebus_launcher.output import make_console
+from framebus_launcher.page_link import ADDRESS, link_of
 from framebus_launcher.words import counted
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,8 +30,10 @@ def link(
         bool, typer.Option("--revoke", help="Take back the links of this role (and cameras); who has one is sent away.")
     ] = False,
     token: Annotated[bool, typer.Option("--token", help="Print the token alone, for programs.")] = False,
+    qr: Annotated[bool, typer.Option("--qr", help="Draw it, too: for the camera of a phone.")] = False,
     address: Annotated[
-        str, typer.Option(help="How it is reached from where it is opened, as in http://nas:8480.")
+        str,
+        typer.Option(envvar=ADDRESS, help="How it is reached from where it is opened, as in http://nas:8480."),
     ] = "",
     run: RunOption = None,
 ) -> None:
@@ -49,8 +56,27 @@ def link(
         grant = file.give(role, cameras)
     except ValueError as error:
         raise RefusedError(ErrorCode.CONFLICT, str(error)) from None
-    base = address.rstrip("/") or reach.address
-    console.print(grant.token if token else f"{base}/#token={grant.token}")
+    whole = link_of(reach, grant, address)
+    console.print(grant.token if token else whole)
+    if qr:
+        _draw(whole)
+
+
+def _draw(whole: str) -> None:
+    try:
+        lines = importlib.import_module("framebus_launcher.qr").qr_lines(whole)
+    except ModuleNotFoundError as error:
+        text = f"there is no {error.name} here: pip install 'framebus[web]'"
+        raise RefusedError(ErrorCode.UNAVAILABLE, text) from None
+    console = make_console()
+    for line in lines:
+        console.print(line, no_wrap=True)
+    host = urlsplit(whole).hostname
+    if host in LOOPBACK:
+        errors = make_console(is_error=True)
+        errors.print(
+            f"{host} is this machine only: a phone needs http: {{bind: 0.0.0.0}} in framebus.yml, or --address"
+        )
 
 
 def _find(run: Path | None) -> Reach:

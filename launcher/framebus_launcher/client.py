@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import socket
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -10,15 +11,18 @@ from typing import Annotated, TypeVar
 import typer
 
 from framebus import codec, requests
+from framebus.access import find_reach
 from framebus.clock import SystemClock
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
-from framebus.requests import GetJob, ListJobs, ListServices, Request, Services
+from framebus.requests import GetConfig, GetJob, ListJobs, ListServices, Request, Services
+from framebus.settings import Settings
 from framebus.transport import Line
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
 from framebus_launcher.lock import find_launchers
+from framebus_launcher.output import decoded
 
 A = TypeVar("A", bound=Message)
 
@@ -29,6 +33,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object
 CORE = ("dispatcher", "launcher")
 PAGE = 500
 _RUN = re.compile(r"^run:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
+DOOR_S = 1.0
 MAX_PAGES = 40
 """more than the ledger keeps"""
 
@@ -53,8 +58,7 @@ class GroupClient:
         try:
             return self._line.caller.call(service, method, body, deadline_s)
         except DeadlineError:
-            if service == "launcher" and not find_launchers(self.place.run):  # its socket outlives a kill
-                raise nobody_runs(self.place, "; the last launcher died") from None
+            find_group(self.place.run)  # it may have died meanwhile: its socket outlives a kill
             raise
 
     def find_job(self, text: str) -> JobView:
@@ -78,6 +82,19 @@ class GroupClient:
             if after is None:
                 break
         raise RefusedError(ErrorCode.NOT_FOUND, f"there is no job {digits}; framebus jobs lists them")
+
+    def exports(self) -> Path | None:
+        """The folder of the clips, as far as that can be known from here."""
+        reach = find_reach(self.place.run)
+        if reach is not None:
+            return Path(reach.data) / "exports"
+        try:
+            config = self.ask("launcher", GetConfig(path=""))
+        except RefusedError:
+            return None
+        value = decoded(bytes(config.value))
+        data = value.get("data") if isinstance(value, dict) else None
+        return Path(config.file).parent / str(data or Settings().data) / "exports"
 
     def digits_for(self, ids: Collection[str]) -> int:
         """How many first digits tell these jobs from each other and from the newest 500."""
@@ -135,7 +152,22 @@ def find_group(run: Path | None) -> Place:
     place = Place.at(run)
     if not any((place.run / door).exists() for door in ("sub", "req.launcher")):
         raise nobody_runs(place)
+    if not find_launchers(place.run) and not any(_is_open(door) for door in place.run.glob("req.*")):
+        raise nobody_runs(place, "; the last launcher died")  # and left its sockets: nobody has to wait for them
     return place
+
+
+def _is_open(door: Path) -> bool:
+    """Whether a process listens at this socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(DOOR_S)
+        try:
+            probe.connect(str(door))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:  # full, or not for us: somebody is there
+            return True
+        return True
 
 
 def nobody_runs(place: Place, why: str = "") -> RefusedError:

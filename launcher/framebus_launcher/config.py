@@ -27,6 +27,7 @@ from framebus.settings import (
 )
 from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.document import Document, read_document
+from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
     BUILT_IN,
@@ -61,11 +62,11 @@ def load_settings(path: Path | None, *, data: Path | None = None, run: Path | No
 def settings_in(document: Document, *, data: Path | None = None, run: Path | None = None) -> Settings:
     """The settings in a document; raises ConfigError with every problem at once."""
     problems = list(document.problems)
-    value = substitute(document.value, os.environ, problems)
+    folder = Path(document.file).parent.resolve()
+    value = substitute(document.value, SecretsFile(folder).environment(), problems)
     problems += find_settings_problems(value)
     settings = Settings()
     if not problems:
-        folder = Path(document.file).parent.resolve()
         settings = _resolve(msgspec.convert(value, Settings), folder)
         overrides = {"data": data, "run": run}
         absolute = {name: str(given.absolute()) for name, given in overrides.items() if given is not None}
@@ -80,12 +81,12 @@ def data_and_cameras(path: Path | None) -> tuple[Path, dict[str, list[str]]]:
     """The data folder of a file, and the zones of each camera; its variables need not be set. Raises ConfigError."""
     document = read_document(path or find_file())
     value = _map(document.value)
-    folder: list[str] = [str(value.get("data", Settings().data))]
-    folder = substitute(folder, os.environ, document.problems)
+    above = Path(document.file).parent.resolve()
+    folder = substitute(str(value.get("data", Settings().data)), SecretsFile(above).environment(), document.problems)
     if document.problems:
         raise ConfigError(in_order(document, document.problems))
     cameras = {str(name): list(_map(_map(camera).get("zones"))) for name, camera in _map(value.get("cameras")).items()}
-    return Path(document.file).parent.resolve() / folder[0], cameras
+    return above / folder, cameras
 
 
 def place_of(settings: Settings) -> Place:

@@ -113,7 +113,7 @@ class Demo:
             lost = self._story.tell()
             self._exit_code = ExitCode.OK if lost == 0 else ExitCode.INTERNAL
             name = command_name()
-            self._teller.say(f"Next: {name} export --help   {name} new processor hello   {name} doctor")
+            self._teller.say(f"Next: {name} init   {name} new processor hello   {name} doctor")
             self._is_told.set()
             self._stay()
         except (FramebusError, OSError) as error:

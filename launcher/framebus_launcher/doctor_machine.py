@@ -60,9 +60,9 @@ def check_memory() -> Finding:
 
 def check_heat() -> Finding:
     """Whether the processor was slowed down: what a Raspberry Pi or an x86 kernel tells of it."""
-    flags = first_line(Path("/sys/devices/platform/soc/soc:firmware/get_throttled"))
-    if flags is not None:
-        return pi_heat(flags)
+    for path in Path("/sys/devices/platform").glob("soc*/soc*:firmware/get_throttled"):  # of a Raspberry Pi
+        if (flags := first_line(path)) is not None:
+            return pi_heat(flags)
     counts = [
         first_line(path) for path in Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle/*_throttle_count")
     ]

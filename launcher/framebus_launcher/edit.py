@@ -129,12 +129,28 @@ def _replace(text: str, key: yaml.Node | None, value: yaml.Node, before: Any, wa
         found = [_replace(text, None, node, was, item) for node, was, item in items if _differ(was, item)]
         return [change for changes in found for change in changes]
     start, end = value.start_mark.index, _end(text, value)
+    if key is not None and not before and _is_deep(wanted) and _begins_line(text, key):
+        return _unfold(text, key, end, wanted)
     if key is not None and _is_block(value):
         start = _after_colon(text, key)
     elif key is not None and start == end:  # `key:` and nothing
         start = end = _after_colon(text, key)
     before_it = "" if text[start - 1 : start].isspace() or text[start - 1] in "[," else " "
     return [(start, end, before_it + _flow(wanted))]
+
+
+def _unfold(text: str, key: yaml.Node, end: int, wanted: dict[str, Any]) -> list[Change]:
+    """Nothing, or `{}`, becomes lines of its own below the key; a comment beside the key stays there."""
+    after = _after_colon(text, key)
+    line_end = text.find("\n", end)
+    at = len(text) if line_end < 0 else line_end
+    block = _block(wanted, key.start_mark.column + 2).removesuffix("\n")
+    return [(after, max(after, end), ""), (at, at, f"\n{block}")]
+
+
+def _begins_line(text: str, key: yaml.Node) -> bool:
+    start = key.start_mark.index
+    return not text[text.rfind("\n", 0, start) + 1 : start].strip()
 
 
 def _differ(one: Any, other: Any) -> bool:
@@ -195,7 +211,10 @@ def _block(value: dict[str, Any], column: int) -> str:
     """Maps of maps on lines of their own, the innermost in braces, as people write them."""
     lines = ""
     for name, item in value.items():
-        is_deep = isinstance(item, dict) and any(isinstance(inner, dict | list) for inner in item.values())
         lines += " " * column + _flow(name) + ":"
-        lines += f"\n{_block(item, column + 2)}" if is_deep else f" {_flow(item)}\n"
+        lines += f"\n{_block(item, column + 2)}" if _is_deep(item) else f" {_flow(item)}\n"
     return lines
+
+
+def _is_deep(value: Any) -> bool:
+    return isinstance(value, dict) and any(isinstance(inner, dict | list) for inner in value.values())

@@ -47,26 +47,28 @@ def follow_to_end(group: GroupClient, ids: Sequence[str], *, as_json: bool) -> i
 def _follow(group: GroupClient, job_id: str, digits: int, as_json: bool) -> JobView:
     last: JobView | None = None
     for view in client.watch(job_id, run=group.place.run):
-        _print_progress(view, digits, as_json)
+        _print_progress(group, view, digits, as_json)
         last = view
     if last is None:
         raise AssertionError("a watch yields the job at least once")
     return last
 
 
-def _print_progress(view: JobView, digits: int, as_json: bool) -> None:
+def _print_progress(group: GroupClient, view: JobView, digits: int, as_json: bool) -> None:
     console = make_console()
     if as_json:
         console.print(to_json(view))
-    elif is_terminal():
+        return
+    exports = group.exports() if view.state is JobState.SUCCEEDED else None
+    line = job_line(view, digits, exports)
+    if is_terminal():
         console.file.write("\r\033[K")
-        line = job_line(view, digits)
         is_final = view.state in FINAL
         if not is_final:
             line.truncate(console.width - 1, overflow="ellipsis")  # a line that wraps cannot be drawn over
         console.print(line, end="\n" if is_final else "")
     else:
-        console.print(job_line(view, digits))
+        console.print(line)
     console.file.flush()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -9,7 +10,7 @@ from rich.text import Text
 from framebus.jobs import FINAL
 from framebus.messages import JobState, JobView, QueueStatus
 from framebus.requests import JobMove, JobStory
-from framebus_launcher.output import JOB_STYLES, error_text, files_of, result_of, size, text_table, to_json
+from framebus_launcher.output import JOB_STYLES, error_text, files_of, opened_name, result_of, size, text_table, to_json
 from framebus_launcher.words import lasting, moment, plain, soon
 
 SHOWN_S = 0.005
@@ -57,7 +58,7 @@ def note(job: JobView, position: int | None, now_s: float) -> str:
     return "" if job.state is JobState.CANCELLED else error_text(job)
 
 
-def story_lines(story: JobStory, digits: int, now_s: float) -> list[Text]:
+def story_lines(story: JobStory, digits: int, now_s: float, exports: Path | None = None) -> list[Text]:
     """The story of a job: how it stands, each move and how long it lasted, the last words of a worker it killed."""
     job = story.job
     lines = [_headline(job, digits, now_s)]
@@ -72,7 +73,7 @@ def story_lines(story: JobStory, digits: int, now_s: float) -> list[Text]:
         lines.append(Text("  last words of the worker that it killed:", "red"))
         lines += [Text(f"    {line}") for line in story.evidence]
     if job.state is JobState.SUCCEEDED:
-        lines += [Text(f"  file      {name}") for name in files_of(job)]
+        lines += [Text(f"  file      {opened_name(name, exports)}") for name in files_of(job)]
         words = _result_words(job, now_s)
         lines += [Text(f"  result    {words}")] if words else []
     if job.state in (JobState.FAILED, JobState.DEAD, JobState.CANCELLED):

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -53,8 +54,8 @@ def bar(percent: float, cells: int = BAR_CELLS) -> str:
     return "█" * full + "░" * (cells - full)
 
 
-def job_line(job: JobView, digits: int = MIN_DIGITS) -> Text:
-    """One job on one line, as in `job 7f3a copying    ██████████████░░░░░░   71 %`."""
+def job_line(job: JobView, digits: int = MIN_DIGITS, exports: Path | None = None) -> Text:
+    """One job on one line, as in `job 7f3a copying    ██████████████░░░░░░   71 %`; its clip as it can be opened."""
     word = job.step if job.state is JobState.RUNNING and job.step else job.state.value
     line = Text(f"job {job.id[:digits]} ")
     line.append(f"{word:<10} ", JOB_STYLES.get(job.state, ""))
@@ -69,7 +70,7 @@ def job_line(job: JobView, digits: int = MIN_DIGITS) -> Text:
         before = "before this try: " if job.state in _AT_WORK else ""  # else it reads as if this try had failed
         line.append(f"  {before}{error_text(job)}", JOB_STYLES.get(job.state, "yellow"))
     if job.state is JobState.SUCCEEDED:
-        line.append("".join(f"  {name}" for name in files_of(job)[-1:]))
+        line.append("".join(f"  {opened_name(name, exports)}" for name in files_of(job)[-1:]))
     return line
 
 
@@ -88,6 +89,14 @@ def files_of(job: JobView) -> list[str]:
     result = result_of(job)
     files = result.get("files", []) if isinstance(result, dict) else []
     return [str(name) for name in files]
+
+
+def opened_name(name: str, exports: Path | None) -> str:
+    """A file of a job as it can be opened from this folder; as the job says where that is not known."""
+    path = exports / name if exports is not None else Path(name)
+    if not path.is_file():
+        return name
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def to_json(value: object) -> str:

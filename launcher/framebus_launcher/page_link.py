@@ -1,18 +1,33 @@
 """Tells once where the page is, when the gateway is ready for the first time."""
 
+import os
 from collections.abc import Callable
 
-from framebus.access import AccessFile, Role, find_reach
+from framebus.access import AccessFile, Grant, Reach, Role, find_reach
 from framebus.messages import ServiceState, ServiceStatus
 from framebus.place import Place
 
 GATEWAY = "gateway"
 
 
+ADDRESS = "FRAMEBUS_ADDRESS"
+"""how the page is reached from outside, where the gateway cannot know it: out of a container"""
+
+
+def base_of(reach: Reach, address: str = "") -> str:
+    """Where the page is for who opens a link: as it is given, as the environment says, as the gateway says."""
+    return (address or os.environ.get(ADDRESS) or reach.address).rstrip("/")
+
+
+def link_of(reach: Reach, grant: Grant, address: str = "") -> str:
+    """The link of a grant; what stands behind # never leaves the browser."""
+    return f"{base_of(reach, address)}/#token={grant.token}"
+
+
 def page_link(place: Place) -> str | None:
     """The link of an admin to this group's page; None where no gateway runs."""
     reach = find_reach(place.run)
-    return reach.link(AccessFile(place.data).give(Role.ADMIN)) if reach is not None else None
+    return link_of(reach, AccessFile(place.data).give(Role.ADMIN)) if reach is not None else None
 
 
 class PageLink:
@@ -36,4 +51,4 @@ class PageLink:
         if self._with_token:
             self._tell(f"page  {page_link(self._place)}")
         else:
-            self._tell(f"page  {reach.address}/  (framebus link prints a link that opens it)")
+            self._tell(f"page  {base_of(reach)}/  (framebus link prints a link that opens it)")

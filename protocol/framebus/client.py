@@ -11,13 +11,14 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import msgspec
 from msgspec import Raw
 
 from framebus import codec, requests
 from framebus.errors import FramebusError, MalformedError, RefusedError
 from framebus.frame import Frame
 from framebus.jobs import FINAL
-from framebus.messages import NAME_PATTERN, CameraStatus, FrameNotice, JobState, JobView, Message
+from framebus.messages import NAME_PATTERN, CameraStatus, ConfigChanged, FrameNotice, JobState, JobView, Message
 from framebus.place import Place
 from framebus.requests import (
     CancelJob,
@@ -71,11 +72,16 @@ def frames(
 def _follow(place: Place, camera: str, every: bool, timeout_s: float) -> Generator[Frame, None, None]:
     with Listener(place, f"frame/{camera}/") as listener, _Cursor(camera, every) as cursor:
         end_s = time.monotonic() + timeout_s
+        is_asked = False
         while True:
             left_s = end_s - time.monotonic()
             if left_s <= 0.0:
                 raise NoNewsError(f"no frame of {camera} within {timeout_s:g} s: {_explain(place, camera)}")
-            for ring in _rings(listener, min(left_s, SLICE_S)):
+            rings = _rings(listener, min(left_s, SLICE_S))
+            if not rings and not is_asked and left_s > SLICE_S and _is_unknown(place, camera):
+                raise NoNewsError(f"no frame of {camera}: {_explain(place, camera)}")
+            is_asked = True
+            for ring in rings:
                 for frame in cursor.read(ring):
                     yield frame
                     end_s = time.monotonic() + timeout_s  # the caller's own time does not count
@@ -147,6 +153,20 @@ class _Cursor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_unknown(place: Place, camera: str) -> bool:
+    """Whether a group's configuration tells that there is no such camera: a typo, which nobody has to wait for."""
+    try:
+        rows = _ask(place, "dispatcher", GetState(prefix="config/"), EXPLAIN_S)[0].rows
+        heard = _ask(place, "dispatcher", GetState(prefix=f"camera/{camera}/"), EXPLAIN_S)[0].rows
+        news = [codec.decode_body(bytes(row.body), ConfigChanged) for row in rows]
+        sections: dict[str, Any] = {one.section: msgspec.msgpack.decode(bytes(one.value)) for one in news}
+    except (RefusedError, MalformedError, msgspec.DecodeError):
+        return False
+    services = (sections.get("services") or {}).values()
+    has_own = any(isinstance(one, dict) and "command" in one for one in services)  # which may bring a camera of its own
+    return bool(sections.get("cameras")) and camera not in sections["cameras"] and not heard and not has_own
 
 
 def _explain(place: Place, camera: str) -> str:

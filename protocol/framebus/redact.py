@@ -8,7 +8,7 @@ import re
 _USERINFO = re.compile(r"://(?:[^\s/?#:]{0,1000}:\S{0,1000}|[^\s/?#]{1,1000})@")
 # Some makes put the password into the path: /user=admin_password=s3cret_channel=1. Hidden is all up to the next sign
 # that parts two settings for sure; an underscore may be the password's own.
-_QUERY = re.compile(
+QUERY_SECRET = re.compile(
     r"(?i)([?&;/_](?:[a-z0-9.-]{0,40}(?:password|passwd|pwd|pass|token|secret|key|auth)[a-z0-9_.-]{0,40})=)"
     r"[^&\s;#'\"/?]+"
 )
@@ -20,7 +20,7 @@ def redact(text: str) -> str:
     >>> redact("rtsp://viewer:s3cret@10.0.0.5/1?token=abc")
     'rtsp://***@10.0.0.5/1?token=***'
     """
-    return _QUERY.sub(r"\1***", _USERINFO.sub("://***@", text))
+    return QUERY_SECRET.sub(r"\1***", _USERINFO.sub("://***@", text))
 
 
 class RedactingFormatter(logging.Formatter):

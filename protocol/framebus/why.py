@@ -171,7 +171,8 @@ def _recording(evidence: Evidence, meter: Meter) -> Stage:
     if is_lost:
         trouble = f"nothing is recorded{f'; {drop_words(drops)}' if drops else ''}; framebus logs {evidence.capture}"
     segments = meter.counters.get("recorded.segments", 0)
-    notes = [f"{segments} segments closed since its start"] if status.is_recording else ["not recording now"]
+    closed = f"{segments} segment{'' if segments == 1 else 's'} closed since its start"
+    notes = [closed] if status.is_recording else ["not recording now"]
     return Stage(name="recording", drops=drops, notes=notes, trouble=trouble, is_broken=is_lost)
 
 

@@ -53,12 +53,22 @@ def edited(path: str, value: Any, text: str = TEXT) -> list[str]:
         ("cameras.front.record.keep", "off", "      keep: 'off'"),
         ("services.enrich", False, "  enrich: false"),
         ("services.enrich.processors[0]", "best_shot", "  enrich: {processors: [best_shot]}"),
-        ("jobs.transcribe.max_running", 2, "jobs: {transcribe: {max_running: 2}}"),
+        ("jobs.max_running", 2, "jobs: {max_running: 2}"),
         ("data", "/mnt/big", "data: /mnt/big   # the big disk"),
     ],
 )
 def test_a_setting_changes_in_its_line_and_comments_stay(path: str, value: Any, changed: str) -> None:
     assert edited(path, value)[1:] == [f"+{changed}"]
+
+
+@pytest.mark.parametrize("empty", ["cameras:", "cameras: {}", "cameras:  {}  # mine", "cameras:\n# one day"])
+def test_the_first_entry_of_an_empty_map_stands_on_lines_of_its_own(empty: str) -> None:
+    text = edit_yaml(FILE, f"{empty}\ndata: x\n", parse_path("cameras.front"), {"source": "a", "detect": {"fps": 5}})
+
+    lines = text.splitlines()
+    assert lines[0].rstrip() == f"cameras:{'  # mine' if 'mine' in empty else ''}"
+    assert lines[1] == "  front: {source: a, detect: {fps: 5}}" or lines[1:3] == ["  front:", "    source: a"]
+    assert text.count("#") == empty.count("#")
 
 
 LIST = """\

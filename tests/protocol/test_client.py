@@ -22,7 +22,7 @@ from framebus import client, codec
 from framebus.door import Reply
 from framebus.errors import ErrorCode, RefusedError
 from framebus.frame import Frame, PixelFormat
-from framebus.messages import CameraState, CameraStatus, Cause, FrameNotice, JobState, JobView
+from framebus.messages import CameraState, CameraStatus, Cause, ConfigChanged, FrameNotice, JobState, JobView
 from framebus.place import Place
 from framebus.requests import (
     BeatJob,
@@ -263,6 +263,28 @@ def test_a_dispatcher_that_comes_back_brings_the_frames_back(place: Place, tmp_p
         proxy.close()
         with contextlib.closing(Proxy(place)):
             assert first_of(frames, camera).number > before
+
+
+def test_a_camera_that_the_configuration_does_not_have_is_not_waited_for(place: Place) -> None:
+    value = Raw(codec.encode({"front": {"source": "x"}}))
+    change = ConfigChanged(section="cameras", revision=1, value=value)
+    config = StateRow(
+        topic="config/cameras/",
+        src="launcher",
+        epoch=1,
+        seq=1,
+        at_s=1.0,
+        body=Raw(codec.encode(change)),
+        is_stale=False,
+    )
+    with contextlib.closing(SocketBus("dispatcher", place=place)) as dispatcher, ThreadPoolExecutor(1) as pool:
+        dispatcher.answer(GetState, lambda ask: StateRows(rows=[config] if ask.prefix == "config/" else []))
+
+        waited = pool.submit(lambda: next(client.frames("frnt", run=place.run, timeout_s=60.0)))
+        turn_until(waited.done, dispatcher)
+
+        with pytest.raises(TimeoutError, match="no frame of frnt: there is no camera frnt"):
+            waited.result()
 
 
 def test_silence_without_a_group_says_that_none_is_there(place: Place) -> None:

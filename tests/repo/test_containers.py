@@ -19,17 +19,11 @@ from framebus_launcher.cli import app
 from framebus_launcher.table import make_table
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = {
-    name: yaml.safe_load((ROOT / name).read_text()) for name in ("docker-compose.yml", "docker-compose.single.yml")
-}
-SERVICES = [(file, name) for file, content in COMPOSE.items() for name in content["services"]]
-KINDS = COMPOSE["docker-compose.yml"]["services"]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+WHOLE = SERVICES["framebus"]
+KINDS = {name: found for name, found in SERVICES.items() if found.get("profiles") == ["apart"]}
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-
-
-def service(file: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = COMPOSE[file]["services"][name]
-    return found
 
 
 def instructions(word: str) -> list[str]:
@@ -45,9 +39,16 @@ def parse(words: list[str]) -> tuple[str, dict[str, Any]]:
         return name, dict(context.params)
 
 
-def mounts(file: str, name: str) -> dict[str, dict[str, Any]]:
+def mounts(name: str) -> dict[str, dict[str, Any]]:
     """The volumes of a service by where they are mounted."""
-    return {volume["target"]: volume for volume in service(file, name)["volumes"]}
+    return {volume["target"]: volume for volume in SERVICES[name]["volumes"]}
+
+
+def here(folder: Folder, words: list[str]) -> list[str]:
+    """A command line of a container with the places of a folder."""
+    places = {"/config/framebus.yml": str(folder.path / "framebus.yml"), "/data": str(folder.data)}
+    words = words if words[0] == "framebus" else ["framebus", *words]
+    return [places.get(word, word) for word in words]
 
 
 def test_a_wrong_word_on_a_command_line_is_found() -> None:
@@ -58,9 +59,9 @@ def test_a_wrong_word_on_a_command_line_is_found() -> None:
 # Every container ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("file", "name"), SERVICES)
-def test_a_container_runs_as_a_user_without_rights(file: str, name: str) -> None:
-    found = service(file, name)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_runs_as_a_user_without_rights(name: str) -> None:
+    found = SERVICES[name]
 
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", found["user"])
     assert found["cap_drop"] == ["ALL"]
@@ -68,53 +69,89 @@ def test_a_container_runs_as_a_user_without_rights(file: str, name: str) -> None
     assert "privileged" not in found
 
 
-@pytest.mark.parametrize(("file", "name"), SERVICES)
-def test_a_container_writes_only_into_its_mounts(file: str, name: str) -> None:
-    found = service(file, name)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_writes_only_into_its_mounts(name: str) -> None:
+    found = SERVICES[name]
     writable = {entry.partition(":")[0] for entry in found["tmpfs"]}
-    writable |= {target for target, volume in mounts(file, name).items() if not volume.get("read_only")}
+    writable |= {target for target, volume in mounts(name).items() if not volume.get("read_only")}
 
     assert found["read_only"] is True
     assert {"/tmp", "/data", "/run/framebus"} <= writable
     assert "/config" not in writable
 
 
-@pytest.mark.parametrize(("file", "name"), SERVICES)
-def test_a_container_comes_back_and_has_time_to_stop_in_good_order(file: str, name: str) -> None:
-    found = service(file, name)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_comes_back_and_has_time_to_stop_in_good_order(name: str) -> None:
+    found = SERVICES[name]
 
     assert found["restart"] == "unless-stopped"
     assert found["init"] is True
     assert int(found["stop_grace_period"].removesuffix("s")) > 8  # what the launcher takes
 
 
-@pytest.mark.parametrize(("file", "name"), SERVICES)
-def test_a_container_runs_our_image_and_no_other_of_that_name(file: str, name: str) -> None:
-    found = service(file, name)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_runs_our_image_and_no_other_of_that_name(name: str) -> None:
+    found = SERVICES[name]
 
     assert (found["image"], found["build"], found["pull_policy"]) == ("framebus", ".", "build")
 
 
-@pytest.mark.parametrize(("file", "name"), SERVICES)
-def test_a_container_starts_the_group_with_the_mounted_configuration_and_data(file: str, name: str) -> None:
-    command, given = parse(service(file, name)["command"])
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_starts_the_group_with_the_mounted_configuration_and_data(name: str) -> None:
+    command, given = parse(SERVICES[name]["command"])
 
     assert command == "up"
     assert (str(given["config"]), str(given["data"])) == ("/config/framebus.yml", "/data")
     assert given["plain"] is True
-    assert mounts(file, name)["/config"]["source"] == "./config"
-    assert mounts(file, name)["/data"]["source"] == "data"
+    assert mounts(name)["/config"]["source"] == "./config"
+    assert mounts(name)["/data"]["source"] == "data"
 
 
-@pytest.mark.parametrize(("file", "name"), SERVICES)
-def test_the_health_check_of_a_container_is_a_request_that_ends_before_its_timeout(file: str, name: str) -> None:
-    check = service(file, name)["healthcheck"]
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_health_check_of_a_container_is_a_request_that_ends_before_its_timeout(name: str) -> None:
+    check = SERVICES[name]["healthcheck"]
 
     how, program, *words = check["test"]
     command, given = parse(words)
 
     assert (how, program, command, given["method"]) == ("CMD", "framebus", "call", "ping")
     assert given["deadline"] < int(check["timeout"].removesuffix("s"))
+
+
+# One container, by default --------------------------------------------------------------------------------------------
+
+
+def test_without_a_profile_one_container_has_the_whole_group_with_room_for_its_rings() -> None:
+    assert [name for name, found in SERVICES.items() if "profiles" not in found] == ["framebus"]
+    assert not parse(WHOLE["command"])[1]["only"]
+    assert int(WHOLE["shm_size"].removesuffix("m")) >= 256
+    assert "network_mode" not in WHOLE
+
+
+@pytest.mark.parametrize("name", ["framebus", "gateway"])
+def test_the_page_is_for_this_machine_until_it_is_said_otherwise_and_links_name_no_container(name: str) -> None:
+    found = SERVICES[name]
+
+    assert found["ports"] == ["${FRAMEBUS_PUBLISH:-127.0.0.1:8480}:8480"]
+    assert found["environment"]["FRAMEBUS_HTTP_BIND"] == "0.0.0.0"
+    assert found["environment"]["FRAMEBUS_ADDRESS"] == "${FRAMEBUS_ADDRESS:-http://localhost:8480}"
+
+
+def test_the_command_line_and_health_check_of_the_one_container_work_and_its_link_is_for_who_opens_it() -> None:
+    with Folder() as folder:
+        (folder.path / "framebus.yml").write_text("shm: shm\nhttp: {port: 0}\ncameras: {a: {source: 'synthetic://'}}\n")
+        folder.environment |= {"FRAMEBUS_HTTP_BIND": "0.0.0.0", "FRAMEBUS_ADDRESS": "http://nas:8480"}
+
+        group = folder.start(*here(folder, WHOLE["command"]))
+        group.wait_for("services are ready")
+        health = folder.start(*here(folder, WHOLE["healthcheck"]["test"][2:])).wait()
+        link = folder.start("framebus", "link", "--role", "viewer")
+
+        assert (health, link.wait(), group.stop()) == (0, 0, 0)
+        assert link.said[0].startswith("http://nas:8480/#token=")
+        assert any(
+            line.endswith("page  http://nas:8480/  (framebus link prints a link that opens it)") for line in group.said
+        )
 
 
 # A container for each kind --------------------------------------------------------------------------------------------
@@ -141,11 +178,11 @@ def test_all_kinds_share_sockets_rings_and_data_at_the_same_places() -> None:
 
     assert all(one == volumes[0] for one in volumes)
     shared = {volume["source"] for volume in volumes[0] if volume["type"] == "volume"}
-    assert shared == set(COMPOSE["docker-compose.yml"]["volumes"])
+    assert shared == set(COMPOSE["volumes"])
 
 
 def test_rings_are_in_memory_for_our_user_alone_where_the_launcher_looks_for_them() -> None:
-    options = COMPOSE["docker-compose.yml"]["volumes"]["rings"]["driver_opts"]
+    options = COMPOSE["volumes"]["rings"]["driver_opts"]
     given = dict(option.split("=") for option in options["o"].split(","))
     ring_mount = next(one for one in KINDS["capture"]["volumes"] if one["source"] == "rings")
 
@@ -172,14 +209,10 @@ def test_the_command_lines_of_all_containers_work_side_by_side_on_shared_folders
     with Folder() as folder:
         (folder.path / "framebus.yml").write_text("shm: shm\ncameras: {front: {source: 'synthetic://'}}\n")
 
-        def here(words: list[str]) -> list[str]:
-            places = {"/config/framebus.yml": str(folder.path / "framebus.yml"), "/data": str(folder.data)}
-            return ["framebus", *(places.get(word, word) for word in words)]
-
-        launchers = [folder.start(*here(found["command"])) for found in KINDS.values()]
+        launchers = [folder.start(*here(folder, found["command"])) for found in KINDS.values()]
         for launcher in launchers:
             launcher.wait_for("all 1 services are ready")
-        checks = [folder.start(*here(found["healthcheck"]["test"][2:])) for found in KINDS.values()]
+        checks = [folder.start(*here(folder, found["healthcheck"]["test"][2:])) for found in KINDS.values()]
         health = [check.wait() for check in checks]
         ends = [launcher.stop() for launcher in reversed(launchers)]
 
@@ -196,7 +229,7 @@ def test_the_image_ends_as_a_user_without_rights_who_is_that_of_the_compose_file
 
     (user,) = re.findall(r"^USER (\S+)$", last_stage, re.MULTILINE)
 
-    assert {service(file, name)["user"] for file, name in SERVICES} == {user}
+    assert {found["user"] for found in SERVICES.values()} == {user}
     uid, gid = user.split(":")
     assert f"--uid {uid} --gid {gid}" in last_stage
 
@@ -213,7 +246,7 @@ def test_the_image_alone_runs_the_whole_group_and_knows_its_health() -> None:
     asked = json.loads(check.partition("CMD ")[2])
 
     assert json.loads(entry) == ["framebus"]
-    assert json.loads(words) == COMPOSE["docker-compose.single.yml"]["services"]["framebus"]["command"]
+    assert json.loads(words) == WHOLE["command"]
     assert parse(json.loads(words))[0] == "up"
     assert asked[0] == "framebus"
     assert parse(asked[1:])[0] == "call"
@@ -223,10 +256,8 @@ def test_the_sockets_are_where_the_run_folder_is_mounted() -> None:
     settings = dict(word.split("=", 1) for line in instructions("ENV") for word in shlex.split(line))
 
     assert settings["FRAMEBUS_RUN"] == "/run/framebus"
-    assert all("/run/framebus" in mounts("docker-compose.yml", name) for name in KINDS)
-    assert any(
-        entry.startswith("/run/framebus:") for entry in service("docker-compose.single.yml", "framebus")["tmpfs"]
-    )
+    assert all("/run/framebus" in mounts(name) for name in KINDS)
+    assert any(entry.startswith("/run/framebus:") for entry in WHOLE["tmpfs"])
 
 
 def test_what_the_image_is_built_from_exists_and_is_not_ignored() -> None:

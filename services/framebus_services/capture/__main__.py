@@ -1,4 +1,4 @@
-"""`python -m framebus_services.capture`: the process of one camera, or with `--check SETTINGS` only a check."""
+"""`python -m framebus_services.capture`: the process of one camera; `--check` and `--look` only look at sources."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,11 @@ if __name__ == "__main__":
         from framebus_services.capture.check import check
 
         raise SystemExit(check(Path(sys.argv[2])))
+
+    if len(sys.argv) == 3 and sys.argv[1] == "--look":
+        from framebus_services.capture.look import look
+
+        raise SystemExit(look(Path(sys.argv[2])))
 
     from framebus.service import leave, run
     from framebus_services.capture.service import Capture

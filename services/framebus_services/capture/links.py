@@ -89,13 +89,18 @@ class Links:
         return Reader(address, lambda _, wait: plugin.connect(wait), sinks, self._clock, self._on_change)
 
     def _connect(self, address: Address, wait: Wait) -> PacketSource:
-        if address.kind is Kind.SYNTHETIC:
-            return SyntheticSource(self._settings.camera, address.screen, self._clock, wait)
-        if address.kind is Kind.FILE:
-            return FileSource(address, self._clock, wait)
-        if address.kind is Kind.DEVICE:
-            return DeviceSource(address)
-        resolve(address)
-        if address.kind is Kind.WEB:
-            return WebSource(address, self._clock, wait)
-        return NetworkSource(address)
+        return open_packets(self._settings.camera, address, self._clock, wait)
+
+
+def open_packets(camera: str, address: Address, clock: Clock, wait: Wait) -> PacketSource:
+    """Connect to a source that sends packets; raises OSError, ValueError, av.FFmpegError or a SourceError."""
+    if address.kind is Kind.SYNTHETIC:
+        return SyntheticSource(camera, address.screen, clock, wait)
+    if address.kind is Kind.FILE:
+        return FileSource(address, clock, wait)
+    if address.kind is Kind.DEVICE:
+        return DeviceSource(address)
+    resolve(address)
+    if address.kind is Kind.WEB:
+        return WebSource(address, clock, wait)
+    return NetworkSource(address)

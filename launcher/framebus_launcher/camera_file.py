@@ -1,0 +1,81 @@
+"""Writes cameras into the configuration: into the file, or where a group runs with it, through its launcher, live."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Raw
+
+from framebus import codec
+from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.requests import ChangeConfig, GetConfig
+from framebus_launcher.client import GroupClient
+from framebus_launcher.config_file import ConfigFile, Reading
+from framebus_launcher.document import is_toml
+from framebus_launcher.edit import EditError, edit_yaml
+from framebus_launcher.lock import find_launchers
+from framebus_launcher.reload import summary
+from framebus_launcher.secrets_file import SecretsFile
+
+CHANGE_S = 20.0
+
+
+class CameraFile:
+    """The configuration of one folder as who adds cameras sees it."""
+
+    def __init__(self, path: Path | None, *, data: Path | None = None, run: Path | None = None) -> None:
+        """By default `framebus.yml` in this folder. Raises ConfigError, also for what is wrong in it already."""
+        self.file = ConfigFile(path, data=data, run=run)
+        self.reading: Reading = self.file.first
+        self.folder = self.file.path.parent.resolve()
+        self.secrets = SecretsFile(self.folder)
+        if is_toml(self.file.path):
+            raise ConfigError([f"{self.file.path}: only YAML is written from here; add the camera by hand"])
+
+    @property
+    def names(self) -> list[str]:
+        """The cameras that there are."""
+        return list(self.reading.settings.cameras)
+
+    def add(self, cameras: Mapping[str, dict[str, Any]], secrets: Mapping[str, str]) -> str | None:
+        """Write them and their secrets; what the group that runs with this file did, None where there is none.
+
+        Raises RefusedError or ConfigError, and then nothing has changed.
+        """
+        before = self.secrets.add(secrets) if secrets else ""
+        try:
+            return self._write({**(self.reading.written.get("cameras") or {}), **cameras})
+        except BaseException:
+            if secrets:
+                self.secrets.restore(before)
+            raise
+
+    def _write(self, cameras: dict[str, Any]) -> str | None:
+        group = self._group()
+        if group is not None:
+            with group:
+                value = Raw(codec.encode(cameras))
+                change = ChangeConfig(path="cameras", value=value, revision=self.reading.revision)
+                return summary(group.ask("launcher", change, CHANGE_S))
+        try:
+            text = edit_yaml(self.file.path, self.reading.text, ["cameras"], cameras)
+        except EditError as error:
+            raise RefusedError(ErrorCode.BAD_REQUEST, f"{self.file.path}: cameras: {error}") from None
+        self.file.check(text)
+        self.file.write(text, self.reading.revision)
+        return None
+
+    def _group(self) -> GroupClient | None:
+        """The group that runs with this very file."""
+        place = self.reading.place
+        if not (place.run / "req.launcher").exists() or not find_launchers(place.run):
+            return None
+        group = GroupClient(place.run)
+        try:
+            theirs = group.ask("launcher", GetConfig(path="data")).file
+        except RefusedError:
+            theirs = ""
+        if theirs and Path(theirs).resolve() == self.file.path.resolve():
+            return group
+        group.close()
+        return None

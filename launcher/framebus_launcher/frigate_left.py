@@ -1,0 +1,43 @@
+"""Why a line of a Frigate's configuration is not taken: by its path, the first row that fits."""
+
+import re
+
+OTHERWISE = "framebus has no such setting"
+
+REASONS = tuple(
+    (re.compile(path), reason)
+    for path, reason in (
+        (r"mqtt", "framebus speaks no MQTT"),
+        (r"detectors|model", "the detector is set at services.enrich.detector, and is an ONNX file: docs/objects.md"),
+        (r"(cameras\.[^.]+\.)?objects\.mask", "framebus has masks of motion only: write it under the camera's masks"),
+        (r"(cameras\.[^.]+\.)?objects", "framebus tells of every object that its detector names; filter who reads"),
+        (r"(cameras\.[^.]+\.)?snapshots", "the best picture of each object is kept by the processor best_shot"),
+        (r"(cameras\.[^.]+\.)?record\.(.*\.)?mode", "all that was recorded is kept, not only what moved"),
+        (
+            r"(cameras\.[^.]+\.)?record\..*(pre|post)_(capture|roll)",
+            "all is recorded, so there is a before and an after",
+        ),
+        (r"(cameras\.[^.]+\.)?record\..*(retain|continuous|motion|days)", "a camera's recording is kept as a whole"),
+        (r"(cameras\.[^.]+\.)?motion", "framebus measures motion in its own way"),
+        (r"(cameras\.[^.]+\.)?audio", "framebus records sound, and does not listen to it"),
+        (r"(cameras\.[^.]+\.)?(birdseye|ui|live|timestamp_style)|camera_groups", "the page arranges itself"),
+        (r"(cameras\.[^.]+\.)?review", "events are listed by framebus events"),
+        (
+            r"(cameras\.[^.]+\.)?(semantic_search|face_recognition|lpr|genai|classification)",
+            "an analyser does that: docs/uploads.md",
+        ),
+        (r"(cameras\.[^.]+\.)?notifications", "framebus notifies nobody yet"),
+        (r"cameras\.[^.]+\.onvif", "framebus steers no cameras"),
+        (r"cameras\.[^.]+\.zones\.", "a zone here is its corners; what happens in it is asked of events"),
+        (r"(cameras\.[^.]+\.)?ffmpeg.*roles", "the sound of the recorded stream is recorded with it"),
+        (r"(cameras\.[^.]+\.)?ffmpeg", "framebus opens cameras in its own way: RTSP over TCP, decoded by software"),
+        (r"go2rtc", "framebus asks the cameras themselves"),
+        (r"auth|tls|proxy|networking", "the page has links with tokens: docs/http.md"),
+        (r"database|version|logger|telemetry|environment_vars", "of Frigate's own working"),
+    )
+)
+
+
+def reason_of(path: str) -> str:
+    """Why this setting is not taken."""
+    return next((reason for pattern, reason in REASONS if pattern.match(path)), OTHERWISE)

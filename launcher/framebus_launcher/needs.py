@@ -1,0 +1,162 @@
+"""Estimates what a configuration takes: processor, and disk for what it keeps. Honest guesses, each with its source."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from framebus.addresses import Address, Kind, parse_address
+from framebus.settings import DEFAULT_FPS, Camera, seconds
+from framebus_launcher.config_file import Reading
+from framebus_launcher.edit import find_value
+from framebus_launcher.finding import existing
+from framebus_launcher.measured import Measured, MeasuredFile, mark_of
+from framebus_launcher.words import lasting
+
+DAY_S = 86_400.0
+GB = 1e9
+RESERVE_SHARE, RESERVE_BYTES = 0.05, 2 * GB
+"""free space at which recording pauses, whichever is less"""
+MAX_FILES = 100_000
+"""of recordings whose sizes are added up: more take too long for a check"""
+
+BYTES_PER_S = {Kind.SYNTHETIC: 41_000.0, Kind.FILE: 250_000.0, Kind.PLUGIN: 250_000.0}
+NETWORK_BYTES_PER_S = 500_000.0
+"""4 Mbit/s: 1080p in H.264 as cameras come"""
+MAIN_PIXELS_PER_S = 1_920 * 1_080 * 15.0
+SMALL_PIXELS_PER_S = 640 * 360 * 15.0
+SEEN_PIXELS = 1_280 * 720.0
+"""of a picture that processors see, at most"""
+
+# Measured on one machine, two cores of x86-64, with H.264; smaller processors take several times that.
+GROUP_PERCENT = 4.0
+"""of one core: all that is there without a camera"""
+CAMERA_PERCENT = 1.0
+DECODE_NS = 2.2
+"""for a pixel that comes"""
+SEE_NS = 4.0
+"""for a pixel that processors see: made smaller, copied, compared"""
+
+
+@dataclass
+class Needs:
+    """What to print."""
+
+    lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def find_needs(reading: Reading) -> Needs:
+    """What the cameras of a configuration will take, before any of them was started."""
+    needs = Needs()
+    cameras = reading.settings.cameras
+    if not cameras:
+        return needs
+    measured = _measured(reading)
+    percent = GROUP_PERCENT + sum(_percent(camera, measured.get(name)) for name, camera in cameras.items())
+    rates = {name: _rate(camera, measured.get(name)) for name, camera in cameras.items() if camera.record.enabled}
+    kept = sum(rate * seconds(cameras[name].record.keep) for name, rate in rates.items())
+    day = sum(rates.values()) * DAY_S
+    cores = len(os.sched_getaffinity(0))
+    needs.lines.append(
+        f"estimate: {percent:.0f} % of one core (there are {cores}), more on a small processor or with a detector; "
+        f"{_gb(day)} a day, {_gb(kept)} for all that is kept"
+    )
+    for name, rate in rates.items():
+        keep = cameras[name].record.keep
+        source = "measured when it was added" if name in measured else f"a guess: {_guess_words(cameras[name])}"
+        needs.lines.append(f"  {name}: {8 * rate / 1e6:.2g} Mbit/s ({source}), {_gb(rate * seconds(keep))} in {keep}")
+    room = _room(reading.place.data)
+    if room is not None and kept > room:
+        lasts = lasting(room / (day / DAY_S))
+        needs.warnings.append(
+            f"{reading.place.data}: its disk has room for {_gb(room)} of recordings, and `keep` asks for about "
+            f"{_gb(kept)}: the oldest go after about {lasts}; keep less, or choose a larger disk"
+        )
+    if percent > 100.0 * cores:
+        needs.warnings.append(
+            f"the cameras may take {percent:.0f} % of one core, and there are {cores}: give them a small detect.source"
+        )
+    return needs
+
+
+def _measured(reading: Reading) -> dict[str, Measured]:
+    """What was measured of the sources as they stand there now."""
+    found = {}
+    for name, measured in MeasuredFile(reading.place.data).find().items():
+        try:
+            source = find_value(reading.written, ["cameras", name, "source"])
+        except LookupError:
+            continue
+        if measured.mark == mark_of(str(source)):
+            found[name] = measured
+    return found
+
+
+def _rate(camera: Camera, measured: Measured | None) -> float:
+    if measured is not None:
+        return measured.bytes_per_s
+    return BYTES_PER_S.get(parse_address(camera.source).kind, NETWORK_BYTES_PER_S)
+
+
+def _guess_words(camera: Camera) -> str:
+    kind = parse_address(camera.source).kind
+    return "framebus add measures" if kind not in BYTES_PER_S else "as usual for such a source"
+
+
+def _percent(camera: Camera, measured: Measured | None) -> float:
+    """Of one core."""
+    if camera.detect.source is not None:
+        come = SMALL_PIXELS_PER_S
+        size = 640 * 360.0
+    else:
+        come, size = _main(parse_address(camera.source), measured)
+    if camera.detect.width and camera.detect.height:
+        size = float(camera.detect.width * camera.detect.height)
+    see = min(size, SEEN_PIXELS) * (camera.detect.fps or DEFAULT_FPS)
+    return CAMERA_PERCENT + 100e-9 * (come * DECODE_NS + see * SEE_NS)
+
+
+def _main(address: Address, measured: Measured | None) -> tuple[float, float]:
+    """The pixels of a second that come, and those of one picture."""
+    if measured is not None:
+        size = float(measured.width * measured.height)
+        return size * measured.fps, size
+    if address.kind is Kind.SYNTHETIC:
+        size = float(address.screen.width * address.screen.height)
+        return size * address.screen.fps, size
+    return MAIN_PIXELS_PER_S, 1_920 * 1_080.0
+
+
+def _room(data: Path) -> float | None:
+    """What recordings may take on this disk in all, those included that are there; None where it takes long to know."""
+    try:
+        state = os.statvfs(existing(data))
+        taken = 0
+        for number, size in enumerate(_sizes(data / "recordings")):
+            if number >= MAX_FILES:
+                return None
+            taken += size
+    except OSError:
+        return None
+    total = float(state.f_blocks * state.f_frsize)
+    return max(0.0, state.f_bavail * state.f_frsize + taken - min(RESERVE_SHARE * total, RESERVE_BYTES))
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    if not folder.is_dir():
+        return
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _sizes(Path(entry.path))
+        else:
+            yield entry.stat(follow_symlinks=False).st_size
+
+
+def _gb(number: float) -> str:
+    """
+    >>> _gb(2.6e9), _gb(84e9), _gb(0.04e9)
+    ('2.6 GB', '84 GB', '0.04 GB')
+    """
+    gb = number / GB
+    return f"{gb:.0f} GB" if gb >= 10 else f"{gb:.2g} GB"

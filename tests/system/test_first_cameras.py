@@ -1,0 +1,170 @@
+"""The first hour of a home user: `framebus init`, `add`, `import`, against cameras that answer and such that do not."""
+
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import media
+from camera import RtspCamera
+from commands import command as typed
+from framebus.messages import ServiceState
+from groups import SYNTHETIC, running_group
+from web_camera import WebCamera
+
+PASSWORD = "c4n'ary p@ss"
+
+
+def command(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    """A command with time for a look at a camera, also where the machine is busy."""
+    return typed(None, *arguments, limit_s=80.0, **how)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "street.mp4"
+    media.make_video(path, seconds=8, fps=10, gop_frames=20)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    assert command("init", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def test_init_makes_a_file_that_is_fine_and_never_touches_one_that_is_there(tmp_path: Path) -> None:
+    first = command("init", cwd=tmp_path)
+    text = (tmp_path / "framebus.yml").read_text()
+    again = command("init", cwd=tmp_path)
+
+    assert first.returncode == 0
+    assert "add front_door" in first.stdout
+    assert again.returncode == 1
+    assert "stays as it is" in again.stderr
+    assert (tmp_path / "framebus.yml").read_text() == text
+    assert command("check", cwd=tmp_path).returncode == 0
+
+
+def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_place(folder: Path, video: Path) -> None:
+    with RtspCamera(video, user="viewer", password=PASSWORD) as camera:
+        done = command("add", "front_door", camera.url, cwd=folder)
+        wrong = command("add", "yard", camera.address.replace("//", f"//viewer:x{PASSWORD[:4]}@"), cwd=folder)
+
+    text = (folder / "framebus.yml").read_text()
+    assert done.returncode == 0, done.stderr
+    assert "H264 320x240, 10 fps, a key frame every 2.0 s" in done.stdout
+    assert "no sound" in done.stdout
+    assert "viewer:${FRONT_DOOR_PASSWORD}@" in text
+    assert "# recorded as it is" in text, "comments stay"
+    assert stat.S_IMODE((folder / "secrets.env").stat().st_mode) == 0o600
+    assert wrong.returncode == 69
+    assert "wrong user or password" in wrong.stderr
+    assert (folder / "framebus.yml").read_text() == text
+    said = done.stdout + done.stderr + wrong.stdout + wrong.stderr
+    files = "".join(file.read_text() for file in folder.rglob("*") if file.is_file() and file.name != "secrets.env")
+    assert "c4n" not in said + files
+    check = command("check", cwd=folder)
+    assert check.returncode == 0, check.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["front", "rtsp://127.0.0.1:9/x"], 69, "refuses the connection"),
+        (["front", "notes.txt"], 69, "no video that can be read"),
+        (["front", "none.mp4"], 69, "nothing under this path"),
+        (["front", "gopher://u:c4nary@h/"], 78, "a source is rtsp://"),
+        (["front", "rtsp://u:${NOWHERE}@h/"], 78, "NOWHERE is not set"),
+        (["Front Door", "synthetic://"], 64, "a-z, 0-9"),
+        (["street", "synthetic://"], 1, "there is a camera street"),
+    ],
+)
+def test_what_cannot_become_a_camera_is_said_in_words_and_nothing_is_written(
+    tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("milk, bread\n")
+    file = tmp_path / "framebus.yml"
+    file.write_text("cameras: {street: {source: 'synthetic://'}}\n")
+
+    done = command("add", *arguments, cwd=tmp_path)
+
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert "c4nary" not in done.stdout + done.stderr
+    assert file.read_text() == "cameras: {street: {source: 'synthetic://'}}\n"
+
+
+def test_a_damaged_file_is_named_with_its_line_and_stays(folder: Path) -> None:
+    (folder / "framebus.yml").write_text("data: data\ncameras: {street: [\n")
+
+    done = command("add", "front", "synthetic://", cwd=folder)
+
+    assert done.returncode == 78
+    assert "framebus.yml:3:" in done.stderr
+
+
+def test_a_small_stream_is_found_tried_and_taken_when_it_is_wanted(folder: Path, video: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.mp4"
+    media.make_video(large, seconds=4, fps=10, gop_frames=10, width=640, height=480)
+    pages = {"/Preview_01_main": large.read_bytes(), "/Preview_01_sub": video.read_bytes()}
+    with WebCamera(pages) as camera:
+        offered = command("add", "front", f"{camera.url}/Preview_01_main", cwd=folder)
+        taken = command("add", "back", f"{camera.url}/Preview_01_main", "--small", cwd=folder)
+
+    text = (folder / "framebus.yml").read_text()
+    assert "its small stream seems to be" in offered.stdout
+    assert "--small would take it" in offered.stdout
+    assert "H264 320x240" in offered.stdout
+    assert taken.returncode == 0, taken.stderr
+    assert text.count("Preview_01_sub") == 1
+
+
+def test_a_group_that_runs_takes_a_camera_at_once_password_included(video: Path) -> None:
+    with (
+        RtspCamera(video, user="viewer", password=PASSWORD) as camera,
+        running_group({"cameras": {"street": SYNTHETIC}}) as group,
+    ):
+        group.await_ready()
+        done = command("add", "front_door", camera.url, "-c", str(group.file))
+        services = group.await_ready("capture@front_door", "capture@street")
+
+        assert done.returncode == 0, done.stderr
+        assert "started capture@front_door" in done.stdout
+        assert services["capture@street"].state is ServiceState.READY
+        assert services["capture@street"].restarts == 0
+
+
+def test_an_import_writes_cameras_lists_what_it_left_and_hides_passwords(tmp_path: Path) -> None:
+    source = "rtsp://viewer:c4nary@10.0.0.5/Streaming/Channels/101"
+    (tmp_path / "frigate.yml").write_text(
+        "mqtt: {host: h}\n"
+        f"cameras: {{front: {{ffmpeg: {{inputs: [{{path: '{source}', roles: [detect]}}]}}, onvif: {{host: h}}}}}}\n"
+    )
+
+    done = command("import", "frigate.yml", cwd=tmp_path)
+    again = command("import", "frigate.yml", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "line 1: mqtt: framebus speaks no MQTT" in done.stdout
+    assert "line 2: cameras.front.onvif: framebus steers no cameras" in done.stdout
+    assert "c4nary" not in done.stdout + (tmp_path / "framebus.yml").read_text()
+    assert command("check", cwd=tmp_path).returncode == 0
+    assert again.returncode == 1
+    assert "there is a camera front already" in again.stdout
+
+
+def test_a_variable_of_frigate_s_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
+    source = "rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@10.0.0.5/1"
+    (tmp_path / "frigate.yml").write_text(
+        f"cameras: {{front: {{ffmpeg: {{inputs: [{{path: '{source}', roles: [detect]}}]}}}}}}\n"
+    )
+
+    refused = command("import", "frigate.yml", cwd=tmp_path)
+    done = command("import", "frigate.yml", cwd=tmp_path, FRIGATE_RTSP_PASSWORD="x")
+
+    assert refused.returncode == 78
+    assert "FRIGATE_RTSP_PASSWORD='...'" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert "${FRIGATE_RTSP_PASSWORD}" in (tmp_path / "framebus.yml").read_text()
