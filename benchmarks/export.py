@@ -1,0 +1,223 @@
+"""Clips of ten minutes beside ffmpeg's, and how soon a cancelled one is gone: goal 11.
+
+    python -m benchmarks.export [--quick] [--video FILE]
+
+Ours is the whole job as its user has it, in a running group: from the submit to the news that it succeeded, with its
+checks before, the look at the finished file, the thumbnail and its place in the ledger; its processor time is that of
+launcher, dispatcher and export together. ffmpeg's is the command alone, with its start. Export gives way to the cameras
+by nice 10, so ffmpeg gets the same here. "the copy alone" is our reading and writing of packets without all that.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from msgspec import Raw
+
+from benchmarks.goals import CANCEL, COPY, FFMPEG_COPY, FRIGATE_TIMELAPSE, TIMELAPSE
+from benchmarks.seen import OURS, Figures, LeftOut, Seen, in_turns, over_runs, say, tell
+from benchmarks.videos import CAMERA, START_S, Shape, add_video_option, encode_video, record_video
+from framebus import codec
+from framebus.jobs import FINAL
+from framebus.messages import JobState, JobView
+from framebus.place import Place
+from framebus.requests import CancelJob, Ping, SubmitJob
+from framebus.transport import SocketBus
+from framebus_services.export.gentle import NICE
+
+GOAL = 11
+FRAMEBUS = str(Path(sys.executable).with_name("framebus"))
+LIMIT_S = 120.0
+SPEED = 25
+SMALL_PACKETS = f"{COPY}, small packets with sound"
+ALONE = "framebus, the copy alone"
+SHAPES = {
+    COPY: Shape(width=1280, height=720, fps=15, bits_per_s=2_000_000),
+    SMALL_PACKETS: Shape(width=640, height=360, fps=25, bits_per_s=250_000, b_frames=2, has_sound=True),
+}
+
+
+class Group:
+    """A running group that exports, and what its processes cost."""
+
+    def __init__(self, folder: Path) -> None:
+        self.place = Place.at(folder / "run", data=folder / "data")
+        off = dict.fromkeys(("enrich", "ingest", "analysis"), False)
+        config = {"data": str(folder / "data"), "run": str(folder / "run"), "http": False, "services": off}
+        (folder / "framebus.yml").write_text(yaml.safe_dump(config))
+        self._log = (folder / "log").open("wb")
+        self._launcher = subprocess.Popen(
+            [FRAMEBUS, "up", "-c", str(folder / "framebus.yml"), "--plain"],
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+        )
+        self._views: dict[str, list[JobView]] = {}
+        self._bus = self._await_bus()
+
+    def _await_bus(self) -> SocketBus:
+        end_s = time.monotonic() + LIMIT_S
+        while not all((self.place.run / door).exists() for door in ("sub", "req.dispatcher", "req.export")):
+            if self._launcher.poll() is not None or time.monotonic() > end_s:
+                raise RuntimeError(f"the group does not start; see {self._log.name}")
+            time.sleep(0.02)
+        bus = SocketBus("benchmark", place=self.place)
+        bus.on(JobView, lambda view: self._views.setdefault(view.id, []).append(view), type="export")
+        for service in ("dispatcher", "export"):
+            bus.ask(service, Ping(), LIMIT_S)
+        return bus
+
+    def submit(self, seconds: float, **more: Any) -> str:
+        params = {"camera": CAMERA, "start": START_S, "end": START_S + seconds, **more}
+        return self._bus.ask("dispatcher", SubmitJob(type="export", params=Raw(codec.encode(params)))).id
+
+    def cancel(self, job_id: str) -> None:
+        self._bus.ask("dispatcher", CancelJob(id=job_id))
+
+    def await_news(self, job_id: str, holds: Callable[[JobView], bool]) -> JobView:
+        end_s = time.monotonic() + LIMIT_S
+        while time.monotonic() < end_s:
+            for view in self._views.get(job_id, []):
+                if holds(view):
+                    return view
+            self._bus.turn(0.5)
+        raise RuntimeError(f"no news of job {job_id}; see {self._log.name}")
+
+    def cpu_s(self) -> float:
+        """Of all its processes so far."""
+        launcher = psutil.Process(self._launcher.pid)
+        times = [process.cpu_times() for process in (launcher, *launcher.children(recursive=True))]
+        return sum(time.user + time.system for time in times)
+
+    def close(self) -> None:
+        self._bus.close()
+        self._launcher.terminate()
+        self._launcher.wait(15)
+        self._log.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer runs")
+    add_video_option(parser)
+    given = parser.parse_args()
+    for line in measure(given.video, runs=1 if given.quick else 5):
+        tell(line)
+
+
+def measure(video: Path | None, runs: int) -> Iterator[Seen]:
+    """All of goal 11, `runs` times each."""
+    for case, shape in SHAPES.items():
+        with recorded(shape, video) as (folder, segments):
+            out = folder / "ffmpeg.mp4"
+            group = Group(folder)
+            try:
+                seconds = sum(_length_s(path) for path in segments)
+                systems: Mapping[str, Callable[[], Figures]] = {
+                    OURS: lambda: export(group, seconds),
+                    ALONE: lambda: copy_alone(folder, seconds),
+                    FFMPEG_COPY: lambda: ffmpeg(["-c", "copy"], folder, out),
+                }
+                export(group, seconds)  # what is loaded with the first clip is not part of the others
+                yield from in_turns(GOAL, case, systems, runs)
+                if case == COPY:
+                    yield from over_runs(GOAL, CANCEL, OURS, [cancel(group, seconds) for _ in range(2 * runs + 1)])
+                    yield from _timelapses(group, folder, seconds, min(runs, 3))
+            finally:
+                group.close()
+
+
+def _timelapses(group: Group, folder: Path, seconds: float, runs: int) -> Iterator[Seen]:
+    out = folder / "ffmpeg.mp4"
+    options = ["-vf", f"setpts={1 / SPEED}*PTS", "-r", "30", "-c:v", "libx264", "-preset:v", "ultrafast"]
+    options = ["-an", *options, "-tune:v", "zerolatency"]
+    systems = {
+        OURS: lambda: export(group, seconds, mode="timelapse", instant=True, speed=SPEED),
+        FRIGATE_TIMELAPSE: lambda: ffmpeg(options, folder, out),
+        "ffmpeg, key frames, setpts and encode": lambda: ffmpeg(options, folder, out, ["-skip_frame", "nokey"]),
+    }
+    yield from in_turns(GOAL, TIMELAPSE, systems, runs)
+
+
+@contextmanager
+def recorded(shape: Shape, video: Path | None) -> Iterator[tuple[Path, list[Path]]]:
+    """A folder with ten minutes of recordings, and their list for ffmpeg."""
+    folder = Path(tempfile.mkdtemp(prefix="fb-"))
+    try:
+        (folder / "data").mkdir()
+        one = encode_video(folder / "one.mp4", shape, 10, video)
+        segments = record_video(folder / "data", one, 600)
+        (folder / "list").write_text("".join(f"file '{path}'\n" for path in segments))
+        say(f"{len(segments)} segments, {sum(path.stat().st_size for path in segments) / 1e6:.0f} MB")
+        yield folder, segments
+    finally:
+        shutil.rmtree(folder)
+
+
+def export(group: Group, seconds: float, **more: Any) -> Figures:
+    """A whole job; raises RuntimeError when it does not succeed."""
+    cpu_s, start_s = group.cpu_s(), time.perf_counter()
+    view = group.await_news(group.submit(seconds, **more), lambda view: view.state in FINAL)
+    wall_s = time.perf_counter() - start_s
+    if view.state is not JobState.SUCCEEDED:
+        raise RuntimeError(f"export {view.state}: {view.error}")
+    return {"wall s": wall_s, "CPU s": group.cpu_s() - cpu_s}
+
+
+def cancel(group: Group, seconds: float) -> Figures:
+    """From the request to the news that a copy that was under way is gone."""
+    job_id = group.submit(seconds)
+    group.await_news(job_id, lambda view: view.state is JobState.RUNNING)
+    start_s = time.perf_counter()
+    group.cancel(job_id)
+    view = group.await_news(job_id, lambda view: view.state in FINAL)
+    if view.state is not JobState.CANCELLED:
+        raise RuntimeError(f"a copy was to be cancelled and is {view.state}")
+    return {"ms to the end": (time.perf_counter() - start_s) * 1e3}
+
+
+def copy_alone(folder: Path, seconds: float) -> Figures:
+    """Our packets from file to file in a process that has everything imported, as the service has."""
+    command = [sys.executable, "-m", "benchmarks.export_copy", str(folder / "data"), str(folder / "alone.mp4")]
+    done = subprocess.run([*command, str(seconds)], check=True, capture_output=True, preexec_fn=_give_way)
+    wall_s, cpu_s = map(float, done.stdout.split())
+    return {"wall s": wall_s, "CPU s": cpu_s}
+
+
+def ffmpeg(options: list[str], folder: Path, out: Path, before: list[str] | None = None) -> Figures:
+    """ffmpeg over the list of segments, from its start to its end."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise LeftOut("apt-get install ffmpeg")
+    command = [program, "-v", "error", "-y", *(before or []), "-f", "concat", "-safe", "0", "-i", str(folder / "list")]
+    before_s, start_s = _children_s(), time.perf_counter()
+    subprocess.run([*command, *options, str(out)], check=True, preexec_fn=_give_way)
+    return {"wall s": time.perf_counter() - start_s, "CPU s": _children_s() - before_s}
+
+
+def _give_way() -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _length_s(path: Path) -> float:
+    return int(path.stem.partition("_")[2]) / 1_000
+
+
+if __name__ == "__main__":
+    main()
