@@ -10,7 +10,7 @@ from framebus.requests import FailKind
 from framebus.runner import WorkError
 from framebus_services.export.pace import Pace
 from framebus_services.video.fragments import whole_bytes
-from framebus_services.video.opening import open_video
+from framebus_services.video.opening import BY_INDEX, open_video
 from framebus_services.video.packets import time_base
 
 TOLERANCE_S = 0.5
@@ -22,7 +22,7 @@ def verify(path: Path, *, frames: int, duration_s: float, pace: Pace, spare: flo
     `spare` is the share of packets that may lack or be too many.
     """
     try:
-        with open_video(str(path), format="mp4") as container:
+        with open_video(str(path), format="mp4", options=BY_INDEX) as container:
             if not container.streams.video:
                 raise _wrong("it has no pictures")
             if whole_bytes(path) < path.stat().st_size:
