@@ -16,29 +16,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-import yaml
 from msgspec import Raw
 
 from benchmarks.goals import CANCEL, COPY, FFMPEG_COPY, FRIGATE_TIMELAPSE, TIMELAPSE
+from benchmarks.group import Group
 from benchmarks.seen import OURS, Figures, LeftOut, Seen, in_turns, over_runs, say, tell
 from benchmarks.videos import CAMERA, START_S, Shape, add_video_option, encode_video, record_video
 from framebus import codec
 from framebus.jobs import FINAL
 from framebus.messages import JobState, JobView
-from framebus.place import Place
-from framebus.requests import CancelJob, Ping, SubmitJob
-from framebus.transport import SocketBus
+from framebus.requests import CancelJob, SubmitJob
 from framebus_services.export.gentle import NICE
 
 GOAL = 11
-FRAMEBUS = str(Path(sys.executable).with_name("framebus"))
-LIMIT_S = 120.0
+SECONDS = 600
 SPEED = 25
 SMALL_PACKETS = f"{COPY}, small packets with sound"
 ALONE = "framebus, the copy alone"
@@ -48,63 +44,31 @@ SHAPES = {
 }
 
 
-class Group:
-    """A running group that exports, and what its processes cost."""
+class Exports:
+    """The export jobs of a group, and what became of them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.place = Place.at(folder / "run", data=folder / "data")
-        off = dict.fromkeys(("enrich", "ingest", "analysis"), False)
-        config = {"data": str(folder / "data"), "run": str(folder / "run"), "http": False, "services": off}
-        (folder / "framebus.yml").write_text(yaml.safe_dump(config))
-        self._log = (folder / "log").open("wb")
-        self._launcher = subprocess.Popen(
-            [FRAMEBUS, "up", "-c", str(folder / "framebus.yml"), "--plain"],
-            stdout=self._log,
-            stderr=self._log,
-            stdin=subprocess.DEVNULL,
-        )
+    def __init__(self, group: Group) -> None:
+        self.group = group
         self._views: dict[str, list[JobView]] = {}
-        self._bus = self._await_bus()
+        group.bus.on(JobView, lambda view: self._views.setdefault(view.id, []).append(view), type="export")
 
-    def _await_bus(self) -> SocketBus:
-        end_s = time.monotonic() + LIMIT_S
-        while not all((self.place.run / door).exists() for door in ("sub", "req.dispatcher", "req.export")):
-            if self._launcher.poll() is not None or time.monotonic() > end_s:
-                raise RuntimeError(f"the group does not start; see {self._log.name}")
-            time.sleep(0.02)
-        bus = SocketBus("benchmark", place=self.place)
-        bus.on(JobView, lambda view: self._views.setdefault(view.id, []).append(view), type="export")
-        for service in ("dispatcher", "export"):
-            bus.ask(service, Ping(), LIMIT_S)
-        return bus
-
-    def submit(self, seconds: float, **more: Any) -> str:
-        params = {"camera": CAMERA, "start": START_S, "end": START_S + seconds, **more}
-        return self._bus.ask("dispatcher", SubmitJob(type="export", params=Raw(codec.encode(params)))).id
+    def submit(self, **more: Any) -> str:
+        params = {"camera": CAMERA, "start": START_S, "end": START_S + SECONDS, **more}
+        return self.group.bus.ask("dispatcher", SubmitJob(type="export", params=Raw(codec.encode(params)))).id
 
     def cancel(self, job_id: str) -> None:
-        self._bus.ask("dispatcher", CancelJob(id=job_id))
+        self.group.bus.ask("dispatcher", CancelJob(id=job_id))
 
     def await_news(self, job_id: str, holds: Callable[[JobView], bool]) -> JobView:
-        end_s = time.monotonic() + LIMIT_S
-        while time.monotonic() < end_s:
-            for view in self._views.get(job_id, []):
-                if holds(view):
-                    return view
-            self._bus.turn(0.5)
-        raise RuntimeError(f"no news of job {job_id}; see {self._log.name}")
+        """The first news of the job for which it holds."""
+        found: list[JobView] = []
 
-    def cpu_s(self) -> float:
-        """Of all its processes so far."""
-        launcher = psutil.Process(self._launcher.pid)
-        times = [process.cpu_times() for process in (launcher, *launcher.children(recursive=True))]
-        return sum(time.user + time.system for time in times)
+        def is_there() -> bool:
+            found.extend(filter(holds, self._views.get(job_id, [])))
+            return bool(found)
 
-    def close(self) -> None:
-        self._bus.close()
-        self._launcher.terminate()
-        self._launcher.wait(15)
-        self._log.close()
+        self.group.turn_until(is_there)
+        return found[0]
 
 
 def main() -> None:
@@ -119,90 +83,88 @@ def main() -> None:
 def measure(video: Path | None, runs: int) -> Iterator[Seen]:
     """All of goal 11, `runs` times each."""
     for case, shape in SHAPES.items():
-        with recorded(shape, video) as (folder, segments):
-            out = folder / "ffmpeg.mp4"
-            group = Group(folder)
-            try:
-                seconds = sum(_length_s(path) for path in segments)
-                systems: Mapping[str, Callable[[], Figures]] = {
-                    OURS: lambda: export(group, seconds),
-                    ALONE: lambda: copy_alone(folder, seconds),
-                    FFMPEG_COPY: lambda: ffmpeg(["-c", "copy"], folder, out),
-                }
-                export(group, seconds)  # what is loaded with the first clip is not part of the others
-                yield from in_turns(GOAL, case, systems, runs)
-                if case == COPY:
-                    yield from over_runs(GOAL, CANCEL, OURS, [cancel(group, seconds) for _ in range(2 * runs + 1)])
-                    yield from _timelapses(group, folder, seconds, min(runs, 3))
-            finally:
-                group.close()
+        with recorded(shape, video) as folder, Group(folder, "export") as group:
+            exports = Exports(group)
+            export(exports)  # what is loaded with the first clip is not part of the others
+            yield from _copies(exports, case, folder, runs)
+            if case == COPY:
+                yield from over_runs(GOAL, CANCEL, OURS, [cancel(exports) for _ in range(2 * runs + 1)])
+                yield from _timelapses(exports, folder, min(runs, 3))
 
 
-def _timelapses(group: Group, folder: Path, seconds: float, runs: int) -> Iterator[Seen]:
-    out = folder / "ffmpeg.mp4"
+def _copies(exports: Exports, case: str, folder: Path, runs: int) -> Iterator[Seen]:
+    systems = {
+        OURS: lambda: export(exports),
+        ALONE: lambda: copy_alone(folder),
+        FFMPEG_COPY: lambda: ffmpeg(["-c", "copy"], folder),
+    }
+    yield from in_turns(GOAL, case, systems, runs)
+
+
+def _timelapses(exports: Exports, folder: Path, runs: int) -> Iterator[Seen]:
     options = ["-vf", f"setpts={1 / SPEED}*PTS", "-r", "30", "-c:v", "libx264", "-preset:v", "ultrafast"]
     options = ["-an", *options, "-tune:v", "zerolatency"]
     systems = {
-        OURS: lambda: export(group, seconds, mode="timelapse", instant=True, speed=SPEED),
-        FRIGATE_TIMELAPSE: lambda: ffmpeg(options, folder, out),
-        "ffmpeg, key frames, setpts and encode": lambda: ffmpeg(options, folder, out, ["-skip_frame", "nokey"]),
+        OURS: lambda: export(exports, mode="timelapse", instant=True, speed=SPEED),
+        FRIGATE_TIMELAPSE: lambda: ffmpeg(options, folder),
+        "ffmpeg, key frames, setpts and encode": lambda: ffmpeg(options, folder, ["-skip_frame", "nokey"]),
     }
     yield from in_turns(GOAL, TIMELAPSE, systems, runs)
 
 
 @contextmanager
-def recorded(shape: Shape, video: Path | None) -> Iterator[tuple[Path, list[Path]]]:
+def recorded(shape: Shape, video: Path | None) -> Iterator[Path]:
     """A folder with ten minutes of recordings, and their list for ffmpeg."""
     folder = Path(tempfile.mkdtemp(prefix="fb-"))
     try:
         (folder / "data").mkdir()
         one = encode_video(folder / "one.mp4", shape, 10, video)
-        segments = record_video(folder / "data", one, 600)
+        segments = record_video(folder / "data", one, SECONDS)
         (folder / "list").write_text("".join(f"file '{path}'\n" for path in segments))
         say(f"{len(segments)} segments, {sum(path.stat().st_size for path in segments) / 1e6:.0f} MB")
-        yield folder, segments
+        yield folder
     finally:
         shutil.rmtree(folder)
 
 
-def export(group: Group, seconds: float, **more: Any) -> Figures:
+def export(exports: Exports, **more: Any) -> Figures:
     """A whole job; raises RuntimeError when it does not succeed."""
-    cpu_s, start_s = group.cpu_s(), time.perf_counter()
-    view = group.await_news(group.submit(seconds, **more), lambda view: view.state in FINAL)
+    cpu_s, start_s = exports.group.cpu_s(), time.perf_counter()
+    view = exports.await_news(exports.submit(**more), lambda view: view.state in FINAL)
     wall_s = time.perf_counter() - start_s
     if view.state is not JobState.SUCCEEDED:
         raise RuntimeError(f"export {view.state}: {view.error}")
-    return {"wall s": wall_s, "CPU s": group.cpu_s() - cpu_s}
+    return {"wall s": wall_s, "CPU s": exports.group.cpu_s() - cpu_s}
 
 
-def cancel(group: Group, seconds: float) -> Figures:
+def cancel(exports: Exports) -> Figures:
     """From the request to the news that a copy that was under way is gone."""
-    job_id = group.submit(seconds)
-    group.await_news(job_id, lambda view: view.state is JobState.RUNNING)
+    job_id = exports.submit()
+    exports.await_news(job_id, lambda view: view.state is JobState.RUNNING)
     start_s = time.perf_counter()
-    group.cancel(job_id)
-    view = group.await_news(job_id, lambda view: view.state in FINAL)
+    exports.cancel(job_id)
+    view = exports.await_news(job_id, lambda view: view.state in FINAL)
     if view.state is not JobState.CANCELLED:
         raise RuntimeError(f"a copy was to be cancelled and is {view.state}")
     return {"ms to the end": (time.perf_counter() - start_s) * 1e3}
 
 
-def copy_alone(folder: Path, seconds: float) -> Figures:
+def copy_alone(folder: Path) -> Figures:
     """Our packets from file to file in a process that has everything imported, as the service has."""
     command = [sys.executable, "-m", "benchmarks.export_copy", str(folder / "data"), str(folder / "alone.mp4")]
-    done = subprocess.run([*command, str(seconds)], check=True, capture_output=True, preexec_fn=_give_way)
+    done = subprocess.run(command, check=True, capture_output=True, preexec_fn=_give_way)
     wall_s, cpu_s = map(float, done.stdout.split())
     return {"wall s": wall_s, "CPU s": cpu_s}
 
 
-def ffmpeg(options: list[str], folder: Path, out: Path, before: list[str] | None = None) -> Figures:
+def ffmpeg(options: list[str], folder: Path, before: list[str] | None = None) -> Figures:
     """ffmpeg over the list of segments, from its start to its end."""
     program = shutil.which("ffmpeg")
     if program is None:
         raise LeftOut("apt-get install ffmpeg")
     command = [program, "-v", "error", "-y", *(before or []), "-f", "concat", "-safe", "0", "-i", str(folder / "list")]
     before_s, start_s = _children_s(), time.perf_counter()
-    subprocess.run([*command, *options, str(out)], check=True, preexec_fn=_give_way)
+    subprocess.run([*command, *options, str(folder / "ffmpeg.mp4")], check=True, preexec_fn=_give_way)
     return {"wall s": time.perf_counter() - start_s, "CPU s": _children_s() - before_s}
 
 
@@ -213,10 +175,6 @@ def _give_way() -> None:
 def _children_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _length_s(path: Path) -> float:
-    return int(path.stem.partition("_")[2]) / 1_000
 
 
 if __name__ == "__main__":

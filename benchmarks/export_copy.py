@@ -1,4 +1,4 @@
-"""The copy of `benchmarks.export` alone, in a process of its own: prints the seconds that passed, and of the processor."""
+"""The copy of a clip alone, in a process of its own: prints the seconds that passed, and those of the processor."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from benchmarks.videos import CAMERA, START_S
-from framebus.recordings import list_segments
+from framebus.recordings import LONGEST_SEGMENT_S, list_segments
 from framebus_services.export.copy import Copier
 from framebus_services.export.made import Range
 from framebus_services.export.pace import Pace
@@ -23,11 +23,11 @@ class Silent:
 
 
 def main() -> None:
-    data, out, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+    data, out = map(Path, sys.argv[1:])
     with av.open(str(out), "w", format="mp4"):
         pass  # what is loaded late is loaded now
     start_s, start_cpu_s = time.perf_counter(), time.process_time()
-    sources = [inspect(segment) for segment in list_segments(data, CAMERA, START_S, START_S + seconds)]
+    sources = [inspect(segment) for segment in list_segments(data, CAMERA, START_S, START_S + LONGEST_SEGMENT_S)]
     wanted = Range(
         camera=CAMERA,
         sources=sources,

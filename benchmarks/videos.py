@@ -105,7 +105,9 @@ def _drawn(shape: Shape) -> Iterator[av.VideoFrame]:
     """A street with things that move, as a sensor with noise sees it."""
     scene = Scene(CAMERA, shape.width, shape.height)
     chance = np.random.default_rng(1)
-    noises = cycle([chance.integers(-NOISE, NOISE + 1, (shape.height * 3 // 2, shape.width), np.int16) for _ in "12345"])
+    noises = cycle(
+        [chance.integers(-NOISE, NOISE + 1, (shape.height * 3 // 2, shape.width), np.int16) for _ in "12345"]
+    )
     for number, noise in enumerate(noises):
         at = datetime.fromtimestamp(START_S + number // shape.fps, UTC)
         picture = scene.draw(number / shape.fps, number, at)
