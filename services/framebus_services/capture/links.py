@@ -16,7 +16,6 @@ from framebus_services.capture.recorder import Recorder
 from framebus_services.capture.recording import PacketRecorder, ShotRecorder
 from framebus_services.capture.shots import Shots
 from framebus_services.capture.source import FileSource, NetworkSource, PacketSource, Wait, resolve
-from framebus_services.capture.synthetic import SyntheticSource
 from framebus_services.capture.web import WebSource
 from framebus_services.video.packets import AnyPacket
 
@@ -90,6 +89,8 @@ class Links:
 
     def _connect(self, address: Address, wait: Wait) -> PacketSource:
         if address.kind is Kind.SYNTHETIC:
+            from framebus_services.capture.synthetic import SyntheticSource  # noqa: PLC0415  OpenCV, as for a snapshot
+
             return SyntheticSource(self._settings.camera, address.screen, self._clock, wait)
         if address.kind is Kind.FILE:
             return FileSource(address, self._clock, wait)

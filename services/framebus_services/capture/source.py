@@ -146,7 +146,7 @@ class FileSource(PacketSource):
             self._rewind(min(span.first_s for span in spans.values()))
 
     def _timed(self) -> Iterator[AnyPacket]:
-        """The packets of the file; those of a bare stream, as of `.h264`, follow each other at the stream's own rate."""
+        """The packets of the file; those of a bare stream, as of `.h264`, have no times: they come at its own rate."""
         at = 0
         for packet in self._container.demux(chosen(self.video, self.audio)):
             if self._is_bare and packet.size:
