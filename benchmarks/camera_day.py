@@ -44,7 +44,8 @@ def main() -> None:
         recorder.take(packet, arrival)
         if now_s >= due_s:
             due_s = now_s + RETENTION_S
-            segments, _ = segments + len(closed), closed.clear()
+            segments += len(closed)
+            closed.clear()
             while retention.step():
                 pass
         if not warm_mb and now_s - start_s >= min(WARM_UP_S, seconds / 2):

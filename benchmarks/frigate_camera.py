@@ -69,7 +69,9 @@ def _capture(read: Callable[[int], bytes], names: list[str], notices: "mp.Queue[
     while len(data := read(size)) == size:
         name = names[number % SLOTS]
         slot = SharedMemory(name)
-        slot.buf[:size] = data
+        buffer: Any = slot.buf
+        buffer[:size] = data
+        del buffer
         slot.close()
         with suppress(Exception):  # full: the picture is left out
             notices.put_nowait(name)
