@@ -76,7 +76,12 @@ def test_every_message_and_request_is_used_by_a_row_of_a_table() -> None:
 
 @pytest.mark.parametrize(
     ("module", "heavy"),
-    [("framebus.service", HEAVY), ("framebus.testing", HEAVY), ("framebus_services.dispatcher.proxy", HEAVY)],
+    [
+        ("framebus.service", HEAVY),
+        ("framebus.testing", HEAVY),
+        ("framebus_services.dispatcher.proxy", HEAVY),
+        ("framebus_services.capture.service", ["cv2"]),
+    ],
 )
 def test_a_module_does_not_load_what_it_does_not_need(module: str, heavy: list[str]) -> None:
     script = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"

@@ -16,7 +16,6 @@ from framebus_services.capture.recorder import Recorder
 from framebus_services.capture.recording import PacketRecorder, ShotRecorder
 from framebus_services.capture.shots import Shots
 from framebus_services.capture.source import FileSource, NetworkSource, PacketSource, Wait, resolve
-from framebus_services.capture.synthetic import SyntheticSource
 from framebus_services.capture.web import WebSource
 from framebus_services.video.packets import AnyPacket
 
@@ -95,6 +94,8 @@ class Links:
 def open_packets(camera: str, address: Address, clock: Clock, wait: Wait) -> PacketSource:
     """Connect to a source that sends packets; raises OSError, ValueError, av.FFmpegError or a SourceError."""
     if address.kind is Kind.SYNTHETIC:
+        from framebus_services.capture.synthetic import SyntheticSource  # noqa: PLC0415  OpenCV, as for a snapshot
+
         return SyntheticSource(camera, address.screen, clock, wait)
     if address.kind is Kind.FILE:
         return FileSource(address, clock, wait)

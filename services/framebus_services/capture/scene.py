@@ -30,6 +30,7 @@ class Scene:
     """Draws the scene at any moment; cameras of other names have other colours and other timing."""
 
     def __init__(self, camera: str, width: int, height: int) -> None:
+        cv2.setNumThreads(1)  # pictures are small: a second thread costs more than it brings
         self._camera = camera
         self._width, self._height = width, height
         self._seed = zlib.crc32(camera.encode())

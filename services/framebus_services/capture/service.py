@@ -6,8 +6,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import cv2
-
 from framebus.addresses import Kind
 from framebus.bus import Bus
 from framebus.door import Reply
@@ -27,7 +25,6 @@ from framebus_services.capture.recorder import Recorder
 from framebus_services.capture.sampling import picture_size
 from framebus_services.capture.shots import Shots
 from framebus_services.capture.status import LinkReport, Rate, Verdict, judge
-from framebus_services.video.jpeg import encode_jpeg
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +41,6 @@ class Capture:
     """Records one camera and shows its pictures."""
 
     def __init__(self, bus: Bus) -> None:
-        cv2.setNumThreads(1)
         self._bus = bus
         self._settings = bus.settings(CaptureSettings)
         self._camera = self._settings.camera
@@ -220,6 +216,8 @@ class Capture:
         )
 
     def _take_snapshot(self, _: TakeSnapshot) -> Reply:
+        from framebus_services.video.jpeg import encode_jpeg  # noqa: PLC0415  OpenCV: 16 MB that most cameras never need
+
         ring = self._pictures.ring
         if ring is None:
             raise RefusedError(ErrorCode.UNAVAILABLE, "there is no frame yet", retry_after_s=1.0)

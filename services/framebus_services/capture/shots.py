@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from framebus.clock import Clock
@@ -47,7 +46,11 @@ class Shots:
         return self._feed.trouble
 
     def open(self, beat: Callable[[], None]) -> None:
-        """Nothing to do: the ring is made when the shape of the pictures is known."""
+        """Load what scales, so that no picture waits for it; the ring is made when the shape of pictures is known."""
+        if self._detect.width or self._detect.height:
+            import cv2  # noqa: PLC0415  as for a snapshot
+
+            cv2.setNumThreads(1)
 
     def begin(self, source: PluginSource) -> None:
         """A connection was made; its pictures follow."""
@@ -117,4 +120,6 @@ def _fill(shot: Shot, shape: Shape, slot: RingSlot) -> None:
 
 
 def _scale(source: Pixels, target: Pixels) -> None:
+    import cv2  # noqa: PLC0415  loaded by now
+
     np.copyto(target, cv2.resize(source, (target.shape[1], target.shape[0]), interpolation=cv2.INTER_AREA))

@@ -121,13 +121,14 @@ class FileSource(PacketSource):
         self._is_once = address.is_once
         self._container = open_video(f"file:{address.url}", options=FILES)
         self.video, self.audio, self.decoder = take_streams(self._container)
+        self._is_bare = self.video.start_time is None and self._container.duration is None
 
     def items(self) -> Iterator[AnyPacket]:
         pacer = Pacer()
         offset_s = Fraction(0)
         while True:
             spans: dict[int, Span] = {}
-            for packet in self._container.demux(chosen(self.video, self.audio)):
+            for packet in self._timed():
                 if packet.dts is not None and packet.size:
                     at_s = packet.dts * packet.time_base
                     spans.setdefault(packet.stream_index, Span(at_s)).end_s = at_s + _length_s(packet)
@@ -144,7 +145,19 @@ class FileSource(PacketSource):
             offset_s += max(LEAST_S, *(span.end_s - span.first_s for span in spans.values()))
             self._rewind(min(span.first_s for span in spans.values()))
 
+    def _timed(self) -> Iterator[AnyPacket]:
+        """The packets of the file; those of a bare stream, as of `.h264`, have no times: they come at its own rate."""
+        at = 0
+        for packet in self._container.demux(chosen(self.video, self.audio)):
+            if self._is_bare and packet.size:
+                packet.dts = packet.pts = at
+                at += packet.duration or round(LEAST_S / packet.time_base)
+            yield packet
+
     def _rewind(self, first_s: Fraction) -> None:
+        if self._is_bare:
+            self._container.seek(0, unsupported_byte_offset=True)
+            return
         try:
             self._container.seek(round(first_s * 1_000_000))
         except OSError:  # it was cut, and does not begin with a key frame

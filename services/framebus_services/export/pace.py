@@ -47,8 +47,8 @@ class Pace:
         if now_s < self._due_s and self._used_bytes < CHUNK_BYTES and self._report.stop_reason is None:
             return
         self._tell()
+        used_bytes, self._used_bytes = self._used_bytes, 0
         if self._bandwidth is not None:
-            used_bytes, self._used_bytes = self._used_bytes, 0
             self._bandwidth.spend(used_bytes, self._tell)
         self._due_s = time.monotonic() + PERIOD_S
 

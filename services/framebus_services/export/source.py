@@ -14,11 +14,9 @@ from framebus.requests import FailKind
 from framebus.runner import WorkError
 from framebus_services.export.plan import find_again
 from framebus_services.video.fragments import open_growing
-from framebus_services.video.opening import open_video
+from framebus_services.video.opening import BY_INDEX, open_video
 from framebus_services.video.packets import AnyPacket, time_base
 
-OPTIONS = {"probesize": "32"}
-"""The index of a segment tells all there is to know; decoding the first pictures takes three times as long."""
 LENGTH_BYTES = 4
 MAX_FPS = 240
 
@@ -121,9 +119,9 @@ def wall_zero_s(segment: Segment, video: VideoStream) -> Fraction:
 def _open(segment: Segment) -> InputContainer:
     try:
         if segment.is_open:
-            container = open_growing(segment.path, OPTIONS)
+            container = open_growing(segment.path, BY_INDEX)
         else:
-            container = open_video(str(segment.path), format="mp4", options=OPTIONS)
+            container = open_video(str(segment.path), format="mp4", options=BY_INDEX)
     except (av.FFmpegError, OSError, EOFError) as error:
         raise SegmentError(segment, error) from None
     if not container.streams.video:

@@ -9,7 +9,7 @@ from av.video.stream import VideoStream
 
 from framebus_services.export.pace import Pace
 from framebus_services.video.jpeg import encode_bgr
-from framebus_services.video.opening import open_video
+from framebus_services.video.opening import BY_INDEX, open_video
 from framebus_services.video.packets import time_base
 
 MAX_WIDTH = 640
@@ -23,7 +23,7 @@ def write_thumbnail(clip: Path, at_s: float, target: Path, *, is_exact: bool, pa
     can be decoded, OSError when the disk is full, Stopped.
     """
     try:
-        with open_video(str(clip), format="mp4") as container:
+        with open_video(str(clip), format="mp4", options=BY_INDEX) as container:
             video = container.streams.video[0]
             video.codec_context.thread_count = 1
             if not is_exact:

@@ -11,6 +11,7 @@ QUALITY = 85
 
 def encode_jpeg(frame: Frame, quality: int = QUALITY) -> bytes:
     """The picture as a JPEG file; `quality` 1 to 100. GRAY16 is shown by the bits that it uses, dark or not."""
+    cv2.setNumThreads(1)  # cameras go first
     if frame.pixel_format is PixelFormat.I420:
         return encode_bgr(cv2.cvtColor(frame.pixels, cv2.COLOR_YUV2BGR_I420), quality)
     if frame.pixel_format is PixelFormat.GRAY8:

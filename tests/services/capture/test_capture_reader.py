@@ -166,6 +166,23 @@ def test_a_file_that_was_cut_behind_its_key_frame_is_played_again_and_again(tmp_
     assert times == sorted(set(times))
 
 
+def test_a_bare_stream_is_played_at_its_own_pace_again_and_again(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.h264"
+    make_video(bare, seconds=1.0, fps=10)
+    clock = FakeClock()
+
+    def wait(seconds: float) -> bool:
+        clock.advance(seconds)
+        return False
+
+    file, begun_s = FileSource(parse_address(f"file://{bare}"), clock, wait), clock.boot_s()
+    times_s = [float(packet.dts * packet.time_base) for packet in islice(file.items(), 21) if packet.dts is not None]
+
+    file.close()
+    assert times_s == pytest.approx([0.1 * number for number in range(21)])
+    assert clock.boot_s() - begun_s == pytest.approx(2.0)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_reader_that_died_is_not_healthy() -> None:
     def fail(*_: object) -> Any:
