@@ -1,20 +1,23 @@
 """What submits cost, in groups, and as the ledger grows."""
 
-import sqlite3
 import time
 from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
 
 from msgspec import Raw
 
 from benchmarks.no_op import ENTRY_POINTS
-from benchmarks.private_group import PrivateGroup
+from benchmarks.private_group import Load, PrivateGroup
 from benchmarks.seen import Figures, percentile
 from framebus import codec
 from framebus.requests import BatchItem, SubmitBatch, SubmitJob
 from framebus.transport import SocketBus
+from framebus_services.dispatcher.job import Job
+from framebus_services.dispatcher.store import Store
 
 BATCH = 100
-BLOCK = 50
+BLOCK = 100
 PARAMS = Raw(codec.encode({"path": "x" * 200}))
 
 
@@ -29,26 +32,32 @@ def grouped_submits(count: int) -> Figures:
 
 
 def submits(few: int, many: int, blocks: int) -> tuple[list[Figures], list[Figures]]:
-    """Single submits to a ledger of few rows and to one of many, in turns."""
+    """Single submits to a ledger where few jobs wait and to one where many do, in turns."""
     with ExitStack() as opened:
-        groups = [opened.enter_context(PrivateGroup(entry_points=ENTRY_POINTS)) for _ in range(2)]
+        groups = [
+            opened.enter_context(PrivateGroup(entry_points=ENTRY_POINTS, prepare=partial(_fill, rows)))
+            for rows in (few, many)
+        ]
         buses = [opened.enter_context(closing(SocketBus("submitter", place=group.place))) for group in groups]
-        _submit(buses[0], few)
-        _grow(buses[1], groups[1], many)
         figures: tuple[list[Figures], list[Figures]] = ([], [])
         for _ in range(blocks):
-            for bus, seen in zip(buses, figures, strict=True):
-                seen.append(_block(bus))
+            for bus, group, seen in zip(buses, groups, figures, strict=True):
+                seen.append(_block(bus, group))
     return figures
 
 
-def _block(bus: SocketBus) -> Figures:
+def _block(bus: SocketBus, group: PrivateGroup) -> Figures:
     taken_s = []
+    used = Load(group.dispatcher.pid)
     for _ in range(BLOCK):
         started_s = time.perf_counter()
         bus.ask("dispatcher", SubmitJob(type="no_op", params=PARAMS))
         taken_s.append(time.perf_counter() - started_s)
-    return {"us": 1e6 * percentile(taken_s, 50), "p99 us": 1e6 * percentile(taken_s, 99)}
+    return {
+        "us": 1e6 * percentile(taken_s, 50),
+        "p99 us": 1e6 * percentile(taken_s, 99),
+        "CPU us of the dispatcher": 1e6 * used.cpu_s / BLOCK,
+    }
 
 
 def _submit(bus: SocketBus, count: int) -> None:
@@ -56,9 +65,20 @@ def _submit(bus: SocketBus, count: int) -> None:
     bus.ask("dispatcher", SubmitBatch(items=[BatchItem(job=job) for _ in range(count)]), 30.0)
 
 
-def _grow(bus: SocketBus, group: PrivateGroup, rows: int) -> None:
-    for _ in range(rows // 500):
-        _submit(bus, 500)
-    with closing(sqlite3.connect(group.place.data / "ledger.db")) as ledger:
-        found = ledger.execute("SELECT count(*) FROM job").fetchone()[0]
-    assert found >= rows, found
+def _fill(rows: int, data: Path) -> None:
+    """Jobs that wait, as if handed in by earlier lives of the dispatcher."""
+    store = Store(data / "ledger.db")
+    now_at_s = time.time()
+    with store.transaction():
+        for number in range(rows):
+            store.insert(
+                Job(
+                    id=f"{number:032x}",
+                    type="no_op",
+                    params=bytes(PARAMS),
+                    params_sha=b"",
+                    created_at=now_at_s,
+                    expires_at=now_at_s + 80_000.0,
+                )
+            )
+    store.close()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from framebus.requests import Ping, Request
 A = TypeVar("A", bound=Message)
 
 ROOT = Path(__file__).parents[1]
-READY_S = 15.0
+READY_S = 30.0
 STOP_S = 8.0
 INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "FRAMEBUS_NAME", "FRAMEBUS_INCARNATION")
 
@@ -31,13 +31,23 @@ INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "FRAMEBUS_NAME", "FRAMEBUS_INCARN
 class PrivateGroup:
     """Processes of one group; use it in a `with` block, which ends them and removes their folder."""
 
-    def __init__(self, settings: Mapping[str, object] | None = None, entry_points: str = "") -> None:
-        """`settings` are the dispatcher's; `entry_points` those of a package that is installed for this group alone."""
+    def __init__(
+        self,
+        settings: Mapping[str, object] | None = None,
+        entry_points: str = "",
+        prepare: Callable[[Path], None] = lambda _: None,
+    ) -> None:
+        """`settings` are the dispatcher's; `entry_points` those of a package that is installed for this group alone.
+
+        `prepare` may put something into the data folder before the dispatcher starts.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="fbb"))
         self.place = Place.at(self.folder / "run", data=self.folder / "data", shm=self.folder / "shm")
         self._processes: list[psutil.Popen] = []
         self._packages = self.folder / "packages"
         _install(self._packages, entry_points)
+        self.place.data.mkdir()
+        prepare(self.place.data)
         self.dispatcher = self.start("framebus_services.dispatcher", settings=settings or {})
         self.wait_for("dispatcher")
 
