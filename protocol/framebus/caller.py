@@ -13,7 +13,7 @@ from framebus.codec import RequestHead
 from framebus.door import Frames
 from framebus.errors import DeadlineError, ErrorCode, MalformedError, RefusedError
 from framebus.place import Place
-from framebus.sockets import Context, open_socket, to_ms
+from framebus.sockets import Context, open_socket, send, to_ms
 
 FIRST_RESEND_S = 0.25
 RESEND_S = 1.0
@@ -130,7 +130,7 @@ class _Line:
         if not self._request.poll(to_ms(wait_s), zmq.POLLOUT):
             return None
         try:
-            self._request.send_multipart(frames)
+            send(self._request, frames)
         except zmq.Again:
             return None
         ready = dict(self._poller.poll(to_ms(end_s - time.monotonic())))

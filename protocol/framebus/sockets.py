@@ -14,6 +14,9 @@ RECONNECT_MAX_MS = 100
 MAX_DRAIN = 1_000
 """messages taken from one socket before the others get their turn"""
 
+MORE, NOBLOCK = int(zmq.SNDMORE), int(zmq.NOBLOCK)
+"""as plain numbers: joining two flags of an enumeration takes longer than to send a frame"""
+
 Context = zmq.Context[zmq.Socket[bytes]]
 
 
@@ -28,18 +31,25 @@ def open_socket(context: Context, kind: int, max_bytes: int) -> zmq.Socket[bytes
     return made
 
 
+def send(door: zmq.Socket[bytes], frames: Frames, flags: int = 0) -> None:
+    """Send one message; as `send_multipart`, at a third of its price."""
+    for frame in frames[:-1]:
+        door.send(frame, flags | MORE)
+    door.send(frames[-1], flags)
+
+
 def drain(source: zmq.Socket[bytes]) -> Iterator[Frames]:
     """What waits in a socket, at most 1,000 messages; those with too many frames are counted by who reads them."""
     for _ in range(MAX_DRAIN):
         try:
-            frame = source.recv(zmq.NOBLOCK)
+            frame = source.recv(NOBLOCK, copy=False)
         except zmq.Again:
             return
-        frames = [frame]
-        while source.getsockopt(zmq.RCVMORE):
-            frame = source.recv()
+        frames = [frame.bytes]
+        while frame.more:  # a frame knows this by itself; the socket would have to be asked
+            frame = source.recv(copy=False)
             if len(frames) <= codec.MAX_FRAMES + 2:
-                frames.append(frame)
+                frames.append(frame.bytes)
         yield frames
 
 

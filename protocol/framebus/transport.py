@@ -17,7 +17,7 @@ from framebus.codec import News
 from framebus.door import Frames
 from framebus.errors import MalformedError
 from framebus.place import Place
-from framebus.sockets import drain, open_socket, to_ms
+from framebus.sockets import NOBLOCK, drain, open_socket, send, to_ms
 from framebus.timers import Handler
 
 LAST_WORDS_MS = 100
@@ -123,7 +123,7 @@ class SocketBus(Bus):
                 self.receive_unsubscription(prefix)
 
     def _send(self, frames: Frames) -> None:
-        self._pub.send_multipart(frames)
+        send(self._pub, frames)
 
     def _subscribe(self, prefix: str) -> None:
         self._sub.setsockopt(zmq.SUBSCRIBE, prefix.encode())
@@ -148,7 +148,7 @@ class SocketBus(Bus):
         if self._door is None:
             return False
         try:
-            self._door.send_multipart([peer, b"", *frames], zmq.NOBLOCK)
+            send(self._door, [peer, b"", *frames], NOBLOCK)
             return True
         except zmq.ZMQError as error:
             if error.errno not in (errno.EHOSTUNREACH, errno.EAGAIN):
@@ -206,7 +206,7 @@ class Megaphone:
 
     def send(self, frames: Frames) -> None:
         """Say one message; never blocks."""
-        self._pub.send_multipart(frames)
+        send(self._pub, frames)
 
     def wait(self, limit_s: float) -> list[str]:
         """The prefixes that were subscribed to, after waiting at most `limit_s` for the first."""
