@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 from collections import deque
+from functools import partial
 from pathlib import Path
 
 import zmq
@@ -14,7 +15,7 @@ from framebus.bus import Bus
 from framebus.caller import Caller
 from framebus.clock import Clock, SystemClock
 from framebus.codec import News
-from framebus.door import Frames
+from framebus.door import Frames, Promise
 from framebus.errors import MalformedError
 from framebus.place import Place
 from framebus.sockets import NOBLOCK, drain, open_socket, send, to_ms
@@ -54,6 +55,7 @@ class SocketBus(Bus):
         self._sub.connect(place.sub)
         self._door: zmq.Socket[bytes] | None = None
         self._soon: deque[Handler] = deque()
+        self._answers: deque[Handler] = deque()
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -83,11 +85,13 @@ class SocketBus(Bus):
         if self._door is not None and self._door in ready:
             for peer, *frames in drain(self._door):
                 self.receive_request(peer, frames[1:] if frames and frames[0] == b"" else [])
+        self._send_answers()
         for file in self._watched.keys() & ready.keys():
             handler = self._watched.get(file)  # None: the handler before unwatched it
             if handler is not None:
                 self._guard("watch", handler)
         self.run_due()
+        self._send_answers()
 
     def call_soon(self, handler: Handler) -> None:
         self._soon.append(handler)
@@ -104,6 +108,7 @@ class SocketBus(Bus):
 
     def close(self) -> None:
         """Give all sockets back, the door's file too; what was published last has a tenth of a second to leave."""
+        self._send_answers()
         if self._door is not None:
             _remove_ipc_file(self.place.door(self.name))
             self._door.close(0)
@@ -143,6 +148,14 @@ class SocketBus(Bus):
         self._door.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._door.bind(self.place.door(self.name))
         self._poller.register(self._door, zmq.POLLIN)
+
+    def _settle(self, promise: Promise, frames: Frames) -> None:
+        # Those of one turn leave together: one by one, each would wake libzmq's thread anew.
+        self._answers.append(partial(super()._settle, promise, frames))
+
+    def _send_answers(self) -> None:
+        while self._answers:
+            self._guard("answer", self._answers.popleft())
 
     def _send_answer(self, peer: bytes, frames: Frames) -> bool:
         if self._door is None:
