@@ -5,7 +5,6 @@ import errno
 import os
 import socket
 from collections import deque
-from functools import partial
 from pathlib import Path
 
 import zmq
@@ -15,7 +14,7 @@ from framebus.bus import Bus
 from framebus.caller import Caller
 from framebus.clock import Clock, SystemClock
 from framebus.codec import News
-from framebus.door import Frames, Promise
+from framebus.door import Frames
 from framebus.errors import MalformedError
 from framebus.place import Place
 from framebus.sockets import NOBLOCK, drain, open_socket, send, to_ms
@@ -149,9 +148,8 @@ class SocketBus(Bus):
         self._door.bind(self.place.door(self.name))
         self._poller.register(self._door, zmq.POLLIN)
 
-    def _settle(self, promise: Promise, frames: Frames) -> None:
-        # Those of one turn leave together: one by one, each would wake libzmq's thread anew.
-        self._answers.append(partial(super()._settle, promise, frames))
+    def _leave(self, send: Handler) -> None:
+        self._answers.append(send)  # those of one turn together: one by one, each would wake libzmq's thread anew
 
     def _send_answers(self) -> None:
         while self._answers:
