@@ -42,17 +42,17 @@ def _hops(is_quick: bool) -> Iterator[Seen]:
             DIRECT: partial(_direct, traffic),
             LAST_VALUES: partial(_peer, forward_in_python, traffic),
         },
-        runs=3 if is_quick else 9,
+        runs=2 if is_quick else 6,
     )
     if is_quick:
         return
     for count in (10, 100):
         some = Traffic(200_000 // count, 0, 0.0, subscribers=count)
         systems = {OURS: partial(_ours, some), C_PROXY: partial(_peer, forward_in_c, some)}
-        yield from in_turns(7, f"{HOP}, {count} subscribers", systems, runs=3)
+        yield from in_turns(7, f"{HOP}, {count} subscribers", systems, runs=2)
     state = Traffic(20_000, 500, 1_000, topic="camera/front/")
     systems = {OURS: partial(_ours, state), C_PROXY: partial(_peer, forward_in_c, state)}
-    yield from in_turns(7, f"{HOP}, of a retained topic", systems, runs=3)
+    yield from in_turns(7, f"{HOP}, of a retained topic", systems, runs=2)
 
 
 def _ours(traffic: Traffic) -> Figures:
@@ -72,10 +72,10 @@ def _direct(traffic: Traffic) -> Figures:
 
 def _late_joiners(is_quick: bool) -> Iterator[Seen]:
     systems = {OURS: partial(late_joiner.ours, 1_000), LAST_VALUES: partial(_last_values, 1_000)}
-    yield from in_turns(7, RETAINED, systems, runs=2 if is_quick else 5)
+    yield from in_turns(7, RETAINED, systems, runs=1 if is_quick else 5)
     if not is_quick:
         systems = {OURS: partial(late_joiner.ours, 10_000), LAST_VALUES: partial(_last_values, 10_000)}
-        yield from in_turns(7, "10,000 retained values", systems, runs=3)
+        yield from in_turns(7, "10,000 retained values", systems, runs=2)
 
 
 def _last_values(topics: int) -> Figures:
@@ -84,7 +84,7 @@ def _last_values(topics: int) -> Figures:
 
 
 def _calls(is_quick: bool) -> Iterator[Seen]:
-    seconds, runs = (0.4, 2) if is_quick else (1.0, 5)
+    seconds, runs = (0.3, 2) if is_quick else (1.0, 4)
     patterns = {
         NEW_CONTEXT: call_peers.with_new_context,
         SHARED_CONTEXT: call_peers.with_shared_context,
@@ -105,7 +105,7 @@ def _calls(is_quick: bool) -> Iterator[Seen]:
         }
         tcp = {OURS: partial(call_peers.ours, call_peers.at_tcp(place, port), seconds)}
         if not is_quick:
-            yield from in_turns(8, f"{CALL}, tcp", tcp | peers, runs=3)
+            yield from in_turns(8, f"{CALL}, tcp", tcp | peers, runs=2)
     yield from in_turns(8, DEAD, {OURS: lambda: {"ms off the deadline": call_peers.off_the_deadline_ms()}}, runs)
 
 

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _queues(is_quick: bool) -> Iterator[Seen]:
-    amount, slow = (Amount(120, 15), Amount(20, 15)) if is_quick else (Amount(800, 50), Amount(60, 50))
+    amount, slow = (Amount(80, 10), Amount(20, 10)) if is_quick else (Amount(800, 50), Amount(60, 50))
     runs = 1 if is_quick else 3
     systems = {
         OURS: partial(job_queues.ours, amount),
@@ -45,7 +45,7 @@ def _queues(is_quick: bool) -> Iterator[Seen]:
         OURS: partial(growth.grouped_submits, count),
         PERSIST: partial(_in_folder, job_queues.persist_queue, count),
     }
-    yield from in_turns(9, GROUPED, grouped, runs=2 if is_quick else 5)
+    yield from in_turns(9, GROUPED, grouped, runs=1 if is_quick else 5)
 
 
 def _in_folder(measure: Callable[..., Figures], amount: object) -> Figures:
@@ -54,15 +54,15 @@ def _in_folder(measure: Callable[..., Figures], amount: object) -> Figures:
 
 
 def _reports(is_quick: bool) -> Iterator[Seen]:
-    seconds, runs = (3.3, 1) if is_quick else (6.3, 3)
-    systems = {OURS: partial(beats.at_the_door, seconds), ECHO: partial(beats.echo, min(seconds, 3.0))}
+    seconds, runs = (2.3, 1) if is_quick else (6.3, 3)
+    systems = {OURS: partial(beats.at_the_door, seconds), ECHO: partial(beats.echo, min(seconds, 2.0))}
     yield from in_turns(10, REPORTS, systems, runs)
     if not is_quick:
         yield from in_turns(10, f"{REPORTS}, by our workers", {OURS: partial(beats.through_the_library, 3.0)}, runs=1)
 
 
 def _growth(is_quick: bool) -> Iterator[Seen]:
-    small, large = growth.submits(10, 100_000, blocks=4 if is_quick else 10)
+    small, large = growth.submits(10, 100_000, blocks=3 if is_quick else 10)
     yield from over_runs(14, SUBMIT.format(rows=10), OURS, small)
     yield from over_runs(14, SUBMIT.format(rows=100_000), OURS, large)
 
