@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from benchmarks import call_peers, late_joiner
@@ -27,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     is_quick = parser.parse_args().quick
-    for line in (*_hops(is_quick), *_late_joiners(is_quick), *_calls(is_quick)):
+    for line in chain(_hops(is_quick), _late_joiners(is_quick), _calls(is_quick)):
         tell(line)
 
 

@@ -7,6 +7,7 @@ import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from benchmarks import beats, growth, job_queues
@@ -23,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     is_quick = parser.parse_args().quick
-    for line in (*_queues(is_quick), *_reports(is_quick), *_growth(is_quick)):
+    for line in chain(_queues(is_quick), _reports(is_quick), _growth(is_quick)):
         tell(line)
 
 

@@ -23,7 +23,7 @@ from framebus.requests import Ping, Request
 A = TypeVar("A", bound=Message)
 
 ROOT = Path(__file__).parents[1]
-READY_S = 30.0
+READY_S = 60.0
 STOP_S = 8.0
 INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "FRAMEBUS_NAME", "FRAMEBUS_INCARNATION")
 
