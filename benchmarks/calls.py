@@ -4,7 +4,9 @@ python -m benchmarks.calls [--quick]
 """
 
 import argparse
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -28,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     is_quick = parser.parse_args().quick
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     for line in chain(_hops(is_quick), _late_joiners(is_quick), _calls(is_quick)):
         tell(line)
 

@@ -4,6 +4,8 @@ python -m benchmarks.jobs [--quick]
 """
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -24,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     is_quick = parser.parse_args().quick
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     for line in chain(_queues(is_quick), _reports(is_quick), _growth(is_quick)):
         tell(line)
 
