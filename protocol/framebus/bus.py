@@ -4,7 +4,6 @@
 """
 
 import logging
-import secrets
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -13,13 +12,14 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from framebus import codec, door, requests
+from framebus import codec, requests
+from framebus.answering import Answering
 from framebus.catching_up import CatchingUp
 from framebus.clock import Clock, boot_id
 from framebus.codec import Head, News
 from framebus.convergence import Convergence
-from framebus.door import Frames, KeptAnswers, Promise, Reply
-from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.door import Frames, Promise, Reply
+from framebus.errors import MalformedError
 from framebus.gaps import Gaps
 from framebus.messages import Beacon, Gone, Message
 from framebus.place import Place
@@ -57,7 +57,7 @@ class Bus(ABC):
         self._host = boot_id()[:8]
         self._thread = threading.get_ident()
         self._handlers: list[tuple[str, NewsHandler]] = []
-        self._answerers: dict[str, Callable[[Request[Message], Promise], None]] = {}
+        self._answering = Answering(name, clock, self.stats, self._count_malformed, self._send_answer, self._leave)
         self._stale_handlers: list[Callable[[str], None]] = []
         self._watched_topics: dict[str, Callable[[bool], None]] = {}
         self._timers = Timers(clock, self._guard)
@@ -67,7 +67,6 @@ class Bus(ABC):
         self._convergence = Convergence()
         self._catching_up = CatchingUp(self._timers, self._ask_again)
         self._gaps = Gaps()
-        self._kept = KeptAnswers()
         self._latest: dict[str, News] = {}
         self._values: dict[str, News] = {}
         """the newest of each retained topic, for handlers that come later"""
@@ -158,7 +157,7 @@ class Bus(ABC):
 
     def answer_later(self, request: type[Request[A]], handler: Callable[..., None]) -> None:
         """Answer requests of this type when `handler(request, promise)` settles the promise, then or later."""
-        self._answerers[requests.method_of(request).name] = handler
+        self._answering.set(request, handler)
         self._open_door()
 
     def ask(self, service: str, request: Request[A], deadline_s: float = 5.0, *, is_long: bool = False) -> A:
@@ -241,20 +240,7 @@ class Bus(ABC):
 
     def receive_request(self, peer: bytes, frames: Sequence[bytes]) -> None:
         """Take one request from `peer`: it is answered exactly once, also when it can't be read."""
-        try:
-            head, body = door.decode_request(frames)
-        except MalformedError as error:
-            self._count_malformed("request", error)
-            self._send_answer(peer, door.answer_frames(b"", door.refusal_of(error)))
-            return
-        now_s = self.clock.boot_s()
-        kept = self._kept.begin(head.id, peer, now_s)
-        if kept is True:
-            promise = Promise(head.id, head.src, now_s + head.deadline_s, _settle=self._settle)
-            self._handle(head.method, body, promise)
-        elif kept is not False:
-            self.stats.count("requests.repeated")
-            self._send_answer(peer, kept)
+        self._answering.receive(peer, frames)
 
     def receive_subscription(self, prefix: str) -> None:
         """Somebody subscribed: send the retained topics under `prefix` again, soon."""
@@ -346,39 +332,9 @@ class Bus(ABC):
             for handler in self._stale_handlers:
                 handler(topic)
 
-    def _handle(self, method: str, body: bytes, promise: Promise) -> None:
-        answerer = self._answerers.get(method)
-        if answerer is None:
-            known = ", ".join(sorted(self._answerers))
-            promise.refuse(
-                RefusedError(ErrorCode.UNKNOWN_METHOD, f"{self.name} has no method {method[:64]!r}; it has {known}")
-            )
-            return
-        self.stats.count(f"requests.{method}")
-        try:
-            request = codec.decode_body(body, requests.BY_NAME[method].request)
-        except MalformedError as error:
-            self.stats.count("malformed.request.body")
-            promise.refuse(door.refusal_of(error))
-            return
-        try:
-            answerer(request, promise)
-        except Exception as error:
-            if isinstance(error, RefusedError) and not promise.is_settled:
-                promise.refuse(error)
-                return
-            incident = secrets.token_hex(4)
-            self.stats.count("errors.request")
-            log.exception("%s failed, incident %s", method, incident)
-            if not promise.is_settled:
-                text = f"{method} failed inside {self.name}; its log tells more under incident {incident}"
-                promise.refuse(RefusedError(ErrorCode.INTERNAL, text))
-
-    def _settle(self, promise: Promise, frames: Frames) -> None:
-        peers = self._kept.finish(promise.request_id, frames, self.clock.boot_s())
-        was_delivered = [self._send_answer(peer, frames) for peer in peers]
-        if not any(was_delivered) and promise.on_undelivered is not None:
-            promise.on_undelivered()
+    def _leave(self, send: Handler) -> None:
+        """An answer is ready: `send` sends it."""
+        send()
 
     def _tell_watched(self, prefix: str, is_watched: bool) -> None:
         handler = self._watched_topics.get(prefix)

@@ -64,12 +64,12 @@ class Shelf:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._answers: OrderedDict[bytes, tuple[float, Frames]] = OrderedDict()
+        self._answers: OrderedDict[bytes, tuple[float, Frames, int]] = OrderedDict()
         self.size_bytes = 0
 
-    def put(self, request_id: bytes, frames: Frames, now_s: float) -> None:
-        self._answers[request_id] = (now_s + KEEP_S, frames)
-        self.size_bytes += size_of(frames)
+    def put(self, request_id: bytes, frames: Frames, size_bytes: int, now_s: float) -> None:
+        self._answers[request_id] = (now_s + KEEP_S, frames, size_bytes)
+        self.size_bytes += size_bytes
         while len(self._answers) > 1 and (self.size_bytes > self._max_bytes or len(self._answers) > MAX_KEPT):
             self._drop_oldest()
 
@@ -83,8 +83,8 @@ class Shelf:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        _, (_, frames) = self._answers.popitem(last=False)
-        self.size_bytes -= size_of(frames)
+        _, (_, _, size_bytes) = self._answers.popitem(last=False)
+        self.size_bytes -= size_bytes
 
 
 class KeptAnswers:
@@ -117,18 +117,14 @@ class KeptAnswers:
         """Keep the answer; returns the peers that wait for it."""
         peers = self._waiting.pop(request_id, [])
         if peers:
-            shelf = self._large if size_of(frames) > LARGE_BYTES else self._small
-            shelf.put(request_id, frames, now_s)
+            size_bytes = sum(map(len, frames))
+            shelf = self._large if size_bytes > LARGE_BYTES else self._small
+            shelf.put(request_id, frames, size_bytes, now_s)
         return peers
 
     def _forget(self, now_s: float) -> None:
         self._small.forget(now_s)
         self._large.forget(now_s)
-
-
-def size_of(frames: Frames) -> int:
-    """The bytes of a message."""
-    return sum(map(len, frames))
 
 
 def answer_frames(request_id: bytes, outcome: Message | Reply | RefusedError) -> Frames:

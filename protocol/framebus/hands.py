@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from queue import SimpleQueue
 
 from framebus.bus import Bus
 from framebus.doing import Ending, Failed, do, request_of
@@ -111,10 +112,14 @@ class Worker:
                 report.news.set()
 
     def _work(self, slot: int, does: "Hands") -> None:
+        begun = SimpleQueue[_Begun | None]()
+        beater = threading.Thread(target=self._beat_for, args=(begun,), name=f"beats-{slot}", daemon=True)
+        beater.start()
         while not self._is_stopping.is_set():
             job = self._lease(slot)
             if job is not None:
-                self._do(job, does[job.type])
+                self._do(job, does[job.type], begun)
+        begun.put(None)
 
     def _lease(self, slot: int) -> LeasedJob | None:
         request = LeaseJob(
@@ -134,15 +139,14 @@ class Worker:
                 self._outage.away(error)
             return None
 
-    def _do(self, job: LeasedJob, work: "Hand") -> None:
+    def _do(self, job: LeasedJob, work: "Hand", begun: "SimpleQueue[_Begun | None]") -> None:
         """One job from lease to end."""
         report = Report(job, self._exports, self._bus.clock.boot_s)
         self._at_work[job.id, job.fence] = report
         if self._is_stopping.is_set():
             report.stop(StopReason.RELEASED)
-        is_done = threading.Event()
-        beater = threading.Thread(target=self._beat, args=(report, is_done), name=f"beat-{job.id[:4]}", daemon=True)
-        beater.start()
+        at_work = _Begun(report)
+        begun.put(at_work)
         try:
             ending = work(job, report)
             if isinstance(ending, Failed) and ending.code == ErrorCode.INTERNAL:
@@ -156,11 +160,11 @@ class Worker:
                 self._tell(report, _refused(job, refusal))
         finally:
             report.remove_temps()
-            is_done.set()
+            at_work.is_done.set()
             report.hurry.set()
             report.news.set()
             del self._at_work[job.id, job.fence]
-            beater.join()
+            at_work.is_quiet.wait()
 
     def _tell(self, report: Report, request: Request[Message]) -> RefusedError | None:
         """Hand in the end of a job; returns why it was not taken.
@@ -187,6 +191,17 @@ class Worker:
                 if error.code is ErrorCode.DEADLINE:
                     self._outage.away(error)
         return None
+
+    def _beat_for(self, begun: "SimpleQueue[_Begun | None]") -> None:
+        """Beat for the jobs of one slot, one after the other."""
+        while (at_work := begun.get()) is not None:
+            try:
+                self._beat(at_work.report, at_work.is_done)
+            except Exception:  # its lease runs out; those of the jobs that come after must not
+                log.exception("job %s: no more beats of it", at_work.report.job.id)
+                self._bus.call_soon(lambda: self._bus.stats.count("errors.beat"))
+            finally:
+                at_work.is_quiet.set()
 
     def _beat(self, report: Report, is_done: threading.Event) -> None:
         """Renew the lease while the work goes on, and learn when it must stop."""
@@ -233,6 +248,16 @@ class Worker:
         for one in (report, *others):
             one.remove_temps()
         os._exit(ExitCode.INTERNAL)
+
+
+class _Begun:
+    """A job that a slot has begun, for the thread that beats for it."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.is_done = threading.Event()
+        self.is_quiet = threading.Event()
+        """no beat of it comes any more"""
 
 
 Hand = Callable[[LeasedJob, Report], Ending]

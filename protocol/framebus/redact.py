@@ -20,6 +20,8 @@ def redact(text: str) -> str:
     >>> redact("rtsp://viewer:s3cret@10.0.0.5/1?token=abc")
     'rtsp://***@10.0.0.5/1?token=***'
     """
+    if "@" not in text and "=" not in text:  # steps of jobs come by the thousand
+        return text
     return QUERY_SECRET.sub(r"\1***", _USERINFO.sub("://***@", text))
 
 

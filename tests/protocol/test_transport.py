@@ -298,6 +298,58 @@ def test_a_call_survives_the_restart_of_its_service_and_is_answered_once(
     assert len(second_runs) == 1
 
 
+def peers_of(server: SocketBus, client: SocketBus, calls: int) -> list[bytes]:
+    """By which connections so many calls came, each from a thread of its own."""
+    peers: list[bytes] = []
+    receive = server.receive_request
+    server.receive_request = lambda peer, frames: (peers.append(peer), receive(peer, frames))[1]  # type: ignore[method-assign]
+    for _ in range(calls):
+        with asking(lambda: client.ask("server", Ping())) as call:
+            turn_until(call.done, server)
+        assert call.result() == PONG
+    server.receive_request = receive  # type: ignore[method-assign]
+    return peers
+
+
+def test_lines_that_answered_serve_the_next_calls_whatever_thread_they_come_from(
+    make_bus: Callable[[str], SocketBus],
+) -> None:
+    client, server = make_bus("client"), make_bus("server")
+    server.answer(Ping, lambda _: PONG)
+
+    peers = peers_of(server, client, 5)
+
+    assert len(peers) == 5
+    assert len(set(peers)) == 1
+
+
+def test_a_line_on_which_no_answer_came_is_closed(make_bus: Callable[[str], SocketBus]) -> None:
+    client, server = make_bus("client"), make_bus("server")
+    late: list[Promise] = []
+    server.answer_later(Ping, lambda _, promise: late.append(promise))
+    with asking(lambda: client.ask("server", Ping(), 0.1)) as call:
+        turn_until(call.done, server)
+    assert isinstance(call.exception(), DeadlineError)
+    server.answer(Ping, lambda _: PONG)
+
+    late[0].resolve(Pong(name="late", pid=1, epoch=1, version="1"))
+
+    assert len(peers_of(server, client, 2)) == 2
+
+
+def test_a_kept_line_to_a_service_that_was_started_anew_is_not_used(
+    place: Place, make_bus: Callable[[str], SocketBus]
+) -> None:
+    client, first = make_bus("client"), SocketBus("server", place=place)
+    first.answer(Ping, lambda _: PONG)
+    peers_of(first, client, 1)
+    first.close()
+    second = make_bus("server")
+    second.answer(Ping, lambda _: PONG)
+
+    assert len(peers_of(second, client, 1)) == 1
+
+
 def test_a_call_waits_for_a_service_that_is_not_up_yet(make_bus: Callable[[str], SocketBus]) -> None:
     client = make_bus("client")
 

@@ -20,7 +20,21 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import FieldInfo
 
-from framebus import bus, codec, door, errors, jobs, messages, place, requests, retained, ring_layout, topics, transport
+from framebus import (
+    bus,
+    caller,
+    codec,
+    door,
+    errors,
+    jobs,
+    messages,
+    place,
+    requests,
+    retained,
+    ring_layout,
+    sockets,
+    topics,
+)
 
 SPEC = Path(__file__).parents[2] / "protocol" / "SPEC.md"
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -298,7 +312,7 @@ def _limits() -> str:
         ("topics whose `seq` a publisher remembers", f"{number(bus.MAX_SEQS)}"),
         ("result of a job", f"{number(jobs.MAX_RESULT_BYTES)} bytes"),
         ("path of an ipc socket", f"{place.MAX_IPC_PATH_BYTES} bytes"),
-        ("high-water mark of every socket", f"{number(transport.HIGH_WATER_MARK)} messages"),
+        ("high-water mark of every socket", f"{number(sockets.HIGH_WATER_MARK)} messages"),
     ]
     return table(("what", "at most"), rows)
 
@@ -309,10 +323,10 @@ def _timing() -> str:
         ("beacon after that one", f"{retained.BEACON_AGAIN_S:g} s"),
         ("beacon otherwise, every", f"{retained.BEACON_S:g} s"),
         ("replay to a subscriber", f"{retained.REPLAY_AT_ONCE} topics every {1_000 * retained.REPLAY_EVERY_S:g} ms"),
-        ("reconnect, first try after", f"{transport.RECONNECT_MS} ms"),
-        ("reconnect, later tries at most every", f"{transport.RECONNECT_MAX_MS} ms"),
-        ("request sent again, first after", f"{transport.FIRST_RESEND_S:g} s"),
-        ("request sent again, doubling up to every", f"{transport.RESEND_S:g} s"),
+        ("reconnect, first try after", f"{sockets.RECONNECT_MS} ms"),
+        ("reconnect, later tries at most every", f"{sockets.RECONNECT_MAX_MS} ms"),
+        ("request sent again, first after", f"{caller.FIRST_RESEND_S:g} s"),
+        ("request sent again, doubling up to every", f"{caller.RESEND_S:g} s"),
         ("deadline of a request, default", f"{_default_deadline_s():g} s"),
         ("deadline of a request, at most", f"{codec.MAX_DEADLINE_S:g} s"),
         ("an answer is kept for its repeats", f"{door.KEEP_S:g} s"),

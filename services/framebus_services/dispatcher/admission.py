@@ -39,6 +39,8 @@ class Admission:
         self._cameras = cameras
         self._clock = clock
         self._schemas = _schemas_of(declared)
+        self._policies: dict[str, QueuePolicy] = {}
+        """worked out when first asked for, a dozen times for each job"""
 
     def take(self, changed: ConfigChanged) -> None:
         """A new section of the configuration counts for the next job; raises MalformedError when it is none."""
@@ -48,7 +50,7 @@ class Admission:
                 self._cameras = frozenset(msgspec.msgpack.decode(value, type=dict[str, object]))
             elif changed.section == "jobs":
                 declared = msgspec.msgpack.decode(value, type=dict[str, JobSettings])
-                self._declared, self._schemas = declared, _schemas_of(declared)
+                self._declared, self._schemas, self._policies = declared, _schemas_of(declared), {}
         except (msgspec.MsgspecError, ConfigError) as error:
             raise MalformedError("body", str(error)) from None
 
@@ -58,8 +60,14 @@ class Admission:
 
     def policy_of(self, kind: str) -> QueuePolicy:
         """The type's own policy, with what the configuration changes of it."""
-        own = self._types[kind].policy if kind in self._types else QueuePolicy()
-        return self._declared[kind].policy(own) if kind in self._declared else own
+        if (known := self._policies.get(kind)) is not None:
+            return known
+        policy = self._types[kind].policy if kind in self._types else QueuePolicy()
+        if kind in self._declared:
+            policy = self._declared[kind].policy(policy)
+        if kind in self._types or kind in self._declared:  # anybody may ask for anything
+            self._policies[kind] = policy
+        return policy
 
     def check_type(self, kind: str) -> None:
         """Raises RefusedError for a type that nobody knows."""

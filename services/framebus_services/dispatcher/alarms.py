@@ -1,5 +1,6 @@
 """When active jobs have to be looked at, for a retry or because they expire; in boot time, whatever the wall says."""
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ from framebus.jobs import FINAL, NO_SPACE_RETRY_S
 from framebus.messages import JobState
 from framebus.settings import QueuePolicy
 from framebus_services.dispatcher.job import Job
+
+SPARE = 1_000
+"""alarms that are over may be remembered so much longer before they are swept out"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,8 @@ class Alarms:
         self._policy_of = policy_of
         self._rest_until_s = rest_until_s
         self._alarms: dict[str, Alarm] = {}
+        self._heap: list[tuple[float, str]] = []
+        """when which job is due; also of jobs whose alarm was set anew since, or that have ended"""
 
     def alarm_of(self, job: Job) -> Alarm | None:
         """The alarm of a job as it is now; None when it has ended.
@@ -56,12 +62,20 @@ class Alarms:
         """What was committed of a job."""
         if alarm is None:
             self._alarms.pop(job_id, None)
-        else:
-            self._alarms[job_id] = alarm
+            return
+        known = self._alarms.get(job_id)
+        self._alarms[job_id] = alarm
+        if alarm.due_s is not None and (known is None or known.due_s != alarm.due_s):
+            heapq.heappush(self._heap, (alarm.due_s, job_id))
+        if len(self._heap) > 2 * len(self._alarms) + SPARE:
+            self._heap = [(one.due_s, name) for name, one in self._alarms.items() if one.due_s is not None]
+            heapq.heapify(self._heap)
 
     def due(self) -> list[tuple[str, bool]]:
         """The jobs that have to be looked at now, and whether they expired."""
         now_s = self._clock.boot_s()
+        if (next_s := self.next_due_s()) is None or next_s > now_s:
+            return []
         return [
             (job_id, alarm.expires_s <= now_s)
             for job_id, alarm in self._alarms.items()
@@ -70,4 +84,10 @@ class Alarms:
 
     def next_due_s(self) -> float | None:
         """Boot time of the first alarm."""
-        return min((alarm.due_s for alarm in self._alarms.values() if alarm.due_s is not None), default=None)
+        while self._heap:
+            due_s, job_id = self._heap[0]
+            alarm = self._alarms.get(job_id)
+            if alarm is not None and alarm.due_s == due_s:
+                return due_s
+            heapq.heappop(self._heap)
+        return None

@@ -2,24 +2,18 @@
 
 import itertools
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from framebus import codec
 from framebus.jobs import FINAL
 from framebus.messages import BoardStatus, JobBoard, JobState, JobView, More, QueueStatus
-from framebus.throttle import Throttle
+from framebus_services.dispatcher.shown import PROGRESS_PERIOD_S, Shown, ShownJobs, Turns
 
 log = logging.getLogger(__name__)
 
-Turns = Mapping[tuple[int, str], int]
-"""by priority and camera: the least is served next"""
-
 MOVE_PERIOD_S = 0.05
-PROGRESS_PERIOD_S = 1.0
 ENDED_SHOWN_S = 5.0
 MAX_WAITING = 100
 MAX_ENDED = 50
@@ -60,15 +54,6 @@ class BoardClock:
         self.due_at_s = due_s if self.due_at_s is None else min(self.due_at_s, due_s)
 
 
-@dataclass(slots=True)
-class _Shown:
-    view: JobView
-    priority: int
-    number: int
-    ended_up_s: float | None = None
-    progress: Throttle = field(default_factory=lambda: Throttle(PROGRESS_PERIOD_S))
-
-
 class Boards:
     """The jobs of all types as subscribers see them. One thread builds and sends."""
 
@@ -77,27 +62,33 @@ class Boards:
         publish: Callable[[JobBoard | JobView], None],
         queue_status: Callable[[str], QueueStatus],
         turns_of: Callable[[str], Turns] = lambda _: {},
+        count: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`queue_status(type)` tells how full a queue is now, `turns_of(type)` whose turn it is."""
+        """`queue_status(type)` tells how full a queue is now, `turns_of(type)` whose turn; `count` what failed."""
         self._publish = publish
         self._queue_status = queue_status
         self._turns_of = turns_of
-        self._jobs: dict[str, dict[str, _Shown]] = {}
+        self._count = count
+        self._jobs: dict[str, ShownJobs] = {}
         self._counts: dict[str, dict[JobState, int]] = {}
         self._clocks: dict[str, BoardClock] = {}
-        # Looked through at every beat and batch; all jobs would be too many for that.
-        self._untold: dict[str, _Shown] = {}
-        self._ended: dict[str, _Shown] = {}
+        # Looked through when something is due; all jobs would be too many for that.
+        self._untold: dict[str, Shown] = {}
+        self._running: dict[str, Shown] = {}
+        self._due_s: float | None = None
+        """when something is due, or earlier"""
 
     def add_type(self, kind: str, counts: dict[JobState, int], now_s: float) -> None:
         """Show a type from now on, even when it has no jobs."""
         self._counts[kind] = dict(counts)
-        self._jobs.setdefault(kind, {})
-        self._clocks.setdefault(kind, BoardClock()).note_move(now_s)
+        self._jobs.setdefault(kind, ShownJobs())
+        self._clocks.setdefault(kind, BoardClock())
+        self.note_queue(kind, now_s)
 
     def note_queue(self, kind: str, now_s: float) -> None:
         """The queue of a type is not as it was, though no job has moved."""
         self._clocks[kind].note_move(now_s)
+        self._expect(self._clocks[kind].due_at_s)
 
     def load(self, view: JobView, priority: int, number: int, now_s: float) -> None:
         """A job that was there before this dispatcher: counted already, told with the first board."""
@@ -110,79 +101,92 @@ class Boards:
             counts[was] = counts.get(was, 0) - 1
         counts[view.state] = counts.get(view.state, 0) + 1
         view = self._show(view, priority, number, now_s)
-        self._clocks.setdefault(view.type, BoardClock()).note_move(now_s)
+        self._clocks.setdefault(view.type, BoardClock())
+        self.note_queue(view.type, now_s)
         self._publish(view)
 
     def _show(self, view: JobView, priority: int, number: int, now_s: float) -> JobView:
-        jobs = self._jobs.setdefault(view.type, {})
+        jobs = self._jobs.setdefault(view.type, ShownJobs())
         before = jobs.get(view.id)
         if before is not None and before.view.attempt == view.attempt:  # a beat may be newer than the row that moved
-            view = replace(view, percent=max(view.percent, before.view.percent))
-        shown = _Shown(view, priority, number, ended_up_s=now_s if view.state in FINAL else None)
-        jobs[view.id] = shown
+            view = replace(view, percent=max(view.percent, before.newest.percent))
+        shown = Shown(view, priority, number, ended_up_s=now_s if view.state in FINAL else None)
+        jobs.put(shown)
         self._untold.pop(view.id, None)
-        if shown.ended_up_s is not None:
-            self._ended[view.id] = shown
+        self._running.pop(view.id, None)
+        if view.state is JobState.RUNNING:
+            self._running[view.id] = shown
+        elif shown.ended_up_s is not None:
+            self._expect(now_s + ENDED_SHOWN_S)
         return view
 
     def progress(self, job_id: str, step: str, percent: float, eta_s: float | None, now_s: float) -> None:
         """A running job tells how far it is."""
-        shown = next((jobs[job_id] for jobs in self._jobs.values() if job_id in jobs), None)
-        if shown is None or shown.view.state is not JobState.RUNNING:
+        shown = self._running.get(job_id)
+        if shown is None:
             return
-        percent = max(percent, shown.view.percent)
-        if (step, percent, eta_s) == (shown.view.step, shown.view.percent, shown.view.eta_s):
+        view = shown.view
+        before = shown.reported or (view.step, view.percent, view.eta_s)
+        reported = (step, max(percent, before[1]), eta_s)
+        if reported == before:
             return
-        shown.view = replace(shown.view, step=step, percent=percent, eta_s=eta_s)
-        shown.progress.note(now_s)
-        self._untold[job_id] = shown
-        self._clocks[shown.view.type].note_progress(now_s)
+        shown.reported = reported
+        if job_id not in self._untold:
+            self._untold[job_id] = shown
+            shown.progress.note(now_s)
+            self._expect(shown.progress.due_at_s)
+        clock = self._clocks[view.type]
+        if clock.due_at_s is None:  # else the board that is due takes this along
+            clock.note_progress(now_s)
+            self._expect(clock.due_at_s)
 
     def release_due(self, now_s: float, clock: Callable[[], float]) -> None:
         """Send what is due: progress of single jobs, then the boards."""
-        for shown in [shown for shown in self._untold.values() if shown.progress.is_due(now_s)]:
-            del self._untold[shown.view.id]
-            shown.progress.release(now_s)
-            self._publish(shown.view)
-        self._forget_ended(now_s)
-        for kind, board_clock in self._clocks.items():
-            if board_clock.due_at_s is not None and now_s >= board_clock.due_at_s:
-                started_s = clock()
-                try:
-                    self._publish(self._build(kind))
-                except Exception:  # the other types' boards leave all the same
-                    log.exception("the board of %s jobs could not be sent", kind)
-                board_clock.release(now_s, clock() - started_s)
+        try:
+            for shown in [shown for shown in self._untold.values() if shown.progress.is_due(now_s)]:
+                del self._untold[shown.view.id]
+                shown.progress.release(now_s)
+                self._publish(shown.newest)
+            self._forget_ended(now_s)
+            for kind, board_clock in self._clocks.items():
+                if board_clock.due_at_s is not None and now_s >= board_clock.due_at_s:
+                    started_s = clock()
+                    try:
+                        self._publish(self._build(kind))
+                    except Exception:  # the other types' boards leave all the same
+                        self._count("errors.board")
+                        log.exception("the board of %s jobs could not be sent", kind)
+                    board_clock.release(now_s, clock() - started_s)
+        finally:
+            self._due_s = self._first_due_s()
 
     def next_due_s(self) -> float | None:
         """When `release_due` has something to do, or None."""
+        return self._due_s
+
+    def _expect(self, due_s: float | None) -> None:
+        if due_s is not None and (self._due_s is None or due_s < self._due_s):
+            self._due_s = due_s
+
+    def _first_due_s(self) -> float | None:
         dues = [clock.due_at_s for clock in self._clocks.values()]
         dues += [shown.progress.due_at_s for shown in self._untold.values()]
-        dues.append(self._next_forgotten_s())
+        dues += [_forgotten_s(jobs.oldest_ended()) for jobs in self._jobs.values()]
         return min((due for due in dues if due is not None), default=None)
 
-    def _next_forgotten_s(self) -> float | None:
-        oldest = next(iter(self._ended.values()), None)
-        return None if oldest is None or oldest.ended_up_s is None else oldest.ended_up_s + ENDED_SHOWN_S
-
     def _forget_ended(self, now_s: float) -> None:
-        while (forgotten_s := self._next_forgotten_s()) is not None and now_s >= forgotten_s:
-            view = self._ended.pop(next(iter(self._ended))).view
-            del self._jobs[view.type][view.id]
-            self._clocks[view.type].note_move(now_s)
+        for kind, jobs in self._jobs.items():
+            while (oldest := jobs.oldest_ended()) and (_forgotten_s(oldest) or 0.0) <= now_s:
+                jobs.drop(oldest.view.id)
+                self._clocks[kind].note_move(now_s)
 
     def _build(self, kind: str) -> JobBoard:
-        jobs = self._jobs[kind].values()
-        running = _in_line(shown for shown in jobs if shown.view.state in (JobState.RUNNING, JobState.PUBLISHING))
-        queued = _by_turns((shown for shown in jobs if shown.view.state is JobState.QUEUED), self._turns_of(kind))
-        waiting = queued + _in_line(shown for shown in jobs if shown.view.state is JobState.RETRYING)
-        ended = sorted(
-            (shown for shown in jobs if shown.ended_up_s is not None), key=lambda shown: shown.ended_up_s or 0
-        )
+        jobs = self._jobs[kind]
+        running = jobs.at_work()
         at_work = _fitting(running)
-        first = _fitting(waiting[:MAX_WAITING])
-        last = _fitting([shown.view for shown in reversed(ended[-MAX_ENDED:])])[::-1]
-        status = BoardStatus.RUNNING if running else BoardStatus.QUEUED if waiting else BoardStatus.IDLE
+        first = _fitting(jobs.first_waiting(self._turns_of(kind), MAX_WAITING))
+        last = _fitting(jobs.last_ended(MAX_ENDED))[::-1]
+        status = BoardStatus.RUNNING if running else BoardStatus.QUEUED if jobs.waiting else BoardStatus.IDLE
         return JobBoard(
             type=kind,
             status=status,
@@ -191,30 +195,19 @@ class Boards:
             ended=last,
             more=More(
                 running=len(running) - len(at_work),
-                waiting=len(waiting) - len(first),
-                ended=len(ended) - len(last),
+                waiting=jobs.waiting - len(first),
+                ended=jobs.ended - len(last),
             ),
             counts={state.value: number for state, number in self._counts.get(kind, {}).items() if number},
             queue=self._queue_status(kind),
         )
 
 
+def _forgotten_s(ended: Shown | None) -> float | None:
+    return None if ended is None or ended.ended_up_s is None else ended.ended_up_s + ENDED_SHOWN_S
+
+
 def _fitting(views: list[JobView]) -> list[JobView]:
     """As many of the first as fit."""
     sizes = itertools.accumulate(len(codec.encode(view)) for view in views)
     return [view for view, size in zip(views, sizes, strict=True) if size <= MAX_LIST_BYTES]
-
-
-def _in_line(shown: Iterable[_Shown]) -> list[JobView]:
-    return [one.view for one in sorted(shown, key=lambda one: (-one.priority, one.number))]
-
-
-def _by_turns(shown: Iterable[_Shown], turns: Turns) -> list[JobView]:
-    """As they will be leased: the first jobs of all cameras, turn by turn, then their second ones."""
-    rounds: Counter[tuple[int, str]] = Counter()
-    keys: list[tuple[tuple[int, int, int, int], JobView]] = []
-    for one in sorted(shown, key=lambda one: one.number):
-        line = (one.priority, one.view.camera or "")
-        keys.append(((-one.priority, rounds[line], turns.get(line, one.number), one.number), one.view))
-        rounds[line] += 1
-    return [view for _, view in sorted(keys, key=lambda pair: pair[0])]

@@ -56,10 +56,10 @@ def said(death_signal: int | None, exit_code: int | None) -> str:
 def oom_kills() -> int | None:
     """How many processes the kernel has killed for want of memory since the boot; None where it does not tell."""
     try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
+        _, found, rest = Path("/proc/vmstat").read_bytes().partition(b"\noom_kill ")
     except OSError:
         return None
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
+    return int(rest.split(maxsplit=1)[0]) if found else None
 
 
 class OomWatch:

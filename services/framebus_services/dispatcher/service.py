@@ -97,7 +97,7 @@ class Dispatcher:
         bus.epoch = _draw_epoch(store, bus.epoch)
         self._facts: dict[str, Facts] = {}
         self._had_hands: dict[str, tuple[bool, bool]] = {}
-        self._boards = Boards(bus.publish, self._queue_status, lambda kind: self._facts[kind].turns)
+        self._boards = Boards(bus.publish, self._queue_status, lambda kind: self._facts[kind].turns, bus.stats.count)
         self._show_all()
         self._clerk = Clerk(
             self._ledger,

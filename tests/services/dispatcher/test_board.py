@@ -1,5 +1,8 @@
 """The boards: moves soon, progress once a second, the last word always, and never a board that nobody can take."""
 
+import sys
+from collections import Counter
+
 import pytest
 
 from framebus import codec
@@ -28,7 +31,11 @@ class Show:
     def __init__(self) -> None:
         self.bus = FakeBus(clock=FakeClock())
         self.states: dict[int, JobState] = {}
-        self.boards = Boards(self.bus.publish, lambda _: QueueStatus(max_queued=100, max_running=3, free=7))
+        self.boards = Boards(
+            self.bus.publish,
+            lambda _: QueueStatus(max_queued=100, max_running=3, free=7),
+            count=self.bus.stats.count,
+        )
         self.timer: Timer = self.bus.after(0.0, self.send)
         self.boards.add_type("mine", {}, self.now_s)
         self.bus.advance(5.0)
@@ -308,27 +315,46 @@ def test_each_board_has_a_greater_number_than_the_one_before() -> None:
     assert [head.seq for head in heads] == list(range(1, len(heads) + 1))
 
 
-def test_what_is_due_costs_the_same_however_many_jobs_wait() -> None:
-    class Jobs(dict[str, object]):
-        walks = 0
+def calls_for_a_move_a_report_and_their_boards(waiting: int) -> int:
+    """How many functions are called, Python's own too."""
+    show = Show()
+    show.move(0, RUNNING)
+    for number in range(1, waiting):
+        show.move(number, QUEUED, camera=f"camera-{number % 7}")
+    show.bus.advance(5.0)
+    calls = Counter[str]()
+    sys.setprofile(lambda frame, event, _: calls.update([event]))
+    try:
+        show.progress(0, 10.0)
+        show.move(waiting, QUEUED)
+        show.send()
+    finally:
+        sys.setprofile(None)
+    assert show.sent[-1].running[0].percent == 10.0
+    return calls["call"] + calls["c_call"]
 
-        def values(self) -> object:
-            Jobs.walks += 1
-            return super().values()
 
+def test_moves_reports_and_boards_cost_the_same_however_many_jobs_wait() -> None:
+    few, many = (calls_for_a_move_a_report_and_their_boards(waiting) for waiting in (300, 3_000))
+
+    assert many == pytest.approx(few, rel=0.05)
+
+
+def test_what_is_reported_between_a_board_and_the_own_news_of_a_job_is_on_the_next_board() -> None:
     show = Show()
     show.move(1, RUNNING)
-    show.bus.advance(1.5)
-    show.boards._jobs["mine"] = Jobs(show.boards._jobs["mine"])  # type: ignore[assignment]
-    Jobs.walks = 0
-
+    show.bus.advance(2.0)
     show.progress(1, 10.0)
-    show.boards.next_due_s()
-    assert Jobs.walks == 0
-    show.bus.advance(0.0)
+    show.bus.advance(0.5)
+    show.progress(1, 20.0)  # its own news are due in half a second
+    show.move(2, QUEUED)  # a board of now
+    show.bus.advance(0.1)
 
-    assert show.told[-1].percent == 10.0
-    assert Jobs.walks == len(show.sent) - 1  # only to build the board
+    show.progress(1, 30.0)
+    show.bus.advance(1.0)
+
+    assert show.sent[-1].running[0].percent == 30.0
+    assert show.told[-1].percent == 30.0
 
 
 def test_a_board_that_cannot_be_sent_keeps_no_other_from_leaving(caplog: pytest.LogCaptureFixture) -> None:
@@ -351,6 +377,7 @@ def test_a_board_that_cannot_be_sent_keeps_no_other_from_leaving(caplog: pytest.
     assert others == ["other"]
     assert [board.type for board in show.sent] == ["other", "mine"]
     assert "the board of mine jobs could not be sent" in caplog.text
+    assert show.bus.stats.counters["errors.board"] == 1
 
 
 def test_10_000_reports_of_progress_a_second_are_one_board_a_second() -> None:
