@@ -221,7 +221,7 @@ class Group:
         for member in sorted(self._waiting, key=lambda member: member.row.tier):
             if self._crew.is_warming_up(member.row):
                 continue
-            if all(other.is_settled for other in self._before(member.row.tier)):
+            if all(other.is_settled for other in self._before(member.row)):
                 self._waiting.remove(member)
                 member.start(now_s)
         if not self._was_all_ready and all(member.is_up for member in self.members.values()):
@@ -231,8 +231,10 @@ class Group:
     def _begin(self, member: Member) -> None:
         self._waiting.append(member)
 
-    def _before(self, tier: int) -> list[Member]:
-        return [member for member in self.members.values() if member.row.tier < tier]
+    def _before(self, row: Row) -> list[Member]:
+        """Whom its start waits for: those of lower tiers, or, where it bears that others come later, the first."""
+        lower = [member for member in self.members.values() if member.row.tier < row.tier]
+        return [member for member in lower if member.row.tier == 0] if row.is_eager else lower
 
     def _stop_tiers(self, now_s: float, stop_s: float) -> None:
         alive = [member for member in self.members.values() if member.child is not None]

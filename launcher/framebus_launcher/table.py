@@ -64,7 +64,7 @@ class Row:
     name: str
     """instance, as in `capture@front`"""
     tier: int
-    """a tier starts when the one before is ready, and stops before it"""
+    """a tier stops before the one below it, and starts when that is ready; who is eager waits for the first alone"""
     argv: tuple[str, ...]
     section: bytes = b"{}"
     """its settings as JSON"""
@@ -77,6 +77,11 @@ class Row:
     """the settings that it takes from `config/<setting>/` while it runs; a change of another restarts it"""
     module: str = ""
     """what it is made of, where that is ours: the zygote has it loaded"""
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether it starts with the first tier after the dispatcher, whatever its own; it stops with its own."""
+        return self.kind in RESERVED and self.module != ""
 
     @property
     def kind(self) -> str:

@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
 
 import msgspec
 

@@ -1,8 +1,8 @@
 """The zygote: a process that has loaded what services need, and forks them on the launcher's word.
 
-`python -m framebus_launcher.zygote_process LINE PARENT_PID MODULES PADDING`: a fork shares the pages of what is loaded
-and starts in milliseconds. It has one thread and no socket but the line, so that nothing is cut in two by a fork; what a
-module's import left behind of either makes it refuse. Its death is no service's: they are the launcher's children.
+`python -m framebus_launcher.zygote_process LINE PARENT_PID MODULES PADDING`: a fork shares the pages of what is loaded,
+and starts in milliseconds. It has one thread and no socket but the line, so that a fork cuts nothing in two; when an
+import has left a thread behind, it refuses. Its death is no service's: they are the launcher's children.
 """
 
 import ctypes

@@ -40,6 +40,8 @@ ASK_S = 3.0
 STOP_S = 4.0
 STUCK_S = 60.0
 MAX_MEMORY_BYTES = 2 * 1024**3
+IDLE_S = 30.0
+"""uploads come in bursts; between them no process waits for one"""
 LOOK_LIMIT_S = 60.0
 
 
@@ -66,6 +68,7 @@ class Ingest:
             task_limit_s=LOOK_LIMIT_S,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,
+            idle_limit_s=IDLE_S,
             name="looks into uploads",
         )
         claims = Claims(self._journal, bus.clock)
