@@ -13,7 +13,7 @@ from framebus_launcher.logbook import Logbook
 from framebus_launcher.losses import Losses
 from framebus_launcher.member import Member
 from framebus_launcher.notices import Notices, leader_of, read_notice
-from framebus_launcher.orphans import bury_orphans, kill_orphans
+from framebus_launcher.orphans import Orphans
 from framebus_launcher.process import RunningChild
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
@@ -46,6 +46,7 @@ class Crew:
 
     def warm_up(self) -> None:
         """From now on services come from a zygote, and the plain way where it fails."""
+        self._orphans = Orphans()
         zygote = self._spawner.zygote = take_zygote()
         if zygote is not None:
             self._bus.watch(zygote.fileno(), self._hear_zygote)
@@ -74,7 +75,7 @@ class Crew:
             if zygote.pid is not None:
                 self._bus.unwatch(zygote.fileno())
             zygote.close()
-            kill_orphans([])
+            self._orphans.kill(self._pids())
         self._losses.close()
         self._bus.unwatch(self._notices.fileno())
         self._notices.close()
@@ -104,7 +105,7 @@ class Crew:
                 member.usage = member.child.usage()
             member.is_changed = True
         if zygote := self._spawner.zygote:
-            bury_orphans([zygote.pid or 0, *(member.child.pid for member in self.members.values() if member.child)])
+            self._orphans.bury([zygote.pid or 0, *self._pids()])
             if zygote.revive():
                 self._bus.watch(zygote.fileno(), self._hear_zygote)
 
@@ -130,6 +131,9 @@ class Crew:
         self._bus.watch(child.out, partial(self._read, member, child))
         self._bus.watch(child.pidfd, partial(self._reap, member, child))
         return child
+
+    def _pids(self) -> list[int]:
+        return [member.child.pid for member in self.members.values() if member.child is not None]
 
     def _hear_zygote(self) -> None:
         zygote = self._spawner.zygote

@@ -26,8 +26,8 @@ LOAD_S = 15.0
 """what it has to load everything; whoever waited then starts the plain way"""
 LIVES = 5
 """it is not made again more often than that"""
-TITLE_BYTES = 512
-"""room that its children have for their titles"""
+TITLE_BYTES, SURROUNDINGS_BYTES = 512, 4_096
+"""room that its children have for what /proc tells of them"""
 MODULES = (
     "framebus_services.dispatcher.service",
     "framebus_services.enrich.service",
@@ -61,6 +61,7 @@ class Zygote:
         words = ("-m", "framebus_launcher.zygote_process", str(theirs.fileno()), str(os.getpid()), ",".join(MODULES))
         # Threads of a library would not survive the fork, and it is refused then.
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment["FRAMEBUS_ROOM"] = "." * SURROUNDINGS_BYTES
         nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
         with theirs:
             try:

@@ -13,7 +13,7 @@ import runpy
 import select
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -135,16 +135,21 @@ def _begin(order: Order, output: int, waits: int, launcher: int) -> None:
     if problem := child.join(launcher, order.nice):
         sys.stderr.write(f"ERROR {problem}\n")
         os._exit(child.INTERNAL)
-    _show(" ".join(order.argv))
+    _show(" ".join(order.argv), os.environ)
 
 
-def _show(title: str) -> None:
-    """Let `ps` and /proc/PID/cmdline say what this process is: our own arguments are written over, in their place."""
+def _show(title: str, environment: Mapping[str, str]) -> None:
+    """Let `ps` and /proc/PID tell title and surroundings of this process: the zygote's are written over, in place."""
     fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])  # arg_start, arg_end: proc(5)
-    text = title.encode(errors="replace")[: end - start - 2]
+    arguments, arguments_end, variables, variables_end = map(int, fields[45:49])  # arg_start ... env_end: proc(5)
+    room = arguments_end - arguments - 1
     # A last byte that is no zero tells the kernel that the title ends at the first zero.
-    ctypes.memmove(start, text.ljust(end - start - 1, b"\0") + b".", end - start)
+    ctypes.memmove(arguments, title.encode(errors="replace")[: room - 1].ljust(room, b"\0") + b".", room + 1)
+    room = variables_end - variables
+    ours_first = sorted(environment.items(), key=lambda item: not item[0].startswith("FRAMEBUS_"))
+    text = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in ours_first)
+    text = text[: text.rfind(b"\0", 0, room) + 1]  # no variable is cut in two
+    ctypes.memmove(variables, text.ljust(room, b"\0"), room)
 
 
 def _run(argv: Sequence[str]) -> None:
