@@ -20,7 +20,7 @@ from framebus_launcher.zygote_process import FAILED, FORKED, LOADED, READ_BYTES,
 log = logging.getLogger(__name__)
 
 PR_SET_CHILD_SUBREAPER = 36
-FORK_S = 3.0
+FORK_S = 5.0
 """what it has to answer, the import that it is at included"""
 LOAD_S = 15.0
 """what it has to load everything; whoever waited then starts the plain way"""
