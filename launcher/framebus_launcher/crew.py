@@ -72,8 +72,7 @@ class Crew:
                         "%s, pid %d, was killed and does not die: the kernel holds it", member.row.name, child.pid
                     )
         if zygote := self._spawner.zygote:
-            if zygote.pid is not None:
-                self._bus.unwatch(zygote.fileno())
+            self._bus.unwatch(zygote.fileno())
             zygote.close()
             self._orphans.kill(self._pids())
         self._losses.close()

@@ -102,17 +102,20 @@ class Zygote:
             raise
 
     def hear(self) -> bool:
-        """Take what it says; False when it is dead."""
+        """Take what it says; False when it is dead, and its line closed."""
         try:
-            while self._has_word(0.0):
+            while self.pid is not None and self._has_word(0.0):
                 self._take()
         except ConnectionError:
             self._end("has died")
+        if self.pid is None:
+            self._line.close()
         return self.pid is not None
 
     def revive(self) -> bool:
         """Make it again when it is dead, a few times; whether there is a new one."""
-        if self.pid is not None or self._lives >= LIVES:
+        is_over = self.pid is None and self._line.fileno() < 0  # who watches the line has heard of it
+        if not is_over or self._lives >= LIVES:
             return False
         with contextlib.suppress(OSError):
             self._start()
@@ -122,6 +125,7 @@ class Zygote:
         """End it; its children live on."""
         if self.pid is not None:
             self._kill()
+        self._line.close()
         _adopt_orphans(is_wanted=False)
 
     def _forked(self) -> int:
@@ -158,7 +162,6 @@ class Zygote:
             os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.pid = None
-        self._line.close()
 
 
 _begun: list[Zygote] = []

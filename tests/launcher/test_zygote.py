@@ -89,6 +89,7 @@ def test_forks_outlive_the_zygote_and_what_starts_after_it_starts_the_plain_way(
 
     after = start_now(zygote)
 
+    assert not zygote.hear()
     assert psutil.Process(before.pid).is_running()
     assert not is_fork(after.pid)
     assert zygote.revive()
