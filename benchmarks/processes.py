@@ -32,7 +32,8 @@ from framebus_launcher.client import GroupClient
 LIMIT_S = 30.0
 LATE_S = 10.5
 """a death later than this after READY counts as the first: it is started again after 0.1 s"""
-SETTLE_S = 2.0
+SETTLE_S, SETTLE_QUICK_S = 32.0, 2.0
+"""worker processes without work end after 30 s"""
 FIVE, FIVE_FORKED = "five bare interpreters, zmq + numpy + cv2", "five forks of a warm parent"
 NO_CAMERA: dict[str, object] = {}
 CAMERA: dict[str, object] = {
@@ -70,8 +71,9 @@ def lines(*, is_quick: bool) -> Iterator[Seen]:
     runs = 1 if is_quick else 5
     start = partial(_start_of_five, forked=False)
     yield from in_turns(13, UP, {OURS: _start, FIVE: start, FIVE_FORKED: partial(_start_of_five, forked=True)}, runs)
-    yield from _killed(rounds=1 if is_quick else 3)
-    yield from _at_rest(runs=1 if is_quick else 3, for_s=4.0 if is_quick else 15.0)
+    yield from _killed(rounds=1 if is_quick else 2)
+    settle_s = SETTLE_QUICK_S if is_quick else SETTLE_S
+    yield from _at_rest(runs=1 if is_quick else 2, settle_s=settle_s, for_s=4.0 if is_quick else 10.0)
 
 
 # A group --------------------------------------------------------------------------------------------------------------
@@ -173,13 +175,13 @@ def _killed(*, rounds: int) -> Iterator[Seen]:
         yield from over_runs(13, f"{KILLED}: {name}", OURS, [{"s": one[name]} for one in seen])
 
 
-def _at_rest(*, runs: int, for_s: float) -> Iterator[Seen]:
+def _at_rest(*, runs: int, settle_s: float, for_s: float) -> Iterator[Seen]:
     rest: list[Figures] = []
     services: list[dict[str, float]] = []
     bare: list[Figures] = []
     for _ in range(runs):
         with _group(NO_CAMERA) as group, _bare() as bare_pid:
-            time.sleep(SETTLE_S)
+            time.sleep(settle_s)
             began_s, before_s = time.perf_counter(), _cpu_s(group.processes())
             time.sleep(for_s)
             percent = (_cpu_s(group.processes()) - before_s) / (time.perf_counter() - began_s) * 100
