@@ -188,7 +188,9 @@ def _at_rest(*, runs: int, settle_s: float, for_s: float) -> Iterator[Seen]:
             pids = group.pids()
             services.append({name: _pss_mb(pid) for name, pid in pids.items()})
             services[-1]["launcher"] = _pss_mb(group.process.pid)
-            rest.append({"PSS MB": sum(map(_pss_mb, group.processes())), CPU_PERCENT: percent})
+            whole = sum(map(_pss_mb, group.processes()))
+            alone = sum(map(_pss_mb, pids.values()))
+            rest.append({"PSS MB": whole, "PSS MB of the services alone": alone, CPU_PERCENT: percent})
             bare.append({"PSS MB": _pss_mb(bare_pid)})
     yield from over_runs(12, IDLE, OURS, rest)
     worst = [{"PSS MB": max(one[name] for name in WITHOUT_PIXELS)} for one in services]
