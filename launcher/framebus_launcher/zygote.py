@@ -99,6 +99,8 @@ class Zygote:
             return self._forked()
         except (ConnectionError, TimeoutError) as error:
             self._end(f"is replaced: {error or 'it has died'}")
+            if pid := self._last_fork():
+                return pid
             raise
 
     def hear(self) -> bool:
@@ -138,8 +140,19 @@ class Zygote:
                 raise OSError(text)
         raise TimeoutError("it does not answer")
 
+    def _last_fork(self) -> int | None:
+        """What it told before it was killed: no child that nobody knows of."""
+        with contextlib.suppress(ConnectionError):
+            while self._has_word(0.0):
+                word, text = self._take()
+                if word == FORKED:
+                    return int(text)
+        return None
+
     def _has_word(self, limit_s: float) -> bool:
-        return bool(select.select([self._line], [], [], limit_s)[0])
+        poll = select.poll()
+        poll.register(self._line, select.POLLIN)
+        return bool(poll.poll(limit_s * 1_000))
 
     def _take(self) -> tuple[str, str]:
         data = self._line.recv(READ_BYTES)

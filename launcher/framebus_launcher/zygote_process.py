@@ -5,6 +5,7 @@ and starts in milliseconds. It has one thread and no socket but the line, so tha
 import has left a thread behind, it refuses. Its death is no service's: they are the launcher's children.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -99,10 +100,10 @@ def _fork(line: socket.socket, order: Order, output: int, launcher: int) -> bool
         return False
     if middle == 0:
         # Whose parent has died belongs to the launcher, which asked the kernel for that (PR_SET_CHILD_SUBREAPER).
-        pid = os.fork()
-        if pid:
-            os.write(tell, str(pid).encode())
+        if os.fork():
             os._exit(0)
+        os.setsid()  # before the launcher hears of us: it speaks to the whole group
+        os.write(tell, str(os.getpid()).encode())
         for descriptor in (told, tell, go, line.detach()):
             os.close(descriptor)
         _begin(order, output, waits, launcher)
@@ -113,22 +114,22 @@ def _fork(line: socket.socket, order: Order, output: int, launcher: int) -> bool
     pid_text = os.read(told, 32).decode()
     os.close(told)
     if pid_text:
-        os.write(go, GO)
         _tell(line, FORKED, pid_text)
+        with contextlib.suppress(BrokenPipeError):  # killed already
+            os.write(go, GO)  # not before the launcher can know of it: should we die here, it ends by itself
     else:
-        _tell(line, REFUSED, "a fork of a fork failed")
+        _tell(line, REFUSED, "its child failed to fork")
     os.close(go)
     return False
 
 
 def _begin(order: Order, output: int, waits: int, launcher: int) -> None:
-    """Be a process as if started anew: session, output, surroundings, limits, title."""
-    os.setsid()
+    """Be a process as if started anew: output, surroundings, limits, title."""
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     if os.read(waits, 1) != GO:
-        os._exit(child.INTERNAL)  # the zygote has died on the way, and the launcher does not know of us
+        os._exit(child.INTERNAL)  # the zygote has died on the way
     os.close(waits)
     os.environ.clear()
     os.environ.update(order.environment)

@@ -60,13 +60,13 @@ def test_a_fork_is_our_child_with_session_limits_and_title_of_its_own(zygote: Zy
     child = start(zygote, *SERVER, nice=5, FRAMEBUS_NAME="one")
 
     process = psutil.Process(child.pid)
+    wait_until(lambda: " ".join(process.cmdline()) == f"{sys.executable} -m {' '.join(SERVER)}", LIMIT_S)
 
     assert is_fork(child.pid)
     assert process.ppid() == os.getpid()
     assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
     assert process.nice() == psutil.Process().nice() + 5
     assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
-    wait_until(lambda: " ".join(process.cmdline()) == f"{sys.executable} -m {' '.join(SERVER)}", LIMIT_S)
     assert process.environ() == {"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "FRAMEBUS_NAME": "one"}
     end(child)
 
