@@ -3,12 +3,20 @@
 import importlib
 import sys
 
+from framebus_launcher import zygote
+
 INTERRUPTED = 130
 """as shells have it: 128 and the number of SIGINT"""
+GROUPS = ("up", "demo")
+"""commands that run a whole group"""
+NOT_A_WHOLE = ("--only", "--help", "-h")
 
 
 def main() -> None:
     """Run the command."""
+    command, *options = [*sys.argv[1:], ""]
+    if command in GROUPS and not any(option.partition("=")[0] in NOT_A_WHOLE for option in options):
+        zygote.begin()
     try:
         cli = importlib.import_module("framebus_launcher.cli")
     except KeyboardInterrupt:

@@ -13,9 +13,11 @@ from framebus_launcher.logbook import Logbook
 from framebus_launcher.losses import Losses
 from framebus_launcher.member import Member
 from framebus_launcher.notices import Notices, leader_of, read_notice
+from framebus_launcher.orphans import Orphans
 from framebus_launcher.process import RunningChild
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
+from framebus_launcher.zygote import take_zygote
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,18 @@ class Crew:
         self._notices = Notices(notify)
         self._bus.watch(self._notices.fileno(), self._hear)
 
+    def warm_up(self) -> None:
+        """From now on services come from a zygote, and the plain way where it fails."""
+        self._orphans = Orphans()
+        zygote = self._spawner.zygote = take_zygote()
+        if zygote is not None:
+            self._bus.watch(zygote.fileno(), self._hear_zygote)
+
+    def is_warming_up(self, row: Row) -> bool:
+        """Whether its process had better wait for the zygote."""
+        zygote = self._spawner.zygote
+        return zygote is not None and zygote.is_loading(row.module)
+
     def close(self) -> None:
         """The end, also when something of ours went wrong: no child outlives us."""
         self._losses.end()
@@ -57,6 +71,10 @@ class Crew:
                     log.error(
                         "%s, pid %d, was killed and does not die: the kernel holds it", member.row.name, child.pid
                     )
+        if zygote := self._spawner.zygote:
+            self._bus.unwatch(zygote.fileno())
+            zygote.close()
+            self._orphans.kill(self._pids())
         self._losses.close()
         self._bus.unwatch(self._notices.fileno())
         self._notices.close()
@@ -85,6 +103,10 @@ class Crew:
             if isinstance(member.child, RunningChild):
                 member.usage = member.child.usage()
             member.is_changed = True
+        if zygote := self._spawner.zygote:
+            self._orphans.bury([zygote.pid or 0, *self._pids()])
+            if zygote.revive():
+                self._bus.watch(zygote.fileno(), self._hear_zygote)
 
     @property
     def has_untold(self) -> bool:
@@ -108,6 +130,16 @@ class Crew:
         self._bus.watch(child.out, partial(self._read, member, child))
         self._bus.watch(child.pidfd, partial(self._reap, member, child))
         return child
+
+    def _pids(self) -> list[int]:
+        return [member.child.pid for member in self.members.values() if member.child is not None]
+
+    def _hear_zygote(self) -> None:
+        zygote = self._spawner.zygote
+        assert zygote is not None
+        line = zygote.fileno()
+        if not zygote.hear():
+            self._bus.unwatch(line)
 
     def _hear(self) -> None:
         leaders = {member.child.pid: member for member in self.members.values() if member.child is not None}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.live import Live
 from rich.text import Text
 
-from framebus import client
+import framebus
 from framebus.codec import News
 from framebus.errors import ExitCode, MalformedError
 from framebus.jobs import FINAL
@@ -46,7 +46,7 @@ def follow_to_end(group: GroupClient, ids: Sequence[str], *, as_json: bool) -> i
 
 def _follow(group: GroupClient, job_id: str, digits: int, as_json: bool) -> JobView:
     last: JobView | None = None
-    for view in client.watch(job_id, run=group.place.run):
+    for view in framebus.watch(job_id, run=group.place.run):
         _print_progress(group, view, digits, as_json)
         last = view
     if last is None:

@@ -75,9 +75,9 @@ class Group:
         self.bus = SocketBus(f"launcher@{part}" if part else "launcher", place=place)
         self.bus.epoch = self._incarnations.draw(self.bus.clock.wall_s())
         self._notify = place.run / (f"notify.{part}" if part else "notify")
-        spawner = Spawner(place, self._notify, self._incarnations, self.bus.clock)
+        self._spawner = Spawner(place, self._notify, self._incarnations, self.bus.clock)
         self._logbook = Logbook(self.bus.clock.wall_s, self.bus.epoch)
-        self._crew = Crew(self.bus, spawner, settings.launcher.restart, self._logbook, on_line)
+        self._crew = Crew(self.bus, self._spawner, settings.launcher.restart, self._logbook, on_line)
         self._waiting = [self._crew.add(row) for row in rows]
         """members whose tier has not begun"""
         self._reloader = Reloader(self.bus, self._crew, place, file, self._begin, lambda: self._stop_s is not None)
@@ -123,6 +123,8 @@ class Group:
         self._opened.callback(logging.getLogger().removeHandler, handler)
         self._crew.open(self._notify)
         self._opened.callback(self._crew.close)
+        if is_whole and any(row.module for row in self._crew.rows):
+            self._crew.warm_up()
         self.bus.every(STATUS_S, self._crew.measure)
         Desk(self.bus, self.members, self._logbook, self._reloader, lambda: self._stop_s is not None).open()
         self._reloader.open(self._settings)
@@ -217,7 +219,9 @@ class Group:
             return
         self._waiting = [member for member in self._waiting if not member.is_stopped]  # it was asked, while it waited
         for member in sorted(self._waiting, key=lambda member: member.row.tier):
-            if all(other.is_settled for other in self._before(member.row.tier)):
+            if self._crew.is_warming_up(member.row):
+                continue
+            if all(other.is_settled for other in self._before(member.row)):
                 self._waiting.remove(member)
                 member.start(now_s)
         if not self._was_all_ready and all(member.is_up for member in self.members.values()):
@@ -227,8 +231,10 @@ class Group:
     def _begin(self, member: Member) -> None:
         self._waiting.append(member)
 
-    def _before(self, tier: int) -> list[Member]:
-        return [member for member in self.members.values() if member.row.tier < tier]
+    def _before(self, row: Row) -> list[Member]:
+        """Whom its start waits for: those of lower tiers, or, where it bears that others come later, the first."""
+        lower = [member for member in self.members.values() if member.row.tier < row.tier]
+        return [member for member in lower if member.row.tier == 0] if row.is_eager else lower
 
     def _stop_tiers(self, now_s: float, stop_s: float) -> None:
         alive = [member for member in self.members.values() if member.child is not None]

@@ -1,9 +1,9 @@
 """One running child: its pid, its pidfd, and what it prints. It is started here, and only here."""
 
+import logging
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 from collections import deque
@@ -18,12 +18,14 @@ import psutil
 from framebus.redact import redact
 from framebus_launcher import child
 from framebus_launcher.notices import is_notice
+from framebus_launcher.zygote import Zygote
+from framebus_launcher.zygote_process import Order
+
+log = logging.getLogger(__name__)
 
 TAIL_LINES = 200
 MAX_LINE = 1_000
 READ_BYTES = 65_536
-KILLED_S = 1.0
-"""what a process has to die of SIGKILL before it is left to the kernel"""
 MAX_READS = 64
 """at a death: 4 MiB of last words are enough"""
 
@@ -105,34 +107,37 @@ class Child(Protocol):
 class RunningChild:
     """A process of the group, leader of its own session."""
 
-    def __init__(self, argv: tuple[str, ...], *, environment: Mapping[str, str], nice: int, incarnation: int) -> None:
-        """Start it; raises OSError when the machine has no process to give.
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        *,
+        environment: Mapping[str, str],
+        nice: int,
+        incarnation: int,
+        zygote: Zygote | None = None,
+    ) -> None:
+        """Start it, by a fork of the zygote if there is one; raises OSError when the machine has no process to give.
 
         On the main thread only: PR_SET_PDEATHSIG fires when the thread that spawned ends, not the process.
         """
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("children are started from the main thread only")
         self.incarnation = incarnation
-        self._process = subprocess.Popen(
-            [sys.executable, "-ISs", child.__file__, str(os.getpid()), str(nice), *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        self.pid = self._process.pid
-        self.out = self._process.stdout.fileno()
+        self.out, output = os.pipe()
+        try:
+            self.pid = _fork(zygote, argv, environment, nice, output) or _spawn(argv, environment, nice, output)
+        except OSError:
+            os.close(self.out)
+            raise
+        finally:
+            os.close(output)
         os.set_blocking(self.out, False)
         try:
             self.pidfd = os.pidfd_open(self.pid)
             self._usage = psutil.Process(self.pid)
         except (OSError, psutil.Error) as error:  # no child that nobody watches
             self.send_group(signal.SIGKILL)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(KILLED_S)
-            self._process.stdout.close()
+            os.close(self.out)
             raise OSError(f"{argv[0]} cannot be watched: {error}") from None
         with suppress(psutil.Error):
             self._usage.cpu_percent()  # the first reading is only where the next counts from
@@ -163,15 +168,14 @@ class RunningChild:
     def reap(self) -> tuple[Exit, bytes]:
         """After its death: what it left behind in its group dies too. How it ended, and its last words."""
         self.send_group(signal.SIGKILL)
-        code = self._process.wait()
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         words = []
         for _ in range(MAX_READS):
             data = self.read()
             if not data:
                 break
             words.append(data)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        os.close(self.out)
         os.close(self.pidfd)
         return (Exit(code=code) if code >= 0 else Exit(signal=-code)), b"".join(words)
 
@@ -181,6 +185,34 @@ class RunningChild:
             return Usage(cpu_percent=self._usage.cpu_percent(), rss_bytes=self._usage.memory_info().rss)
         except psutil.Error:
             return Usage()
+
+
+def _fork(
+    zygote: Zygote | None, argv: tuple[str, ...], environment: Mapping[str, str], nice: int, output: int
+) -> int | None:
+    """A new child by the warm way; None where that is closed."""
+    if zygote is None:
+        return None
+    try:
+        return zygote.fork(Order(argv=argv, environment=dict(environment), nice=nice), output)
+    except (OSError, UnicodeEncodeError) as error:
+        log.warning("no fork of the zygote: %s", error)
+        return None
+
+
+def _spawn(argv: tuple[str, ...], environment: Mapping[str, str], nice: int, output: int) -> int:
+    """A new child by the plain way: an interpreter that turns into the program."""
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-ISs", child.__file__, str(os.getpid()), str(nice), *argv],
+        dict(environment),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output, 1),
+            (os.POSIX_SPAWN_DUP2, output, 2),
+        ],
+        setsid=True,
+    )
 
 
 def write_settings(folder: Path, name: str, section: bytes) -> Path:

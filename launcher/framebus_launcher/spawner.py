@@ -12,6 +12,7 @@ from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.liveness import SUSPECT_S
 from framebus_launcher.process import RunningChild, write_settings
 from framebus_launcher.table import Row
+from framebus_launcher.zygote import Zygote
 
 SUPERVISION = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """what a supervisor tells its child: ours are not our children's"""
@@ -23,6 +24,8 @@ class Spawner:
     """Knows what every child of the group is told."""
 
     def __init__(self, place: Place, notify: Path, incarnations: Incarnations, clock: Clock) -> None:
+        self.zygote: Zygote | None = None
+        """where it has what a row is made of, the row's process comes from it"""
         self._place = place
         self._notify = notify
         self._incarnations = incarnations
@@ -37,6 +40,7 @@ class Spawner:
             environment=self._environment(row, incarnation, settings),
             nice=row.nice,
             incarnation=incarnation,
+            zygote=self.zygote if self.zygote is not None and self.zygote.can_fork(row.module) else None,
         )
 
     def _environment(self, row: Row, incarnation: int, settings: Path) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from msgspec import Raw
 from rich.console import Console
 from rich.text import Text
 
+import framebus
 from framebus import codec
 from framebus.errors import FramebusError, RefusedError
 from framebus.jobs import FINAL
@@ -28,7 +29,6 @@ from framebus.messages import (
 from framebus.place import Place
 from framebus.recordings import list_segments
 from framebus.requests import JobAccepted, ListJobs, StartService, StopService, SubmitJob
-from framebus.ring import RingReader, newest_ring
 from framebus_launcher.client import GroupClient
 from framebus_launcher.observer import Observer
 from framebus_launcher.output import files_of, is_terminal, job_line, result_of, size
@@ -151,7 +151,7 @@ class Story:
             status = status or self._news.newest(f"camera/{self._camera}/", CameraStatus)
             why = f"{status.detail} {MENDS.get(status.cause, '')}" if status else "it says nothing"
             raise StoryError(f"the camera does not come online: {why.strip()}")
-        with RingReader.open(_found(newest_ring(self._place.shm, self._camera), "its ring")) as ring:
+        with framebus.RingReader.open(_found(framebus.newest_ring(self._place.shm, self._camera), "its ring")) as ring:
             picture = f"{ring.width}x{ring.height}, {status.codec.upper()}"
             self._teller.tell(
                 "ready", f"{picture}; ring of {ring.slots} frames, {size(status.ring_bytes)}", self._capture

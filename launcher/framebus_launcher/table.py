@@ -44,6 +44,8 @@ BUILT_IN = ("export", "ingest", "analysis", ENRICH)
 """services that the configuration may set or switch off"""
 JOBS_HOST, SERVICE_HOST = "framebus.run_jobs", "framebus.run_service"
 """modules that host what installed packages bring"""
+RUNNERS = {"export": "framebus_services.export.clip", "analysis": "framebus_services.analysis.runner"}
+"""where the job runners of the built-in services are"""
 RESERVED = frozenset({DISPATCHER, "launcher", "capture", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
 BIND = "FRAMEBUS_HTTP_BIND"
@@ -62,7 +64,7 @@ class Row:
     name: str
     """instance, as in `capture@front`"""
     tier: int
-    """a tier starts when the one before is ready, and stops before it"""
+    """a tier stops before the one below it, and starts when that is ready; who is eager waits for the first alone"""
     argv: tuple[str, ...]
     section: bytes = b"{}"
     """its settings as JSON"""
@@ -73,6 +75,13 @@ class Row:
     env: dict[str, str] = field(default_factory=dict)
     live: tuple[str, ...] = ()
     """the settings that it takes from `config/<setting>/` while it runs; a change of another restarts it"""
+    module: str = ""
+    """what it is made of, where that is ours: the zygote has it loaded"""
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether it starts with the first tier after the dispatcher, whatever its own; it stops with its own."""
+        return self.kind in RESERVED and self.module != ""
 
     @property
     def kind(self) -> str:
@@ -173,11 +182,14 @@ def _built_in(
         section=msgspec.json.encode(section),
         nice=nice,
         live=live,
+        module=f"framebus_services.{module}.service",
     )
 
 
 def _hosted(name: str, host: str, tier: int, section: bytes, *, nice: int = 0) -> Row:
-    return Row(name=name, tier=tier, argv=(sys.executable, "-m", host, name), section=section, nice=nice)
+    """A row of what a package brings; of others' code the zygote loads nothing, only its host."""
+    argv = (sys.executable, "-m", host, name)
+    return Row(name=name, tier=tier, argv=argv, section=section, nice=nice, module=RUNNERS.get(name, host))
 
 
 def _installed(settings: Settings, host: str, tier: int) -> list[Row]:

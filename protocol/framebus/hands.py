@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 from framebus.bus import Bus
 from framebus.doing import Ending, Failed, do, request_of
-from framebus.errors import ConfigError, ErrorCode, ExitCode, FramebusError, MalformedError, RefusedError
+from framebus.errors import ErrorCode, ExitCode, FramebusError, MalformedError, RefusedError
 from framebus.job_process import JobProcess
 from framebus.jobs import MAX_ERROR_CHARACTERS
 from framebus.messages import JobView, Message
@@ -29,8 +29,8 @@ LEASE_DEADLINE_S = 8.0
 ANSWER_S = 5.0
 AWAY_S = 0.2
 DRAIN_S = 4.0
-START_S = 12.0
-"""a launcher waits 15 s for a service to be ready"""
+START_S = 60.0
+"""what a runner has to be made; a model may be large"""
 
 
 class Worker:
@@ -39,7 +39,7 @@ class Worker:
     def __init__(self, bus: Bus, runners: Sequence[AnyJobRunner | type[AnyJobRunner]], slots: int = 1) -> None:
         """Runners are given as classes; one that was made by hand, too, unless it is isolated.
 
-        Raises ConfigError when an isolated runner can't be made in its process.
+        When an isolated runner can't be made in its process, the service ends as with any error of its configuration.
         """
         self._bus = bus
         self._runners = {runner.contract.name: runner for runner in runners}
@@ -54,7 +54,6 @@ class Worker:
         hands = [self._make_hands(context) for _ in range(slots)] if self._is_isolated else []
         if not self._is_isolated:
             hands = [_in_thread(self._runners, context)] * slots
-        self._wait_ready()
         for name in self._runners:
             bus.on(JobView, self._note_job, type=name)
         self._threads = [
@@ -90,14 +89,21 @@ class Worker:
             made[name] = process.do
         return made
 
-    def _wait_ready(self) -> None:
-        """Find out whether runners can be made at all before jobs are taken."""
+    def _are_ready(self) -> bool:
+        """Find out whether runners can be made at all before jobs are taken; the service need not wait for that."""
         try:
             for process in self._processes[: len(self._runners)]:
                 process.wait_ready(START_S)
+            return True
         except StartError as error:
-            self._close_processes()
-            raise ConfigError([f"{', '.join(self._runners)}: the runner can't be made: {error}"]) from None
+            if not self._is_stopping.is_set():
+                self._bus.call_soon(partial(self._give_up, str(error)))
+            return False
+
+    def _give_up(self, why: str) -> None:
+        log.error("configuration: %s: the runner can't be made: %s", ", ".join(self._runners), why)
+        self._close_processes()
+        raise SystemExit(ExitCode.CONFIGURATION)
 
     def _close_processes(self) -> None:
         for process in self._processes:
@@ -112,6 +118,8 @@ class Worker:
                 report.news.set()
 
     def _work(self, slot: int, does: "Hands") -> None:
+        if not self._are_ready():
+            return
         begun = SimpleQueue[_Begun | None]()
         beater = threading.Thread(target=self._beat_for, args=(begun,), name=f"beats-{slot}", daemon=True)
         beater.start()

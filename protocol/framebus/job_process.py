@@ -29,6 +29,8 @@ HEED_S = 3.0
 """work that must stop and does not within this time is killed"""
 LOOK_S = 0.1
 TELL_S = 0.1
+IDLE_S = 30.0
+"""without a job the process gives its memory back; starting another takes less than a second"""
 
 
 class Surroundings(Struct, frozen=True):
@@ -73,6 +75,7 @@ class JobProcess:
             on_crash="fail",
             max_waiting=1,
             on_news=self._note,
+            idle_limit_s=IDLE_S,
             name=runner.contract.name,
         )
 

@@ -15,7 +15,8 @@ from framebus.errors import ConfigError
 from framebus.jobs import JobType
 from framebus.plugins import ANALYSERS, JOBS, PROCESSORS, SERVICES, find_processors, load_only
 from framebus.processor import AnyProcessor, BaseProcessor
-from framebus.processor_file import load_processor_file, read_reference
+from framebus.processor_class import load_processor_file
+from framebus.processor_file import read_reference
 from framebus.redact import redact
 from framebus.runner import AnyJobRunner, JobRunner
 

@@ -13,10 +13,12 @@ With `isolate: true` in the configuration either kind gets a process of its own,
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from framebus.frame import Frame
 from framebus.messages import Finding, ObjectEvent
+
+if TYPE_CHECKING:  # who has no pictures in hand loads no library of pictures
+    from framebus.frame import Frame
 
 T = TypeVar("T")
 
@@ -62,14 +64,14 @@ class BaseProcessor:
 class Processor(BaseProcessor):
     """Override what you need. All methods are called on the service's one thread and should not block."""
 
-    def process_frame(self, frame: Frame) -> Iterable[Found]:
+    def process_frame(self, frame: "Frame") -> Iterable[Found]:
         """What is to be told of this frame; may be a generator. Its `camera` must be the frame's.
 
         The pixels are a view that lasts for a few frames only: to keep them, keep a `frame.copy()`.
         """
         return ()
 
-    def process_object(self, object: ObjectEvent, frame: Frame) -> Iterable[Found]:
+    def process_object(self, object: ObjectEvent, frame: "Frame") -> Iterable[Found]:
         """What is to be told of this object, which is seen in this frame; `object.box` says where."""
         return ()
 
@@ -82,11 +84,11 @@ class DeferredProcessor(BaseProcessor, ABC, Generic[T]):
     processor; so no locks.
     """
 
-    def defer_frame(self, frame: Frame) -> T | None:
+    def defer_frame(self, frame: "Frame") -> T | None:
         """The task for this frame; None: there is nothing to do. On the loop."""
         return None
 
-    def defer_object(self, object: ObjectEvent, frame: Frame) -> T | None:
+    def defer_object(self, object: ObjectEvent, frame: "Frame") -> T | None:
         """The task for this object, which is seen in this frame; None: there is nothing to do. On the loop."""
         return None
 

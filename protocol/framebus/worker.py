@@ -68,6 +68,7 @@ class WorkerProcess:
         setup: object = None,
         result_type: Any = None,
         on_news: Callable[[Hashable, Any], None] | None = None,
+        idle_limit_s: float | None = None,
         name: str = "",
     ) -> None:
         """Start the process; it imports `work`, and waits for tasks.
@@ -78,12 +79,17 @@ class WorkerProcess:
 
         At most `max_waiting` tasks wait, and as many outcomes. A task that takes longer than `task_limit_s` is killed.
         `memory_limit_bytes` bounds the address space of the process. `on_news(key, value)` is called on a thread of the
-        worker with what the task in hand tells by `side.tell(value)`. `name` is what log lines and `top` call it, by
-        default the name of the function.
+        worker with what the task in hand tells by `side.tell(value)`. With `idle_limit_s` the process starts with the
+        first task (or `wait_ready`), ends when it has had none for so long, and starts again with the next.
+        `name` is what log lines and `top` call it, by default the name of the function.
 
         Raises TypeError or ValueError, saying what would be right, for work that another process can't import.
         """
-        for limit, value in (("max_waiting", max_waiting), ("task_limit_s", task_limit_s)):
+        for limit, value in (
+            ("max_waiting", max_waiting),
+            ("task_limit_s", task_limit_s),
+            ("idle_limit_s", idle_limit_s),
+        ):
             if value is not None and not value > 0:
                 raise ValueError(f"{limit} is {value}; it must be greater than 0")
         if memory_limit_bytes is not None and memory_limit_bytes < 2**26:
@@ -109,6 +115,7 @@ class WorkerProcess:
             task_limit_s=task_limit_s,
             result_type=_declared_result(work) if result_type is None else result_type,
             on_news=on_news,
+            idle_limit_s=idle_limit_s,
         )
         # A worker that is forgotten ends too: when it is collected as garbage, and when the program ends.
         self._finalizer = weakref.finalize(self, self._keeper.stop, 2.0)
@@ -132,6 +139,8 @@ class WorkerProcess:
     def wait_ready(self, timeout_s: float) -> None:
         """Wait for the first process to be ready. Raises StartError when it can't be, or not in time."""
         keeper = self._keeper
+        keeper.is_wanted = True
+        keeper.wake()
         with keeper.lock:
             keeper.lock.wait_for(lambda: keeper.is_ready or keeper.start_error or keeper.is_over, timeout_s)
             if not keeper.is_ready:

@@ -62,6 +62,7 @@ class Keeper:
         task_limit_s: float | None,
         result_type: Any,
         on_news: Callable[[Hashable, Any], None] | None,
+        idle_limit_s: float | None,
     ) -> None:
         self.lock = threading.Condition()
         self.waiting: deque[Task] = deque()
@@ -81,12 +82,16 @@ class Keeper:
         self.task_limit_s = task_limit_s
         self._result = msgspec.msgpack.Decoder(result_type)
         self._on_news = on_news
+        self._idle_limit_s = idle_limit_s
+        self.is_wanted = idle_limit_s is None
+        """a process shall be there, also without a task"""
         self._name = setup.name
         self._number = 0
         self._kills: OrderedDict[Hashable, int] = OrderedDict()
         self._deaths = 0
         """in a row, without a result in between"""
         self._failed_starts = 0
+        self._idle_since_s = 0.0
         self._start_s = 0.0
         """when the next process may start; when the one that is there was started"""
         self._is_stopping = False
@@ -145,6 +150,7 @@ class Keeper:
                 with self.lock:
                     self._kill_when_due()
                     self._begin_next()
+                self._end_when_idle()
                 self._wait()
         except Exception:
             log.exception("worker %s: its keeper failed; it does nothing more", self._name)
@@ -152,7 +158,7 @@ class Keeper:
             self._finish()
 
     def _start_when_due(self) -> None:
-        if self.child is not None or time.monotonic() < self._start_s:
+        if self.child is not None or time.monotonic() < self._start_s or not (self.waiting or self.is_wanted):
             return
         if self._failed_starts >= FAILED_STARTS and not self.waiting:
             return
@@ -166,6 +172,18 @@ class Keeper:
             return
         with self.lock:
             self.child = child
+
+    def _end_when_idle(self) -> None:
+        """A process that has nothing to do gives its memory back; the next task starts another."""
+        if self._idle_limit_s is None or time.monotonic() < self._idle_since_s + self._idle_limit_s:
+            return
+        with self.lock:
+            child = self.child
+            if child is None or not child.is_ready or self.in_hand is not None or self.waiting:
+                return
+            self.child, self.is_wanted = None, False
+        child.send(Bye())
+        child.bury(END_S)
 
     def _kill_when_due(self) -> None:
         child, task, now_s = self.child, self.in_hand, time.monotonic()
@@ -220,6 +238,8 @@ class Keeper:
         now_s = time.monotonic()
         wait_s = LOOK_S
         if self.child is None:
+            if not (self.waiting or self.is_wanted):
+                return REST_LIMIT_S
             wait_s = min(wait_s, max(self._start_s - now_s, 0.001)) if self.waiting or not self.start_error else wait_s
         elif self.in_hand is not None and self.in_hand.limit_s is not None:
             wait_s = min(wait_s, max(self.in_hand.begun_s + self.in_hand.limit_s - now_s, 0.0) + 0.001)
@@ -248,6 +268,7 @@ class Keeper:
         if isinstance(message, Ready):
             with self.lock:
                 child.is_ready = self.is_ready = True
+                self._idle_since_s = time.monotonic()
                 self.start_error, self._failed_starts = "", 0
                 self.lock.notify_all()
         elif isinstance(message, Raised) and message.number == 0:
@@ -260,6 +281,7 @@ class Keeper:
             self._deaths = 0
             with self.lock:
                 self.in_hand = None
+                self._idle_since_s = time.monotonic()
                 self._kills.pop(task.key, None)
                 self._end_with(task, message)
                 self._begin_next()

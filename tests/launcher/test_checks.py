@@ -76,12 +76,12 @@ def test_a_check_that_cannot_be_made_is_noted_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    (tmp_path / "numpy.py").write_text("raise ImportError('no numpy here, rtsp://u:canary@host/')\n")
+    (tmp_path / "msgspec.py").write_text("raise ImportError('no msgspec here, rtsp://u:canary@host/')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     assert problems_of("nobody") == []
 
-    assert "not checked: ImportError: no numpy here, rtsp://***@host/" in caplog.text
+    assert "not checked: ImportError: no msgspec here, rtsp://***@host/" in caplog.text
 
 
 def test_framebus_check_tells_line_and_path_together_with_exit_code_78(tmp_path: Path) -> None:

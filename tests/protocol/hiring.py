@@ -25,7 +25,7 @@ class Hands:
         self._settings = settings
         self._is_over = threading.Event()
         self._is_ready = threading.Event()
-        self.failure: ConfigError | None = None
+        self.failure: ConfigError | SystemExit | None = None
         self._thread = threading.Thread(target=self._turn)
         self._thread.start()
         assert self._is_ready.wait(LIMIT_S)
@@ -44,7 +44,11 @@ class Hands:
             self._is_over.set()
         self._is_ready.set()
         while not self._is_over.is_set():
-            self.bus.turn(0.05)
+            try:
+                self.bus.turn(0.05)
+            except SystemExit as error:  # as above
+                self.failure = error
+                self._is_over.set()
         if self.failure is None:
             self.worker.stop()
         self.bus.close()

@@ -12,7 +12,7 @@ import pytest
 from msgspec import msgpack
 
 from framebus.doing import Failed, request_of
-from framebus.errors import ErrorCode
+from framebus.errors import ErrorCode, ExitCode
 from framebus.hands import Worker
 from framebus.messages import JobState
 from framebus.place import Place
@@ -245,10 +245,16 @@ def test_a_file_is_verified_in_the_process_too(group: Group, employ: Employ) -> 
     wait_until(lambda: temps(group.exports) == [])
 
 
-def test_a_runner_that_cannot_be_made_is_an_error_of_the_configuration(group: Group, employ: Employ) -> None:
+def test_a_runner_that_cannot_be_made_is_an_error_of_the_configuration(
+    group: Group, employ: Employ, caplog: pytest.LogCaptureFixture
+) -> None:
     hands = employ(settings=b'{"tune": "wrong"}')
 
-    assert "mine: the runner can't be made: ConfigError: tune: 'wrong' is none" in str(hands.failure)
+    wait_until(lambda: hands.failure)
+
+    assert isinstance(hands.failure, SystemExit)
+    assert hands.failure.code == ExitCode.CONFIGURATION
+    assert "mine: the runner can't be made: ConfigError: tune: 'wrong' is none" in caplog.text
 
 
 def test_isolated_runners_and_others_do_not_share_a_worker() -> None:

@@ -508,6 +508,26 @@ def test_a_process_that_dies_idle_is_replaced(make: Make) -> None:
     assert worker.starts == 2
 
 
+def test_with_an_idle_limit_the_process_is_there_only_while_there_is_work(make: Make) -> None:
+    worker = make(chores.echo, idle_limit_s=0.05)
+    assert worker.starts == 0
+
+    for number in (1, 2):
+        assert the_outcome(worker, number).result == number
+        assert worker.starts == number
+        wait_until(lambda: worker.pid is None)
+
+    assert worker.start_error == ""
+
+
+def test_waiting_for_it_starts_a_process_that_has_no_task_yet(make: Make) -> None:
+    worker = make(chores.echo, idle_limit_s=60.0)
+
+    worker.wait_ready(LIMIT_S)
+
+    assert worker.pid is not None
+
+
 def test_a_forgotten_worker_ends_with_its_last_reference() -> None:
     worker = WorkerProcess(chores.do)
     worker.submit("it", "hang")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import msgspec
+import psutil
 import pytest
 from msgspec import Raw
 
@@ -75,3 +76,18 @@ def test_a_stopped_process_is_found_and_replaced_within_seven_seconds(group: Run
 
 def _files(result: Raw) -> list[str]:
     return [str(name) for name in msgspec.msgpack.decode(bytes(result))["files"]]
+
+
+def test_a_killed_zygote_kills_nobody_and_what_dies_next_comes_back_all_the_same(group: RunningGroup) -> None:
+    before = group.services()
+    launcher = psutil.Process(group.process.pid)
+    zygote = next(child for child in launcher.children() if "zygote" in " ".join(child.cmdline()))
+
+    zygote.kill()
+    old = group.kill("export")
+    group.await_back("export", old)
+
+    after = group.services()
+    others = [name for name in before if name != "export"]
+    assert {name: after[name].pid for name in others} == {name: before[name].pid for name in others}
+    assert "the zygote" in group.log.read_text()

@@ -1,0 +1,159 @@
+"""Services as forks of a process that has loaded what they are made of, and what is left when that dies."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from framebus.errors import ExitCode
+from framebus_launcher import zygote as zygote_module
+from framebus_launcher.orphans import Orphans
+from framebus_launcher.process import RunningChild
+from framebus_launcher.zygote import MODULES, Zygote
+from launcher.trial import wait_until
+
+LIMIT_S = 20.0
+SERVER = ("http.server", "0", "--bind", "127.0.0.1")
+"""a module of the standard library that runs until it is stopped"""
+
+
+@pytest.fixture
+def zygote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zygote]:
+    monkeypatch.setattr(zygote_module, "MODULES", ("framebus.run_jobs",))
+    made = Zygote()
+    yield made
+    made.close()
+
+
+def start(zygote: Zygote, *command: str, nice: int = 0, **environment: str) -> RunningChild:
+    wait_until(lambda: zygote.hear() and zygote.can_fork("framebus.run_jobs"), LIMIT_S)
+    argv = (sys.executable, "-m", *command)
+    told = {"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **environment}
+    return RunningChild(argv, environment=told, nice=nice, incarnation=1, zygote=zygote)
+
+
+def start_now(zygote: Zygote) -> RunningChild:
+    return RunningChild((sys.executable, "-m", *SERVER), environment={}, nice=0, incarnation=1, zygote=zygote)
+
+
+def is_buried(pid: int, orphans: Orphans) -> bool:
+    orphans.bury(())
+    return not psutil.pid_exists(pid)
+
+
+def end(child: RunningChild) -> None:
+    child.send_group(signal.SIGKILL)
+    assert child.has_ended(LIMIT_S)
+    child.reap()
+
+
+def is_fork(pid: int) -> bool:
+    """Whether it has what the zygote has loaded; a server alone has not."""
+    return "libzmq" in Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_a_fork_is_our_child_with_session_limits_and_title_of_its_own(zygote: Zygote) -> None:
+    child = start(zygote, *SERVER, nice=5, FRAMEBUS_NAME="one")
+
+    process = psutil.Process(child.pid)
+    wait_until(lambda: " ".join(process.cmdline()) == f"{sys.executable} -m {' '.join(SERVER)}", LIMIT_S)
+
+    assert is_fork(child.pid)
+    assert process.ppid() == os.getpid()
+    assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
+    assert process.nice() == psutil.Process().nice() + 5
+    assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    assert process.environ() == {"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "FRAMEBUS_NAME": "one"}
+    end(child)
+
+
+def test_exit_code_and_last_words_of_a_fork_are_those_of_any_child(zygote: Zygote) -> None:
+    child = start(zygote, "framebus.run_jobs")
+
+    assert child.has_ended(LIMIT_S)
+    how, words = child.reap()
+
+    assert how.code == ExitCode.USAGE
+    assert b"usage: python -m framebus.run_jobs NAME" in words
+    assert b"Warning" not in words
+
+
+def test_forks_outlive_the_zygote_and_what_starts_after_it_starts_the_plain_way(zygote: Zygote) -> None:
+    before = start(zygote, *SERVER)
+    assert zygote.pid is not None
+    os.kill(zygote.pid, signal.SIGKILL)
+
+    after = start_now(zygote)
+
+    assert not zygote.hear()
+    assert psutil.Process(before.pid).is_running()
+    assert not is_fork(after.pid)
+    assert zygote.revive()
+    again = start(zygote, *SERVER)
+    assert is_fork(again.pid)
+    for child in (before, after, again):
+        end(child)
+
+
+def test_a_zygote_that_hangs_is_killed_and_what_it_was_asked_for_starts_the_plain_way(
+    zygote: Zygote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zygote_module, "FORK_S", 0.2)
+    wait_until(lambda: zygote.hear() and zygote.can_fork("framebus.run_jobs"), LIMIT_S)
+    assert zygote.pid is not None
+    os.kill(zygote.pid, signal.SIGSTOP)
+
+    child = start_now(zygote)
+
+    assert zygote.pid is None
+    assert not is_fork(child.pid)
+    end(child)
+
+
+def test_a_zygote_with_a_thread_of_an_import_refuses_to_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    (tmp_path / "sitecustomize.py").write_text(thread)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(zygote_module, "MODULES", ("framebus.run_jobs",))
+    threaded = Zygote()
+
+    child = start(threaded, *SERVER)
+
+    assert not is_fork(child.pid)
+    end(child)
+    threaded.close()
+
+
+def test_what_a_dead_service_has_left_behind_is_ours_to_bury_and_to_kill(zygote: Zygote, tmp_path: Path) -> None:
+    orphans = Orphans()
+    (tmp_path / "leaver.py").write_text(
+        "import subprocess\n"
+        "for seconds in ('0.01', '600'):\n"
+        "    print(subprocess.Popen(['sleep', seconds], start_new_session=True).pid)\n"
+    )
+    argv = (sys.executable, str(tmp_path / "leaver.py"))
+    child = RunningChild(argv, environment={"PATH": os.defpath}, nice=0, incarnation=1)
+    assert child.has_ended(LIMIT_S)
+    brief, long = map(int, child.reap()[1].split())
+
+    wait_until(lambda: is_buried(brief, orphans), LIMIT_S)
+    orphans.kill()
+
+    assert not psutil.pid_exists(long)
+    assert zygote.pid is not None
+    assert psutil.pid_exists(zygote.pid)
+
+
+def test_all_that_a_zygote_loads_is_there_and_leaves_no_thread() -> None:
+    whole = Zygote()
+
+    wait_until(lambda: whole.hear() and not any(map(whole.is_loading, MODULES)), LIMIT_S)
+
+    assert [module for module in MODULES if not whole.can_fork(module)] == []
+    assert whole.pid is not None
+    assert psutil.Process(whole.pid).num_threads() == 1
+    whole.close()
