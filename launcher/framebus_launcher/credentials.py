@@ -33,14 +33,19 @@ class Vault:
         if login is not None:
             user, colon, password = login[2].partition(":")
             rest = source[login.end() :]
-            head = f"{login[1]}{user}{colon}{self._use(unquote(password)) if password else ''}@"
+            head = f"{login[1]}{user}{colon}{self._use(password, unquote(password))}@"
         if "://" not in source:
             return source
-        return head + QUERY_SECRET.sub(lambda found: found[1] + self._use(found[0][len(found[1]) :]), rest)
 
-    def _use(self, secret: str) -> str:
-        if "${" in secret:
-            return secret
+        def in_query(found: re.Match[str]) -> str:
+            value = found[0][len(found[1]) :]
+            return found[1] + self._use(value, value)
+
+        return head + QUERY_SECRET.sub(in_query, rest)
+
+    def _use(self, written: str, secret: str) -> str:
+        if not written or "${" in written:
+            return written
         stem = f"{self.camera.upper().replace('-', '_')}_PASSWORD"
         stem = stem if not stem[0].isdecimal() else f"CAMERA_{stem}"
         for number in count(1):
