@@ -42,14 +42,8 @@ class CameraFile:
 
         Raises RefusedError or ConfigError, and then nothing has changed.
         """
-        if secrets:
-            self.secrets.add(secrets)
-        try:
+        with self.secrets.keep(secrets):
             return self._write({**(self.reading.written.get("cameras") or {}), **cameras})
-        except BaseException:
-            if secrets:
-                self.secrets.take_back(secrets)
-            raise
 
     def _write(self, cameras: dict[str, Any]) -> str | None:
         if self._is_of_a_group():

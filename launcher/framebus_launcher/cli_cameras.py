@@ -184,7 +184,7 @@ def import_(
             found.leave(f"cameras.{name}", f"there is a camera {name} already; it stays as it is")
             continue
         vault = Vault(name, {**file.secrets.environment(), **secrets})
-        cameras[name] = _hidden(camera, vault)
+        cameras[name] = vault.take_out_of(camera)
         secrets |= vault.new
     did = file.add(cameras, secrets) if cameras else None
     _tell_import(found, cameras, frigate)
@@ -219,13 +219,6 @@ def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path
         console.print(f"not taken of {file}:")
         for line in found.left_lines():
             console.print(f"  {line}")
-
-
-def _hidden(camera: dict[str, Any], vault: Vault) -> dict[str, Any]:
-    camera = {**camera, "source": vault.take_out(camera["source"])}
-    if "source" in camera.get("detect", {}):
-        camera["detect"] = {**camera["detect"], "source": vault.take_out(camera["detect"]["source"])}
-    return camera
 
 
 def _make_file() -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 from urllib.parse import unquote
 
 from framebus.redact import QUERY_SECRET
@@ -20,6 +21,14 @@ class Vault:
     """variables that have a value already"""
     new: dict[str, str] = field(default_factory=dict)
     """what has to be kept somewhere"""
+
+    def take_out_of(self, section: Any) -> Any:
+        """The section of a camera, or a part of it, with `${NAME}` for each password in an address of it."""
+        if isinstance(section, dict):
+            return {name: self.take_out_of(item) for name, item in section.items()}
+        if isinstance(section, list):
+            return [self.take_out_of(item) for item in section]
+        return self.take_out(section) if isinstance(section, str) else section
 
     def take_out(self, source: str) -> str:
         """The address with `${NAME}` for each password in it; a use of a variable stays.

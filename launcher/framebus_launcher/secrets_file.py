@@ -7,8 +7,8 @@ environment says wins.
 import os
 import re
 import secrets
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from framebus.errors import ConfigError, ErrorCode, RefusedError
@@ -54,8 +54,20 @@ class SecretsFile:
         """The values, and the environment of this process, which wins."""
         return {**self.values(), **os.environ}
 
+    @contextmanager
+    def keep(self, values: Mapping[str, str]) -> Iterator[None]:
+        """Within the block these values stand there, too, and afterwards, unless it fails."""
+        if values:
+            self.add(values)
+        try:
+            yield
+        except BaseException:
+            if values:
+                self.take_back(values)
+            raise
+
     def add(self, values: Mapping[str, str]) -> None:
-        """Write further values behind what stands there; raises ConfigError, RefusedError or OSError."""
+        """Write further values behind what stands there; raises RefusedError."""
         for name, value in values.items():
             if _NOT_KEPT.search(value):
                 text = f"{name}: a line of {FILE} cannot hold line ends, nor bytes that are no text"
@@ -67,14 +79,17 @@ class SecretsFile:
     def take_back(self, names: Collection[str]) -> None:
         """Remove values that were added; what others have written meanwhile stays."""
         lines = self._text().splitlines(keepends=True)
-        kept = [line for line in lines if (found := _LINE.match(line)) is None or found[1] not in names]
+        kept = [line for line in lines if line.partition("=")[0] not in names]
         if kept in ([], [HEAD]):
             self.path.unlink(missing_ok=True)
         else:
             self._write("".join(kept))
 
     def _text(self) -> str:
-        return read_text(self.path) if self.path.exists() else ""
+        try:
+            return read_text(self.path) if self.path.exists() else ""
+        except ConfigError as error:
+            raise RefusedError(ErrorCode.DENIED, error.problems[0]) from None
 
     def _write(self, text: str) -> None:
         target = self.path.resolve()  # of a link the file is written, and the link stays
@@ -88,6 +103,8 @@ class SecretsFile:
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(target)
+        except OSError as error:
+            raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}") from None
         finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)

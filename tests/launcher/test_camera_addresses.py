@@ -118,7 +118,7 @@ def test_a_file_of_somebody_else_is_passed_over_and_never_replaced(tmp_path: Pat
     file.path.chmod(0)
 
     assert file.values() == {}
-    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+    with pytest.raises(RefusedError, match="cannot be read: Permission denied"):
         file.add({"C": "d"})
 
 
