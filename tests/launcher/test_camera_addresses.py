@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framebus.errors import ConfigError, RefusedError
@@ -60,6 +60,7 @@ def test_what_is_written_is_what_is_opened_again(tmp_path: Path) -> None:
     assert substitute(written, SecretsFile(tmp_path).values(), []) == source
 
 
+@settings(deadline=None)  # each example is written to the disk for good
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Z_][A-Z0-9_]{0,9}", fullmatch=True),
