@@ -42,18 +42,12 @@ class CameraFile:
 
         Raises RefusedError or ConfigError, and then nothing has changed.
         """
-        before = self.secrets.add(secrets) if secrets else ""
-        try:
+        with self.secrets.keep(secrets):
             return self._write({**(self.reading.written.get("cameras") or {}), **cameras})
-        except BaseException:
-            if secrets:
-                self.secrets.restore(before)
-            raise
 
     def _write(self, cameras: dict[str, Any]) -> str | None:
-        group = self._group()
-        if group is not None:
-            with group:
+        if self._is_of_a_group():
+            with GroupClient(self.reading.place.run) as group:
                 value = Raw(codec.encode(cameras))
                 change = ChangeConfig(path="cameras", value=value, revision=self.reading.revision)
                 return summary(group.ask("launcher", change, CHANGE_S))
@@ -65,17 +59,16 @@ class CameraFile:
         self.file.write(text, self.reading.revision)
         return None
 
-    def _group(self) -> GroupClient | None:
-        """The group that runs with this very file."""
-        place = self.reading.place
-        if not (place.run / "req.launcher").exists() or not find_launchers(place.run):
-            return None
-        group = GroupClient(place.run)
-        try:
-            theirs = group.ask("launcher", GetConfig(path="data")).file
-        except RefusedError:
-            theirs = ""
-        if theirs and Path(theirs).resolve() == self.file.path.resolve():
-            return group
-        group.close()
-        return None
+    def _is_of_a_group(self) -> bool:
+        """Whether the group that runs there was started with this very file."""
+        run = self.reading.place.run
+        if not (run / "req.launcher").exists() or not find_launchers(run):
+            return False
+        with GroupClient(run) as group:
+            try:
+                theirs = Path(group.ask("launcher", GetConfig()).file)
+            except RefusedError as error:
+                if error.code is not ErrorCode.NOT_FOUND:
+                    raise
+                return False  # it was started without a file
+        return theirs.resolve() == self.file.path.resolve()

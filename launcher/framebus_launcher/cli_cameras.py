@@ -96,10 +96,10 @@ def add(
 
 
 class _Source:
-    """One address: as it is opened, as it is written, and what came from there."""
+    """One address: as it was typed, as it is written, and what came from there."""
 
-    def __init__(self, opened: str, written: str, report: SourceReport) -> None:
-        self.opened = opened
+    def __init__(self, typed: str, written: str, report: SourceReport) -> None:
+        self.typed = typed
         self.written = written
         self.report = report
 
@@ -126,14 +126,14 @@ class _Adding:
             self._console.print(f"  no picture: {trouble(report)}", style="yellow")
         else:
             self._console.print(f"  {description(report)}")
-        return _Source(opened, self._vault.take_out(self._placed(source)), report)
+        return _Source(source, self._vault.take_out(self._placed(source)), report)
 
     def find_small(self, main: _Source, wanted: bool | None) -> _Source | None:
         """The small stream where it can be guessed, gives pictures and is wanted."""
-        guess = guess_small(main.opened) if wanted is not False else None
+        guess = guess_small(main.typed) if wanted is not False else None  # where ${NAME} stands, it stays
         if guess is None or main.report.cause is not None:
             return None
-        report = look_at(guess)
+        report = look_at(self._opened("its small stream", guess))
         if report.cause is not None or report.width * report.height >= main.report.width * main.report.height:
             return None
         self._console.print(f"its small stream seems to be {redact(guess)}")
@@ -184,7 +184,7 @@ def import_(
             found.leave(f"cameras.{name}", f"there is a camera {name} already; it stays as it is")
             continue
         vault = Vault(name, {**file.secrets.environment(), **secrets})
-        cameras[name] = _hidden(camera, vault)
+        cameras[name] = vault.take_out_of(camera)
         secrets |= vault.new
     did = file.add(cameras, secrets) if cameras else None
     _tell_import(found, cameras, frigate)
@@ -219,13 +219,6 @@ def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path
         console.print(f"not taken of {file}:")
         for line in found.left_lines():
             console.print(f"  {line}")
-
-
-def _hidden(camera: dict[str, Any], vault: Vault) -> dict[str, Any]:
-    camera = {**camera, "source": vault.take_out(camera["source"])}
-    if "source" in camera.get("detect", {}):
-        camera["detect"] = {**camera["detect"], "source": vault.take_out(camera["detect"]["source"])}
-    return camera
 
 
 def _make_file() -> None:

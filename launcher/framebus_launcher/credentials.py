@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 from urllib.parse import unquote
 
 from framebus.redact import QUERY_SECRET
@@ -21,6 +22,14 @@ class Vault:
     new: dict[str, str] = field(default_factory=dict)
     """what has to be kept somewhere"""
 
+    def take_out_of(self, section: Any) -> Any:
+        """The section of a camera, or a part of it, with `${NAME}` for each password in an address of it."""
+        if isinstance(section, dict):
+            return {name: self.take_out_of(item) for name, item in section.items()}
+        if isinstance(section, list):
+            return [self.take_out_of(item) for item in section]
+        return self.take_out(section) if isinstance(section, str) else section
+
     def take_out(self, source: str) -> str:
         """The address with `${NAME}` for each password in it; a use of a variable stays.
 
@@ -33,14 +42,19 @@ class Vault:
         if login is not None:
             user, colon, password = login[2].partition(":")
             rest = source[login.end() :]
-            head = f"{login[1]}{user}{colon}{self._use(unquote(password)) if password else ''}@"
+            head = f"{login[1]}{user}{colon}{self._use(password, unquote(password))}@"
         if "://" not in source:
             return source
-        return head + QUERY_SECRET.sub(lambda found: found[1] + self._use(found[0][len(found[1]) :]), rest)
 
-    def _use(self, secret: str) -> str:
-        if "${" in secret:
-            return secret
+        def in_query(found: re.Match[str]) -> str:
+            value = found[0][len(found[1]) :]
+            return found[1] + self._use(value, value)
+
+        return head + QUERY_SECRET.sub(in_query, rest)
+
+    def _use(self, written: str, secret: str) -> str:
+        if not written or "${" in written:
+            return written
         stem = f"{self.camera.upper().replace('-', '_')}_PASSWORD"
         stem = stem if not stem[0].isdecimal() else f"CAMERA_{stem}"
         for number in count(1):

@@ -14,9 +14,9 @@ from framebus.transport import Listener
 from framebus_launcher.client import GroupClient
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import digits_needed
+from framebus_launcher.mistakes import INTERRUPTED
 from framebus_launcher.output import error_text, is_terminal, job_line, make_console, to_json
 
-INTERRUPTED = 130
 _EXIT_CODES = {JobState.SUCCEEDED: ExitCode.OK, JobState.CANCELLED: ExitCode.TRY_AGAIN}
 
 

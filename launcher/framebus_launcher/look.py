@@ -6,6 +6,8 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import Cause
 from framebus.source_report import LookAt, SourceReport
 from framebus_launcher.checks import CheckError, ask_module, last_words
+from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
+from framebus_launcher.table import has_camera_libraries
 from framebus_launcher.words import lasting
 
 LOOK_S = 10.0
@@ -25,12 +27,14 @@ WORDS = {
 
 
 def look_at(source: str) -> SourceReport:
-    """What comes from there; `cause` says why nothing does."""
+    """What comes from there; `cause` says why nothing does. Raises RefusedError where nothing can be looked at."""
+    if not has_camera_libraries():
+        raise RefusedError(ErrorCode.UNAVAILABLE, NO_CAMERA_LIBRARIES)
     request = msgspec.json.encode(LookAt(source=source, limit_s=LOOK_S))
     try:
         code, out, err = ask_module("capture", "--look", request, LIMIT_S)
-    except CheckError:
-        return SourceReport(cause=Cause.TIMEOUT, detail=f"no answer within {LIMIT_S:.0f} s")
+    except CheckError as error:
+        return SourceReport(cause=Cause.TIMEOUT, detail=str(error))
     lines = out.splitlines()
     if code or not lines:
         raise RefusedError(

@@ -11,8 +11,10 @@ from framebus_launcher.words import plain
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """click's UsageError, which newer versions of typer carry inside themselves"""
-MISTAKES: tuple[type[Exception], ...] = (FramebusError, USAGE_ERROR, OSError, UnicodeEncodeError)
+MISTAKES: tuple[type[Exception], ...] = (FramebusError, USAGE_ERROR, OSError, UnicodeEncodeError, typer.Abort)
 """what a user can mend; anything else is ours, and shall be seen with its traceback"""
+INTERRUPTED = 130
+"""exit code: as shells have it, 128 and the number of SIGINT"""
 _WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG)
 _AWAY = (ErrorCode.DEADLINE, ErrorCode.UNAVAILABLE)
 
@@ -21,7 +23,7 @@ class Mistake(NamedTuple):
     """What to print, a line each, and how to end."""
 
     lines: list[str]
-    code: ExitCode
+    code: int
 
 
 def explain(error: Exception) -> Mistake:
@@ -32,6 +34,8 @@ def explain(error: Exception) -> Mistake:
         return Mistake([refusal(error)], ExitCode.UNAVAILABLE if error.code in _AWAY else ExitCode.FAILED)
     if isinstance(error, FramebusError):
         return Mistake([plain(redact(str(error)))], ExitCode.FAILED)
+    if isinstance(error, typer.Abort):  # Ctrl-C or Ctrl-D at a question
+        return Mistake([], INTERRUPTED)
     if isinstance(error, USAGE_ERROR):
         return Mistake([said] if (said := usage(error)) else [], ExitCode.USAGE)
     if isinstance(error, OSError):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -144,13 +145,13 @@ def _room(data: Path) -> float | None:
 
 
 def _sizes(folder: Path) -> Iterator[int]:
-    if not folder.is_dir():
-        return
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _sizes(Path(entry.path))
-        else:
-            yield entry.stat(follow_symlinks=False).st_size
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _sizes(Path(entry.path))
+            else:
+                with suppress(FileNotFoundError):  # a group that runs removes the oldest meanwhile
+                    yield entry.stat(follow_symlinks=False).st_size
 
 
 def _gb(number: float) -> str:

@@ -133,11 +133,12 @@ class RunningChild:
             os.close(output)
         os.set_blocking(self.out, False)
         try:
-            self.pidfd = os.pidfd_open(self.pid)
             self._usage = psutil.Process(self.pid)
+            self.pidfd = os.pidfd_open(self.pid)
         except (OSError, psutil.Error) as error:  # no child that nobody watches
             self.send_group(signal.SIGKILL)
             os.close(self.out)
+            os.waitpid(self.pid, 0)
             raise OSError(f"{argv[0]} cannot be watched: {error}") from None
         with suppress(psutil.Error):
             self._usage.cpu_percent()  # the first reading is only where the next counts from

@@ -1,7 +1,8 @@
 """Brings a running group to a new configuration: checked as a whole first, then only what changed is touched."""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,18 +12,20 @@ from msgspec import Raw
 from framebus import codec
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ErrorCode, MalformedError, RefusedError
-from framebus.messages import ConfigChanged
+from framebus.messages import NAME_PATTERN, ConfigChanged
 from framebus.place import Place
 from framebus.requests import ChangeConfig, Config, ConfigApplied, GetConfig, Reload
 from framebus.settings import Settings
 from framebus_launcher.config_file import ConfigFile, Reading
+from framebus_launcher.credentials import Vault
 from framebus_launcher.crew import Crew
 from framebus_launcher.document import is_toml
-from framebus_launcher.edit import EditError, edit_yaml, find_value, parse_path
+from framebus_launcher.edit import EditError, Part, edit_yaml, find_value, parse_path
 from framebus_launcher.folders import tidy_rows
 from framebus_launcher.member import Member
 from framebus_launcher.plan import Plan, make_plan
 from framebus_launcher.redaction import restored, shown
+from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.table import DISPATCHER
 
 log = logging.getLogger(__name__)
@@ -122,11 +125,14 @@ class Reloader:
             old = None
             with suppress(LookupError):
                 old = find_value(before.written, parts)
-            text = edit_yaml(file.path, before.text, parts, restored(new, old, str(parts[-1])))
+            secrets = SecretsFile(file.path.parent.resolve())
+            new, passwords = _without_passwords(parts, restored(new, old, str(parts[-1])), secrets)
+            text = edit_yaml(file.path, before.text, parts, new)
         except (EditError, ValueError, msgspec.MsgspecError) as error:
             raise RefusedError(ErrorCode.BAD_REQUEST, f"{ask.path}: {error}") from None
-        reading = _checked(lambda: file.check(text, self._place))
-        file.write(text, before.revision)
+        with secrets.keep(passwords):
+            reading = _checked(lambda: file.check(text, self._place))
+            file.write(text, before.revision)
         log.info("%s: %s was set", file.path, ask.path)
         return self._apply(reading)
 
@@ -213,6 +219,14 @@ def summary(applied: ConfigApplied) -> str:
         "stopped": applied.stopped,
     }
     return "; ".join(f"{word} {', '.join(names)}" for word, names in parts.items() if names) or "nothing changed"
+
+
+def _without_passwords(parts: Sequence[Part], new: Any, secrets: SecretsFile) -> tuple[Any, Mapping[str, str]]:
+    """What is to stand at a path of one camera, and the passwords that were in it, by their variables."""
+    if parts[0] != "cameras" or len(parts) == 1 or not re.fullmatch(NAME_PATTERN, str(parts[1])):
+        return new, {}
+    vault = Vault(str(parts[1]), secrets.environment())
+    return vault.take_out_of(new), vault.new
 
 
 def _checked(read: Callable[[], Reading]) -> Reading:

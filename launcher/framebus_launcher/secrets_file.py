@@ -7,18 +7,21 @@ environment says wins.
 import os
 import re
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from framebus.errors import ConfigError
+from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus_launcher.document import read_text
 
 FILE = "secrets.env"
 HEAD = (
     "# Passwords that framebus.yml names as ${NAME}. For nobody else's eyes: keep it out of backups and repositories.\n"
 )
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_VALUE = re.compile(r"""(?:'([^']*)'|"((?:\\.|[^"\\])*)"|(.*?))(?:\s+#.*)?""")
 _ESCAPED = re.compile(r"\\(.)")
+_NOT_KEPT = re.compile(r"[\0-\x1f\x7f\ufffd]")
 
 
 class SecretsFile:
@@ -28,10 +31,14 @@ class SecretsFile:
         self.path = folder / FILE
 
     def values(self) -> dict[str, str]:
-        """What stands there; raises ConfigError, which names lines and never shows one."""
+        """What stands there; raises ConfigError, which names lines and never shows one.
+
+        Nothing, where the file is another's: in a container, say, whose environment it was put into.
+        """
         problems: list[str] = []
         found: dict[str, str] = {}
-        for number, line in enumerate(self._text().splitlines(), 1):
+        lines = read_text(self.path).split("\n") if os.access(self.path, os.R_OK) else []
+        for number, line in enumerate(lines, 1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             match = _LINE.fullmatch(line.strip())
@@ -47,40 +54,60 @@ class SecretsFile:
         """The values, and the environment of this process, which wins."""
         return {**self.values(), **os.environ}
 
-    def add(self, values: Mapping[str, str]) -> str:
-        """Write further values behind what stands there; returns the text as it was, for `restore`."""
+    @contextmanager
+    def keep(self, values: Mapping[str, str]) -> Iterator[None]:
+        """Within the block these values stand there, too, and afterwards, unless it fails."""
+        if values:
+            self.add(values)
+        try:
+            yield
+        except BaseException:
+            if values:
+                self.take_back(values)
+            raise
+
+    def add(self, values: Mapping[str, str]) -> None:
+        """Write further values behind what stands there; raises RefusedError."""
+        for name, value in values.items():
+            if _NOT_KEPT.search(value):
+                text = f"{name}: a line of {FILE} cannot hold line ends, nor bytes that are no text"
+                raise RefusedError(ErrorCode.BAD_REQUEST, f"{text}; give the camera another password")
         before = self._text()
         head = before if not before or before.endswith("\n") else f"{before}\n"
-        lines = "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
-        self.restore((head or HEAD) + lines)
-        return before
+        self._write((head or HEAD) + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items()))
 
-    def restore(self, text: str) -> None:
-        """Make this its text; none removes it."""
-        if not text:
+    def take_back(self, names: Collection[str]) -> None:
+        """Remove values that were added; what others have written meanwhile stays."""
+        lines = self._text().splitlines(keepends=True)
+        kept = [line for line in lines if line.partition("=")[0] not in names]
+        if kept in ([], [HEAD]):
             self.path.unlink(missing_ok=True)
-            return
-        draft = self.path.with_name(f".{FILE}.{secrets.token_hex(4)}.tmp")
-        try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(self.path)
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
+        else:
+            self._write("".join(kept))
 
     def _text(self) -> str:
         try:
-            return self.path.read_text()
-        except (
-            FileNotFoundError,
-            PermissionError,
-        ):  # in a container it may be another's, who put it into our environment
-            return ""
-        except UnicodeDecodeError:
-            raise ConfigError([f"{self.path}: is not UTF-8 text"]) from None
+            return read_text(self.path) if self.path.exists() else ""
+        except ConfigError as error:
+            raise RefusedError(ErrorCode.DENIED, error.problems[0]) from None
+
+    def _write(self, text: str) -> None:
+        target = self.path.resolve()  # of a link the file is written, and the link stays
+        draft = target.with_name(f".{FILE}.{secrets.token_hex(4)}.tmp")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+                with suppress(FileNotFoundError, PermissionError):  # only root gives files away
+                    old = target.stat()
+                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(target)
+        except OSError as error:
+            raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}") from None
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
 
 def _quoted(value: str) -> str:
@@ -91,11 +118,10 @@ def _quoted(value: str) -> str:
 
 def _unquoted(text: str) -> str:
     """
-    >>> _unquoted("'a b'"), _unquoted('"it\\'s \\\\"so\\\\""'), _unquoted("plain # why")
+    >>> _unquoted("'a b' # why"), _unquoted('"it\\'s \\\\"so\\\\""'), _unquoted("plain # why")
     ('a b', 'it\\'s "so"', 'plain')
     """
-    if len(text) > 1 and text[0] == text[-1] == "'":
-        return text[1:-1]
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        return _ESCAPED.sub(r"\1", text[1:-1])
-    return text.partition(" #")[0].rstrip()
+    match = _VALUE.fullmatch(text)
+    assert match is not None  # the last of the three takes whatever stands there
+    plain, escaped, bare = match.groups()
+    return plain if plain is not None else _ESCAPED.sub(r"\1", escaped) if escaped is not None else bare

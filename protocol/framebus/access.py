@@ -144,10 +144,6 @@ class Reach(Struct, frozen=True, kw_only=True):
     """the group's data folder, where the tokens are"""
     pid: int
 
-    def link(self, grant: Grant) -> str:
-        """What a browser opens; what stands behind # never leaves it."""
-        return f"{self.address}/#token={grant.token}"
-
 
 def reach_file(run: Path) -> Path:
     return run / "http.json"

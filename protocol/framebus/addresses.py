@@ -121,11 +121,12 @@ def _network(source: str) -> Address:
     try:
         parts = urlsplit(source)
         host, port = parts.hostname, parts.port
+        is_cut = "@" in parts.fragment  # no camera has one: a # stands in the password
     except ValueError:
-        host, port = None, None
-    if not host or port == 0:
+        host, port, is_cut = None, None, False
+    if not host or port == 0 or is_cut:
         quoting = "/ ? # @ in a password are written %2F %3F %23 %40"
-        raise ValueError(f"is no whole address; write {scheme}://user:password@host/path; {quoting}")
+        raise ValueError(f"is no whole address; write {scheme}://host/path, with user:password@ before host; {quoting}")
     kind = Kind.WEB if scheme in ("http", "https") else Kind.NETWORK
     return Address(kind=kind, url=source, shown=redact(source), host=host, port=port or DEFAULT_PORTS[scheme])
 

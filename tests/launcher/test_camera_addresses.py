@@ -1,14 +1,15 @@
 """Addresses of cameras as people type them: passwords go out of them, small streams are guessed from them."""
 
+import os
 import re
 import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framebus.errors import ConfigError
+from framebus.errors import ConfigError, RefusedError
 from framebus_launcher.credentials import Vault
 from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.small_stream import SHAPES, guess_small
@@ -21,6 +22,7 @@ from framebus_launcher.variables import substitute
         ("rtsp://viewer:s3@10.0.0.5/1", "rtsp://viewer:${DOOR_PASSWORD}@10.0.0.5/1"),
         ("rtsp://viewer@10.0.0.5/1", "rtsp://viewer@10.0.0.5/1"),
         ("rtsp://viewer:${MINE}@10.0.0.5/1", "rtsp://viewer:${MINE}@10.0.0.5/1"),
+        ("rtsp://viewer:%24%7BMINE%7D@10.0.0.5/1", "rtsp://viewer:${DOOR_PASSWORD}@10.0.0.5/1"),
         ("http://h/a?user=me&password=s3", "http://h/a?user=me&password=${DOOR_PASSWORD}"),
         ("rtsp://u:s3@h/a?token=t0", "rtsp://u:${DOOR_PASSWORD}@h/a?token=${DOOR_PASSWORD_2}"),
         ("videos/street.mp4", "videos/street.mp4"),
@@ -58,6 +60,7 @@ def test_what_is_written_is_what_is_opened_again(tmp_path: Path) -> None:
     assert substitute(written, SecretsFile(tmp_path).values(), []) == source
 
 
+@settings(deadline=None)  # each example is written to the disk for good
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Z_][A-Z0-9_]{0,9}", fullmatch=True),
@@ -79,13 +82,71 @@ def test_secrets_are_their_user_s_alone_and_others_lines_stay(tmp_path: Path) ->
     file = SecretsFile(tmp_path)
     file.path.write_text("# mine\nexport A=b # why\n")
 
-    before = file.add({"C": "d"})
+    file.add({"C": "d"})
 
     assert file.path.read_text() == "# mine\nexport A=b # why\nC='d'\n"
     assert file.values() == {"A": "b", "C": "d"}
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
-    file.restore(before)
-    assert file.values() == {"A": "b"}
+
+
+def test_what_is_taken_back_leaves_what_others_have_added_meanwhile(tmp_path: Path) -> None:
+    file = SecretsFile(tmp_path)
+    file.add({"A": "b"})
+    file.add({"C": "d"})
+
+    file.take_back(["A"])
+
+    assert file.values() == {"C": "d"}
+    file.take_back(["C"])
+    assert not file.path.exists()
+
+
+def test_of_a_link_the_file_is_written_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    file = SecretsFile(tmp_path)
+    file.path.symlink_to("elsewhere/mine.env")
+
+    file.add({"A": "b"})
+
+    assert file.path.is_symlink()
+    assert (tmp_path / "elsewhere/mine.env").read_text().endswith("A='b'\n")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_somebody_else_is_passed_over_and_never_replaced(tmp_path: Path) -> None:
+    file = SecretsFile(tmp_path)
+    file.add({"A": "b"})
+    file.path.chmod(0)
+
+    assert file.values() == {}
+    with pytest.raises(RefusedError, match="cannot be read: Permission denied"):
+        file.add({"C": "d"})
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_as_any_mistake_of_the_configuration(tmp_path: Path) -> None:
+    SecretsFile(tmp_path).path.mkdir()
+
+    with pytest.raises(ConfigError, match=r"secrets.env: cannot be read: Is a directory"):
+        SecretsFile(tmp_path).values()
+
+
+@pytest.mark.parametrize("password", ["line%0Aend", "no%FFtext", "nul%00"])
+def test_a_password_that_no_line_can_hold_is_refused_without_being_shown(tmp_path: Path, password: str) -> None:
+    vault = Vault("door", {})
+    vault.take_out(f"rtsp://viewer:{password}@10.0.0.5/1")
+
+    with pytest.raises(RefusedError, match="DOOR_PASSWORD: a line of") as refused:
+        SecretsFile(tmp_path).add(vault.new)
+
+    assert "line\n" not in str(refused.value)
+    assert not SecretsFile(tmp_path).path.exists()
+
+
+def test_values_are_read_with_and_without_quotes_and_with_a_comment_behind(tmp_path: Path) -> None:
+    text = """A='a b' # why\nB="c \\"d\\"" # why\nC=e#f # why\r\nD=it's\nE=\n"""
+    SecretsFile(tmp_path).path.write_text(text)
+
+    assert SecretsFile(tmp_path).values() == {"A": "a b", "B": 'c "d"', "C": "e#f", "D": "it's", "E": ""}
 
 
 def test_a_line_that_is_no_secret_is_named_and_not_shown(tmp_path: Path) -> None:

@@ -286,6 +286,24 @@ def test_a_change_that_would_not_be_valid_leaves_the_file_as_it_is(
     assert pids(trial) == before
 
 
+def test_the_password_of_a_camera_that_is_set_stands_in_secrets_env_alone(trial: Trial, asked: Ask) -> None:
+    trial.start_file({"services": {"one": trial.plugin("one", GOOD)}})
+    trial.until_ready("dispatcher", "one")
+    file, secrets = trial.folder / "framebus.yml", trial.folder / "secrets.env"
+    camera = {"source": f"rtsp://u:{CANARY}@127.0.0.1:9/1", "detect": {"source": f"rtsp://u:{CANARY}@127.0.0.1:9/2"}}
+
+    with pytest.raises(RefusedError) as refused:
+        asked(change("cameras.front", {**camera, "fps": 5}, asked(GetConfig()).revision))
+    was_kept = secrets.exists()
+    asked(change("cameras.front", camera, asked(GetConfig()).revision))
+
+    assert not was_kept, "nothing has changed"
+    assert CANARY not in str(refused.value) + file.read_text()
+    assert file.read_text().count("rtsp://u:${FRONT_PASSWORD}@127.0.0.1:9/") == 2
+    assert secrets.read_text().splitlines()[1:] == [f"FRONT_PASSWORD='{CANARY}'"]
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+
+
 def test_a_change_of_a_file_that_has_changed_since_is_a_conflict(trial: Trial, asked: Ask) -> None:
     trial.start_file({})
     trial.until_ready("dispatcher")

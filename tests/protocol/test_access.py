@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framebus.access import MAX_TOKENS, AccessFile, Reach, Role, find_reach, reach_file
+from framebus.access import MAX_TOKENS, AccessFile, Role, find_reach, reach_file
 
 
 def test_a_token_is_made_once_for_each_role_and_its_cameras(tmp_path: Path) -> None:
@@ -69,13 +69,6 @@ def test_there_are_only_so_many_tokens(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="--revoke"):
         file.give(Role.ADMIN)
-
-
-def test_a_link_carries_the_token_where_browsers_do_not_send_it(tmp_path: Path) -> None:
-    grant = AccessFile(tmp_path).give(Role.VIEWER)
-    reach = Reach(address="http://127.0.0.1:8480/cams", data=str(tmp_path), pid=1)
-
-    assert reach.link(grant) == f"http://127.0.0.1:8480/cams/#token={grant.token}"
 
 
 def test_where_no_gateway_is_there_is_no_address(tmp_path: Path) -> None:

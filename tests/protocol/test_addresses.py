@@ -74,6 +74,8 @@ def test_a_source_that_is_not_on_the_list_of_allowed_ones_is_a_configuration_err
         ("v4l2:///dev/video0?format=xvid", "format of v4l2:// must be one of mjpeg, h264"),
         ("plugin:a/b", "write plugin:NAME"),
         ("rtsp://user:p/ss@10.0.0.5/", "in a password are written %2F"),
+        ("rtsp://user:12#ss@10.0.0.5/", "in a password are written %2F"),
+        ("rtsp://user:p#ss@10.0.0.5/", "write rtsp://host/path, with user:password@ before host"),
         ("file://videos/a.mp4", "write file:///with/the/full/path"),
     ],
 )

@@ -111,7 +111,8 @@ def test_a_small_stream_is_found_tried_and_taken_when_it_is_wanted(folder: Path,
     pages = {"/Preview_01_main": large.read_bytes(), "/Preview_01_sub": video.read_bytes()}
     with WebCamera(pages) as camera:
         offered = command("add", "front", f"{camera.url}/Preview_01_main", cwd=folder)
-        taken = command("add", "back", f"{camera.url}/Preview_01_main", "--small", cwd=folder)
+        mine = camera.url.replace("//", "//viewer:${MINE}@")
+        taken = command("add", "back", f"{mine}/Preview_01_main", "--small", cwd=folder, MINE="c4nary")
 
     text = (folder / "framebus.yml").read_text()
     assert "its small stream seems to be" in offered.stdout
@@ -119,6 +120,8 @@ def test_a_small_stream_is_found_tried_and_taken_when_it_is_wanted(folder: Path,
     assert "H264 320x240" in offered.stdout
     assert taken.returncode == 0, taken.stderr
     assert text.count("Preview_01_sub") == 1
+    assert text.count("viewer:${MINE}@") == 2
+    assert not (folder / "secrets.env").exists(), "who named a variable keeps the password elsewhere"
 
 
 def test_a_group_that_runs_takes_a_camera_at_once_password_included(video: Path) -> None:
@@ -127,6 +130,8 @@ def test_a_group_that_runs_takes_a_camera_at_once_password_included(video: Path)
         running_group({"cameras": {"street": SYNTHETIC}}) as group,
     ):
         group.await_ready()
+        lines = group.file.read_text().splitlines(keepends=True)
+        group.file.write_text("".join(line for line in lines if not line.startswith("data:")))  # ./data goes unsaid
         done = command("add", "front_door", camera.url, "-c", str(group.file))
         services = group.await_ready("capture@front_door", "capture@street")
 

@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from framebus.source_report import LookAt, SourceReport
 from framebus_services.capture.links import open_packets
 from framebus_services.capture.plugin import PluginCamera
 from framebus_services.capture.source import PacketSource
-from framebus_services.capture.trouble import NoVideoError, SourceError, trouble_of
+from framebus_services.capture.trouble import EndedError, NoVideoError, SourceError, trouble_of
 from framebus_services.video.packets import AnyPacket, time_s
 
 log = logging.getLogger(__name__)
@@ -101,19 +102,26 @@ def look_at(asked: LookAt) -> SourceReport:
 
 def _look_at_packets(address: Address, limit_s: float, on_connected: Callable[[], None]) -> SourceReport:
     source = open_packets("look", address, SystemClock(), lambda _: False)  # a file as fast as it can be read
-    try:
-        tally, end_s = Tally(), time.monotonic() + limit_s
-        for packet in source.items():
-            on_connected()
-            is_video = source.is_video(packet)
-            tally.take(packet, is_video=is_video)
-            if is_video and not tally.has_frame:
-                tally.has_frame = _is_decoded(source, packet)
-            if tally.is_enough() or tally.span_s >= limit_s or time.monotonic() >= end_s:
-                break
+    on_connected()
+    tally = Tally()
+    with closing(source):
+        try:
+            _fill(tally, source, limit_s)
+        except EndedError:  # a short one
+            if not tally.has_frame:
+                raise
         return _report(source, tally)
-    finally:
-        source.close()
+
+
+def _fill(tally: Tally, source: PacketSource, limit_s: float) -> None:
+    end_s = time.monotonic() + limit_s
+    for packet in source.items():
+        is_video = source.is_video(packet)
+        tally.take(packet, is_video=is_video)
+        if is_video and not tally.has_frame:
+            tally.has_frame = _is_decoded(source, packet)
+        if tally.is_enough() or tally.span_s >= limit_s or time.monotonic() >= end_s:
+            break
 
 
 def _is_decoded(source: PacketSource, packet: AnyPacket) -> bool:

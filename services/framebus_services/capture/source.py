@@ -1,6 +1,7 @@
 """Connections to cameras and files: packets as they come, each source at its own pace."""
 
 import socket
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -99,7 +100,13 @@ class NetworkSource(PacketSource):
     """A camera in the network. Raises OSError, av.FFmpegError or NoVideoError when it can't be reached."""
 
     def __init__(self, address: Address) -> None:
-        self._container = open_stream(address.url, RTSP)
+        begun_s = time.monotonic()
+        try:
+            self._container = open_stream(address.url, RTSP)
+        except av.error.InvalidDataError:  # FFmpeg says so of a host, too, whose first answer our limit cuts off
+            if time.monotonic() - begun_s < CONNECT_S:
+                raise
+            raise TimeoutError(f"no answer within {CONNECT_S:.0f} s") from None
         self.video, self.audio, self.decoder = take_streams(self._container)
 
     def items(self) -> Iterator[AnyPacket]:
