@@ -11,8 +11,9 @@ from msgspec import Raw
 
 from benchmarks.hop import CONTEXT, running
 from benchmarks.job_queues import group_with_worker
+from benchmarks.load import Load
 from benchmarks.no_op import ENTRY_POINTS, REPORT_HZ
-from benchmarks.private_group import Load, PrivateGroup
+from benchmarks.private_group import PrivateGroup
 from benchmarks.seen import Figures
 from framebus import codec
 from framebus.codec import RequestHead

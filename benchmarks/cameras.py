@@ -23,7 +23,8 @@ from typing import Any
 import psutil
 
 from benchmarks.goals import CAMERAS_4, CPU_PERCENT, FRIGATE_PIPE, ONE_CAMERA, PER_CAMERA
-from benchmarks.group import Group, cpu_s
+from benchmarks.group import Group
+from benchmarks.load import cpu_s, pss_mb
 from benchmarks.seen import OURS, Figures, LeftOut, Seen, in_turns, over_runs, percentile, say, tell
 from benchmarks.videos import Shape, add_video_option, encode_video
 from framebus.messages import MotionBoxes, ObjectEvent, Phase
@@ -121,15 +122,15 @@ def frigate(video: Path, seconds: float) -> Figures:
         with subprocess.Popen([*command, str(DETECT_FPS)], stdin=subprocess.DEVNULL) as process:
             try:
                 time.sleep(WARM_UP_S)
-                mother = psutil.Process(process.pid)
-                processes = [mother, *mother.children(recursive=True)]
-                before_s, start_s = sum(map(cpu_s, processes)), time.monotonic()
+                children = psutil.Process(process.pid).children(recursive=True)
+                pids = [process.pid, *(child.pid for child in children)]
+                before_s, start_s = cpu_s(*pids), time.monotonic()
                 time.sleep(seconds)
-                used_s, passed_s = sum(map(cpu_s, processes)) - before_s, time.monotonic() - start_s
-                pss_mb = sum(map(_pss_mb, processes))
+                used_s, passed_s = cpu_s(*pids) - before_s, time.monotonic() - start_s
+                memory_mb = pss_mb(*pids)
             finally:
                 process.terminate()
-        return {CPU_PERCENT: 100 * used_s / passed_s, "PSS MB": pss_mb}
+        return {CPU_PERCENT: 100 * used_s / passed_s, "PSS MB": memory_mb}
 
 
 def synthetic(count: int, seconds: float) -> Figures:
@@ -156,16 +157,12 @@ def _cost(group: Group, count: int, seconds: float) -> dict[str, Any]:
     time.sleep(seconds)
     used_s, passed_s = group.cpu_s() - before_s, time.monotonic() - start_s
     processes = group.processes()
-    captures = [_pss_mb(process) for name, process in processes.items() if name.startswith("capture")]
+    captures = [pss_mb(pid) for name, pid in processes.items() if name.startswith("capture")]
     return {
         CPU_PERCENT: 100 * used_s / passed_s / count,
-        "PSS MB": sum(map(_pss_mb, processes.values())) / count,
+        "PSS MB": pss_mb(*processes.values()) / count,
         "PSS MB of capture": sum(captures) / len(captures),
     }
-
-
-def _pss_mb(process: psutil.Process) -> float:
-    return float(process.memory_full_info().pss) / 1e6
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import yaml
 
+from benchmarks.load import cpu_s
 from framebus.place import Place
 from framebus.requests import Ping
 from framebus.transport import SocketBus
@@ -64,15 +65,14 @@ class Group:
     def log(self) -> str:
         return Path(self._log.name).read_text()[-2_000:]
 
-    def processes(self) -> Mapping[str, psutil.Process]:
-        """By what they are."""
-        launcher = psutil.Process(self._launcher.pid)
-        children = launcher.children(recursive=True)
-        return {"launcher": launcher, **{_name_of(child): child for child in children}}
+    def processes(self) -> Mapping[str, int]:
+        """Their pids, by what they are."""
+        children = psutil.Process(self._launcher.pid).children(recursive=True)
+        return {"launcher": self._launcher.pid, **{_name_of(child): child.pid for child in children}}
 
     def cpu_s(self) -> float:
         """Of all its processes so far."""
-        return sum(cpu_s(process) for process in self.processes().values())
+        return cpu_s(*self.processes().values())
 
     def close(self) -> None:
         self.bus.close()
@@ -95,12 +95,6 @@ class Group:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def cpu_s(process: psutil.Process) -> float:
-    """What a process used of the processor so far."""
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def _name_of(process: psutil.Process) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from msgspec import Raw
 
+from benchmarks.load import Load
 from benchmarks.no_op import ENTRY_POINTS
-from benchmarks.private_group import Load, PrivateGroup
+from benchmarks.private_group import PrivateGroup
 from benchmarks.seen import Figures, percentile
 from framebus import codec
 from framebus.requests import BatchItem, SubmitBatch, SubmitJob

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import zmq
 
-from benchmarks.private_group import Load
+from benchmarks.load import Load
 from benchmarks.seen import Figures, percentile
 
 CONTEXT = get_context("forkserver")

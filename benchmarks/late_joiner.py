@@ -9,7 +9,8 @@ from pathlib import Path
 import zmq
 
 from benchmarks.hop import CONTEXT, HEAD, Doors, between, forward_in_python, running
-from benchmarks.private_group import Load, PrivateGroup, pss_mb
+from benchmarks.load import Load, pss_mb
+from benchmarks.private_group import PrivateGroup
 from benchmarks.seen import Figures
 from framebus.codec import News
 from framebus.messages import CameraState, CameraStatus

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -94,33 +93,6 @@ class PrivateGroup:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class Load:
-    """How much of a core a process takes, from the making of this on."""
-
-    def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
-        self._cpu_s = self._used_s()
-        self._started_s = time.monotonic()
-
-    @property
-    def cpu_s(self) -> float:
-        """Processor seconds since."""
-        return self._used_s() - self._cpu_s
-
-    @property
-    def percent(self) -> float:
-        return 100.0 * self.cpu_s / (time.monotonic() - self._started_s)
-
-    def _used_s(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
-
-
-def pss_mb(pid: int) -> float:
-    """Memory of a process, with its share of what it shares."""
-    return float(psutil.Process(pid).memory_full_info().pss) / 1e6
 
 
 def _install(packages: Path, entry_points: str) -> None:

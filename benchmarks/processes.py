@@ -24,6 +24,7 @@ import psutil
 import zmq
 
 from benchmarks.goals import BARE_PROCESS, CPU_PERCENT, IDLE, KILLED, NO_PIXELS, UP
+from benchmarks.load import cpu_s, pss_mb
 from benchmarks.seen import OURS, Figures, Seen, in_turns, machine, over_runs, say, tell
 from framebus.messages import ServiceState
 from framebus.requests import ListServices
@@ -102,7 +103,7 @@ class Running:
             if self.camera_s is None and b"capture@front is ready" in self._output:
                 self.camera_s = time.perf_counter() - began_s
         self.ready_s = time.perf_counter() - began_s
-        self.cpu_s = _cpu_s(self.processes())
+        self.cpu_s = cpu_s(*self.processes())
         """until then; a busy machine makes it no longer, as it does the time"""
 
     def pids(self) -> dict[str, int]:
@@ -182,16 +183,16 @@ def _at_rest(*, runs: int, settle_s: float, for_s: float) -> Iterator[Seen]:
     for _ in range(runs):
         with _group(NO_CAMERA) as group, _bare() as bare_pid:
             time.sleep(settle_s)
-            began_s, before_s = time.perf_counter(), _cpu_s(group.processes())
+            began_s, before_s = time.perf_counter(), cpu_s(*group.processes())
             time.sleep(for_s)
-            percent = (_cpu_s(group.processes()) - before_s) / (time.perf_counter() - began_s) * 100
+            percent = (cpu_s(*group.processes()) - before_s) / (time.perf_counter() - began_s) * 100
             pids = group.pids()
-            services.append({name: _pss_mb(pid) for name, pid in pids.items()})
-            services[-1]["launcher"] = _pss_mb(group.process.pid)
-            whole = sum(map(_pss_mb, group.processes()))
-            alone = sum(map(_pss_mb, pids.values()))
+            services.append({name: pss_mb(pid) for name, pid in pids.items()})
+            services[-1]["launcher"] = pss_mb(group.process.pid)
+            whole = pss_mb(*group.processes())
+            alone = pss_mb(*pids.values())
             rest.append({"PSS MB": whole, "PSS MB of the services alone": alone, CPU_PERCENT: percent})
-            bare.append({"PSS MB": _pss_mb(bare_pid)})
+            bare.append({"PSS MB": pss_mb(bare_pid)})
     yield from over_runs(12, IDLE, OURS, rest)
     worst = [{"PSS MB": max(one[name] for name in WITHOUT_PIXELS)} for one in services]
     yield from over_runs(12, NO_PIXELS, OURS, worst)
@@ -235,7 +236,7 @@ def _start_of_five(*, forked: bool, count: int = 5) -> Figures:
             pull.recv()
         took_s = time.perf_counter() - began_s
         pids = [pid for one in started for pid in (one.pid, *(c.pid for c in psutil.Process(one.pid).children()))]
-        memory = sum(map(_pss_mb, pids))
+        memory = pss_mb(*pids)
         for one in started:
             assert one.stdin is not None
             one.stdin.close()
@@ -258,24 +259,6 @@ def _bare() -> Iterator[int]:
             yield process.pid
             assert process.stdin is not None
             process.stdin.close()
-
-
-def _pss_mb(pid: int) -> float:
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as file:
-        for line in file:
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1_024
-    return 0.0
-
-
-def _cpu_s(pids: list[int]) -> float:
-    """Of all their threads, to the nanosecond."""
-    total_ns = 0
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):
-                total_ns += int(task.read_text().split()[0])
-    return total_ns / 1e9
 
 
 @contextlib.contextmanager

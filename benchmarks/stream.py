@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.load import cpu_s
 from benchmarks.seen import percentile
 from benchmarks.transport import FORK, SLOTS, WINDOW, Make, Setup, Transport
 
@@ -133,7 +134,7 @@ def _produce(transport: Transport, shared: _Shared, seconds: float, fps: float) 
         transport.send(sources[number % SLOTS], WARM + number, _boot_ns())
         time.sleep(0.01)
     time.sleep(0.1)
-    cpu_s, start_s, number = _cpu_s(setup.helpers), time.monotonic(), 0
+    before_s, start_s, number = cpu_s(os.getpid(), *setup.helpers), time.monotonic(), 0
     while (now_s := time.monotonic()) - start_s < seconds:
         if fps and (due_s := start_s + number / fps) > now_s:
             time.sleep(due_s - now_s)
@@ -147,7 +148,7 @@ def _produce(transport: Transport, shared: _Shared, seconds: float, fps: float) 
     for credit in shared.credits:  # what is in flight belongs to the cost, and must not lose its source
         for _ in range(WINDOW):
             credit.acquire(timeout=2.0)
-    shared.tell(_Produced(frames=number, cpu_s=_cpu_s(setup.helpers) - cpu_s))
+    shared.tell(_Produced(frames=number, cpu_s=cpu_s(os.getpid(), *setup.helpers) - before_s))
     os._exit(0)
 
 
@@ -156,7 +157,7 @@ def _consume(transport: Transport, shared: _Shared, index: int) -> None:
     shared.ready.release()
     shared.go.wait()
     late_us: list[float] = []
-    wrong, first_ns, last_ns, cpu_s = 0, 0, 0, time.process_time()
+    wrong, first_ns, last_ns, before_s = 0, 0, 0, time.process_time()
     silent = 0
     while silent < 20 and (shared.last.value < 0 or len(late_us) <= shared.last.value):
         got = transport.receive(0.25)
@@ -171,21 +172,16 @@ def _consume(transport: Transport, shared: _Shared, index: int) -> None:
         is_right &= transport.done()
         if number >= WARM:
             shared.warm[index] = 1
-            cpu_s = time.process_time()
+            before_s = time.process_time()
             continue
         last_ns = _boot_ns()
         first_ns = first_ns or last_ns
         late_us.append((last_ns - sent_ns) / 1e3)
         wrong += not is_right
         shared.credits[index].release()
-    cpu_s = time.process_time() - cpu_s
-    shared.tell(_Consumed(late_us=late_us, wrong=wrong, cpu_s=cpu_s, span_s=(last_ns - first_ns) / 1e9))
+    used_s = time.process_time() - before_s
+    shared.tell(_Consumed(late_us=late_us, wrong=wrong, cpu_s=used_s, span_s=(last_ns - first_ns) / 1e9))
     os._exit(0)
-
-
-def _cpu_s(helpers: list[int]) -> float:
-    """Of this process and of the helpers, by the kernel's clock for each process (clock_getcpuclockid(3))."""
-    return time.process_time() + sum(time.clock_gettime(~pid << 3 | 2) for pid in helpers)
 
 
 def _boot_ns() -> int:

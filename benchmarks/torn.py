@@ -98,4 +98,5 @@ def _is_all(pixels: U8, value: int) -> bool:
     return bool((pixels == value).all())
 
 
-TORN = {OURS: partial(torn, partial(Framebus, slots=4)), FRIGATE_SHM: partial(torn, partial(FrigateShm, slots=2))}
+SLOTS = 4
+TORN = {name: partial(torn, partial(made, slots=SLOTS)) for name, made in ((OURS, Framebus), (FRIGATE_SHM, FrigateShm))}

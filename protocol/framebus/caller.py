@@ -76,7 +76,9 @@ class Caller:
                 self._give_back(service, line)
                 line = None
             return answer
-        except zmq.ContextTerminated:
+        except zmq.ZMQError as error:
+            if not self._is_closed and not isinstance(error, zmq.ContextTerminated):
+                raise
             raise RefusedError(ErrorCode.UNAVAILABLE, "the bus was closed") from None
         finally:
             if line is not None:  # an answer may still come on it, and be taken for that of the next request
@@ -125,10 +127,7 @@ class _Line:
     def ask(self, frames: Frames, wait_s: float) -> Frames | None:
         """The answer, or None after `wait_s` or when the connection broke: then the line is good for nothing more."""
         end_s = time.monotonic() + wait_s
-        # The service may go between the poll and the send, which would then wait for ever.
-        self._request.setsockopt(zmq.SNDTIMEO, to_ms(wait_s))
-        if not self._request.poll(to_ms(wait_s), zmq.POLLOUT):
-            return None
+        self._request.setsockopt(zmq.SNDTIMEO, to_ms(wait_s))  # until there is a connection
         try:
             send(self._request, frames)
         except zmq.Again:

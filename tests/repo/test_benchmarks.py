@@ -1,5 +1,6 @@
 """The benchmarks: each goal has a script, ratios and report are right, and the README says what was measured."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from benchmarks import report
 from benchmarks.goals import GOALS, SCRIPTS, TITLES, Goal
+from benchmarks.load import cpu_s
 from benchmarks.picture import COLOURS, PICTURES, ROWS, draw
 from benchmarks.results import RESULTS, Results, read_results, write_results
 from benchmarks.seen import OURS, Seen, over_runs
@@ -118,6 +120,17 @@ def test_the_middle_of_the_runs_counts() -> None:
     (line,) = over_runs(1, "case", OURS, [{"s": 5.0}, {"s": 1.0}, {"s": 2.0}])
 
     assert (line.median, line.low, line.high, line.runs) == (2.0, 1.0, 5.0, 3)
+
+
+def test_a_process_that_ends_between_two_looks_does_not_take_its_time_with_it() -> None:
+    work = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        before_s = cpu_s(os.getpid(), child.pid)
+        child.communicate(b"\n")
+
+    assert cpu_s(os.getpid(), child.pid) >= before_s - 0.02  # hundredths of a second, of user and of system
 
 
 def test_every_row_of_the_picture_and_every_figure_of_the_readme_is_a_goal() -> None:

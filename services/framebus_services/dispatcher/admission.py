@@ -60,13 +60,15 @@ class Admission:
 
     def policy_of(self, kind: str) -> QueuePolicy:
         """The type's own policy, with what the configuration changes of it."""
-        if (known := self._policies.get(kind)) is not None:
+        policies = self._policies  # first: what `take` puts in place meanwhile must not get an old policy
+        if (known := policies.get(kind)) is not None:
             return known
+        declared = self._declared.get(kind)
         policy = self._types[kind].policy if kind in self._types else QueuePolicy()
-        if kind in self._declared:
-            policy = self._declared[kind].policy(policy)
-        if kind in self._types or kind in self._declared:  # anybody may ask for anything
-            self._policies[kind] = policy
+        if declared is not None:
+            policy = declared.policy(policy)
+        if kind in self._types or declared is not None:  # anybody may ask for anything
+            policies[kind] = policy
         return policy
 
     def check_type(self, kind: str) -> None:

@@ -298,9 +298,11 @@ class Clerk:
             return {}
 
     def _deliver(self, moves: list[Moved], facts: dict[str, Facts], settled: list[tuple[Promise, Outcome]]) -> None:
-        self._on_moves(moves, facts)
-        for promise, outcome in settled:
-            settle(promise, outcome)
+        try:
+            self._on_moves(moves, facts)
+        finally:  # it is committed: who asked is told, whatever becomes of the news
+            for promise, outcome in settled:
+                settle(promise, outcome)
 
     def _refuse_all(self, asking: list[Promise | None], error: RefusedError) -> None:
         """Nothing of a batch was done: undo what is in memory, and let everybody ask again, parked workers too."""

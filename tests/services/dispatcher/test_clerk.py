@@ -176,6 +176,17 @@ def test_nobody_is_answered_before_the_commit_and_moves_are_told_before_answers(
     assert seen == [(1, 1)]
 
 
+def test_who_asked_is_answered_although_the_news_of_it_cannot_be_told(desk: Desk) -> None:
+    desk.moves = None  # type: ignore[assignment]  # cannot be extended
+    promise = desk.submit()
+    desk.clerk.start()
+
+    with pytest.raises(AttributeError):
+        desk.wait(promise)
+
+    assert desk.wait(promise) == [None]
+
+
 def test_a_refused_errand_changes_nothing_while_others_of_its_batch_do(desk: Desk) -> None:
     def half_done() -> None:
         desk.world.users.cancel(first.request_id.hex())
