@@ -33,11 +33,13 @@ class Background:
     def __init__(self, picture: U8, between: U8 | None, at_s: float) -> None:
         """What is seen now is usual. `between`: of the rows between those that the picture was made of."""
         self.pixels: npt.NDArray[np.float32] = picture.astype(np.float32)
-        self._lowest, self._highest = np.full_like(picture, 255), np.zeros_like(picture)
         self._thresholds, self._fades = np.full_like(picture, THRESHOLD), np.full_like(picture, FADE)
+        self._lines: tuple[U8, U8] | None = None
+        """the darkest and the brightest of thin lines; None where no row is left out"""
         self._followed_s = at_s
         if between is not None:
-            self._note_lines(picture, between, np.zeros_like(picture))
+            self._lines = np.full_like(picture, 255), np.zeros_like(picture)
+            self._note_lines(self._lines, picture, between, np.zeros_like(picture))
         self._settle()
 
     def changed(self, picture: U8, factor: float) -> U8:
@@ -52,7 +54,8 @@ class Background:
     def fill(self, picture: U8, where: npt.NDArray[np.bool_]) -> None:
         """There the background is what is seen now."""
         np.copyto(self.pixels, picture, where=where)
-        self._lowest[where], self._highest[where] = 255, 0
+        if self._lines is not None:
+            self._lines[0][where], self._lines[1][where] = 255, 0
         self._settle()
 
     def is_due(self, at_s: float) -> bool:
@@ -63,8 +66,8 @@ class Background:
         """Become a little more like a picture of this time."""
         passed_s = at_s - self._followed_s
         self._followed_s = at_s
-        if between is not None:
-            self._note_lines(picture, between, changed)
+        if self._lines is not None and between is not None:
+            self._note_lines(self._lines, picture, between, changed)
         self.pixels *= exposure_between(sample_of(picture), self.sample)
         cv2.accumulateWeighted(picture, self.pixels, _share(passed_s, ADAPT_S), cv2.bitwise_not(changed))
         cv2.accumulateWeighted(picture, self.pixels, _share(passed_s, ABSORB_S), changed)
@@ -72,23 +75,26 @@ class Background:
 
     def _expose(self, factor: float) -> None:
         self.pixels *= np.float32(factor)
-        self._lowest = _u8(cv2.convertScaleAbs(self._lowest, alpha=factor))
-        self._highest = _u8(cv2.convertScaleAbs(self._highest, alpha=factor))
+        if self._lines is not None:
+            for line in self._lines:
+                cv2.convertScaleAbs(line, line, alpha=factor)
         self._settle()
 
-    def _note_lines(self, picture: U8, between: U8, changed: U8) -> None:
+    def _note_lines(self, lines: tuple[U8, U8], picture: U8, between: U8, changed: U8) -> None:
         """Where rows differ from those between them, a line that is thinner than their distance comes and goes as the
         camera shakes: what was seen there is usual, and fades when it is seen no more."""
         fine = (cv2.absdiff(picture, between) > THRESHOLD) & (changed == 0)
-        self._lowest = _u8(cv2.add(self._lowest, self._fades))
-        self._highest = _u8(cv2.subtract(self._highest, self._fades))
-        np.copyto(self._lowest, cv2.min(self._lowest, cv2.min(picture, between)), where=fine)
-        np.copyto(self._highest, cv2.max(self._highest, cv2.max(picture, between)), where=fine)
+        darkest, brightest = lines
+        cv2.add(darkest, self._fades, darkest)
+        cv2.subtract(brightest, self._fades, brightest)
+        np.copyto(darkest, cv2.min(darkest, cv2.min(picture, between)), where=fine)
+        np.copyto(brightest, cv2.max(brightest, cv2.max(picture, between)), where=fine)
 
     def _settle(self) -> None:
         """The bounds of what is no change. They are kept: most pictures need nothing else."""
-        expected = cv2.convertScaleAbs(self.pixels)
-        darkest, brightest = cv2.min(expected, self._lowest), cv2.max(expected, self._highest)
+        darkest = brightest = cv2.convertScaleAbs(self.pixels)
+        if self._lines is not None:
+            darkest, brightest = cv2.min(darkest, self._lines[0]), cv2.max(brightest, self._lines[1])
         self._darkest = _u8(cv2.subtract(cv2.erode(darkest, _NEIGHBOURS), self._thresholds))
         self._brightest = _u8(cv2.add(cv2.dilate(brightest, _NEIGHBOURS), self._thresholds))
         self.sample = sample_of(self.pixels)
