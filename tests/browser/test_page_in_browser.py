@@ -254,6 +254,7 @@ def test_the_first_camera_is_added_from_the_page_by_who_may(browser: Any, tmp_pa
     viewer, admin = (Visit(browser, f"{rig.address}/#token={token}") for token in (rig.viewer, rig.admin))
     for visit in (viewer, admin):
         visit.until("document.querySelector('.page-notice h2')?.innerText === 'No camera yet'", "it says so")
+        assert visit.page.inner_text(".page-notice pre") == "framebus add NAME URL"
     admin.picture("no-camera")
     admin.page.fill("[name=name]", "garden")
     admin.page.fill("[name=source]", "/etc/passwd")

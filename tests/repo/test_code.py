@@ -110,6 +110,17 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
     assert doc, "a module starts with one sentence"
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_module_gives_each_of_its_names_once(path: Path) -> None:
+    names: list[str] = []
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names += [target.id for target in targets if isinstance(target, ast.Name)]
+
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_every_topic_of_the_table_is_published_by_a_service() -> None:
     from framebus.topics import TOPICS
 

@@ -1,4 +1,4 @@
-"""What a camera's picture usually shows. It follows slowly, and faster where nothing moves."""
+"""What a camera's picture usually shows. It follows slowly, faster where nothing moves, and knows thin lines."""
 
 import math
 
@@ -21,6 +21,8 @@ ADAPT_S = 5.0
 """how slowly it follows where nothing moves"""
 ABSORB_S = 15.0
 """how slowly it follows where something moves: what stops becomes background"""
+FADE = 2
+"""steps of luma by which a line that is seen no more fades each time"""
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
@@ -28,11 +30,16 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 class Background:
     """The background of one camera."""
 
-    def __init__(self, picture: U8, at_s: float) -> None:
-        """What is seen now is usual."""
+    def __init__(self, picture: U8, between: U8 | None, at_s: float) -> None:
+        """What is seen now is usual. `between`: of the rows between those that the picture was made of."""
         self.pixels: npt.NDArray[np.float32] = picture.astype(np.float32)
-        self._thresholds = np.full_like(picture, THRESHOLD)
+        self._thresholds, self._fades = np.full_like(picture, THRESHOLD), np.full_like(picture, FADE)
+        self._lines: tuple[U8, U8] | None = None
+        """the darkest and the brightest of thin lines; None where no row is left out"""
         self._followed_s = at_s
+        if between is not None:
+            self._lines = np.full_like(picture, 255), np.zeros_like(picture)
+            self._note_lines(self._lines, picture, between, np.zeros_like(picture))
         self._settle()
 
     def changed(self, picture: U8, factor: float) -> U8:
@@ -47,14 +54,20 @@ class Background:
     def fill(self, picture: U8, where: npt.NDArray[np.bool_]) -> None:
         """There the background is what is seen now."""
         np.copyto(self.pixels, picture, where=where)
+        if self._lines is not None:
+            self._lines[0][where], self._lines[1][where] = 255, 0
         self._settle()
 
-    def follow(self, picture: U8, changed: U8, at_s: float) -> None:
+    def is_due(self, at_s: float) -> bool:
+        """Whether it is time to follow."""
+        return not 0.0 <= at_s - self._followed_s < FOLLOW_S
+
+    def follow(self, picture: U8, between: U8 | None, changed: U8, at_s: float) -> None:
         """Become a little more like a picture of this time."""
         passed_s = at_s - self._followed_s
-        if 0.0 <= passed_s < FOLLOW_S:
-            return
         self._followed_s = at_s
+        if self._lines is not None and between is not None:
+            self._note_lines(self._lines, picture, between, changed)
         self.pixels *= exposure_between(sample_of(picture), self.sample)
         cv2.accumulateWeighted(picture, self.pixels, _share(passed_s, ADAPT_S), cv2.bitwise_not(changed))
         cv2.accumulateWeighted(picture, self.pixels, _share(passed_s, ABSORB_S), changed)
@@ -62,13 +75,28 @@ class Background:
 
     def _expose(self, factor: float) -> None:
         self.pixels *= np.float32(factor)
+        if self._lines is not None:
+            for line in self._lines:
+                cv2.convertScaleAbs(line, line, alpha=factor)
         self._settle()
+
+    def _note_lines(self, lines: tuple[U8, U8], picture: U8, between: U8, changed: U8) -> None:
+        """Where rows differ from those between them, a line that is thinner than their distance comes and goes as the
+        camera shakes: what was seen there is usual, and fades when it is seen no more."""
+        fine = (cv2.absdiff(picture, between) > THRESHOLD) & (changed == 0)
+        darkest, brightest = lines
+        cv2.add(darkest, self._fades, darkest)
+        cv2.subtract(brightest, self._fades, brightest)
+        np.copyto(darkest, cv2.min(darkest, cv2.min(picture, between)), where=fine)
+        np.copyto(brightest, cv2.max(brightest, cv2.max(picture, between)), where=fine)
 
     def _settle(self) -> None:
         """The bounds of what is no change. They are kept: most pictures need nothing else."""
-        expected = _u8(cv2.convertScaleAbs(self.pixels))
-        self._darkest = _u8(cv2.subtract(cv2.erode(expected, _NEIGHBOURS), self._thresholds))
-        self._brightest = _u8(cv2.add(cv2.dilate(expected, _NEIGHBOURS), self._thresholds))
+        darkest = brightest = cv2.convertScaleAbs(self.pixels)
+        if self._lines is not None:
+            darkest, brightest = cv2.min(darkest, self._lines[0]), cv2.max(brightest, self._lines[1])
+        self._darkest = _u8(cv2.subtract(cv2.erode(darkest, _NEIGHBOURS), self._thresholds))
+        self._brightest = _u8(cv2.add(cv2.dilate(brightest, _NEIGHBOURS), self._thresholds))
         self.sample = sample_of(self.pixels)
         """of the background"""
 

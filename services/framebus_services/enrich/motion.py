@@ -19,7 +19,7 @@ from framebus_services.enrich.areas import draw_areas
 from framebus_services.enrich.background import THRESHOLD, Background
 from framebus_services.enrich.exposure import Sample, exposure_between, sample_of
 from framebus_services.enrich.holes import Holes
-from framebus_services.enrich.shrink import halved, shrink
+from framebus_services.enrich.shrink import halved, shrink, shrink_between
 
 SWITCH_SHARE = 0.8
 """more of the picture than that does not move: the light was switched, or the camera turned ..."""
@@ -89,10 +89,10 @@ class MotionGate:
             self._size = luma.shape
             self._open = draw_areas(self._masks, small.shape[1], small.shape[0], inside=0) if self._masks else None
             self._open_pixels = max(1, small.size if self._open is None else cv2.countNonZero(self._open))
-            self._learn(small, at_s)
+            self._learn(luma, small, at_s)
             return STILL
         if at_s < self._settled_s:
-            self._learn(small, at_s)
+            self._learn(luma, small, at_s)
             return STILL
         seen, expected = sample_of(small), self._background.sample
         changed = self._background.changed(small, exposure_between(seen, expected))
@@ -107,9 +107,10 @@ class MotionGate:
         area = cv2.countNonZero(changed) / self._open_pixels
         if area > UNEXPLAINED_SHARE and max(area, _differing(seen, expected)) > SWITCH_SHARE:
             self._settled_s = at_s + SETTLE_S
-            self._learn(small, at_s)
+            self._learn(luma, small, at_s)
             return Motion(boxes=[], parts=[], area=area)
-        self._background.follow(small, changed, at_s)
+        if self._background.is_due(at_s):
+            self._background.follow(small, shrink_between(luma), changed, at_s)
         if not area:
             return STILL
         found = _find_parts(changed)
@@ -119,8 +120,8 @@ class MotionGate:
         merged = _merged(apart)
         return Motion(boxes=boxes if merged == apart else self._scaled(merged, small), parts=parts, area=area)
 
-    def _learn(self, small: U8, at_s: float) -> None:
-        self._background = Background(small, at_s)
+    def _learn(self, luma: U8, small: U8, at_s: float) -> None:
+        self._background = Background(small, shrink_between(luma), at_s)
         self._holes = Holes(small, at_s)
 
     def _scaled(self, boxes: list[_Corners], small: U8) -> list[Box]:

@@ -156,6 +156,10 @@ class Journal:
         """Files that were done with before that time, and those rejected: what retention looks at."""
         return self._rows("WHERE state != 'claimed' AND at_s < ? ORDER BY number LIMIT ? OFFSET ?", at_s, limit, skip)
 
+    def handed_in(self, limit: int, skip: int = 0) -> list[Upload]:
+        """Files in the upload folder that were done with, oldest first."""
+        return self._rows("WHERE state NOT IN ('claimed', 'rejected') ORDER BY number LIMIT ? OFFSET ?", limit, skip)
+
     def forget(self, upload: Upload) -> None:
         self._database.execute(
             "DELETE FROM upload WHERE path = ? AND state = ? AND at_s = ?", (upload.path, upload.state, upload.at_s)

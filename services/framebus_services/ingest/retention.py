@@ -5,7 +5,9 @@ What waits for its analysis is never deleted. When that alone is too much, it is
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Set
+from functools import cache
 from pathlib import Path
 
 from framebus.clock import Clock
@@ -25,6 +27,9 @@ PERIOD_S = 60.0
 AT_ONCE = 500
 ROUNDS = 20
 """of `AT_ONCE` files each, when there are too many: the others wait for the next period"""
+ALL = Stock(sys.maxsize, sys.maxsize)
+
+OpenJobs = Callable[[], Set[str]]
 
 
 class Retention:
@@ -39,7 +44,7 @@ class Retention:
         claims: Claims,
         quarantine: Quarantine,
         clock: Clock,
-        open_jobs: Callable[[], Set[str]],
+        open_jobs: OpenJobs,
     ) -> None:
         """`open_jobs` gives the ids of analyses that have not ended; may raise RefusedError."""
         self._root = root
@@ -67,37 +72,35 @@ class Retention:
         if self._clock.boot_s() < self._due_s:
             return
         self._due_s = self._clock.boot_s() + PERIOD_S
+        open_jobs = cache(self._open_jobs)  # asked once at most: on this thread no job is handed in meanwhile
         try:
             if self._wall.is_trusted():
-                self._delete_old(self._clock.wall_s() - self._keep_s)
-            self._make_room()
+                self._delete_old(self._clock.wall_s() - self._keep_s, open_jobs)
+            self._make_room(open_jobs)
         except RefusedError as error:
             log.info("uploads: nothing is deleted now: which analyses wait is not known: %s", error.message)
 
-    def _delete_old(self, before_at_s: float) -> None:
+    def _delete_old(self, before_at_s: float, open_jobs: OpenJobs) -> None:
         found = self._journal.older(before_at_s, AT_ONCE, self._left)
-        gone = self._delete_each(found)
+        gone, _ = self._delete_each(found, ALL, open_jobs)
         # Those that can't be deleted keep nobody waiting: they are stepped over until the end was reached.
-        self._left = self._left + len(found) - len(gone) if len(found) == AT_ONCE else 0
+        self._left = self._left + len(found) - gone if len(found) == AT_ONCE else 0
         self._claims.forget()
         self.deleted += self._quarantine.remove_old(before_at_s)
 
-    def _make_room(self) -> None:
+    def _make_room(self, open_jobs: OpenJobs) -> None:
         """First what was rejected, then what was handed in, each the oldest first."""
-        excess = self._excess()
-        if excess.is_nothing:
-            self.trouble = ""
-            return
-        self._quarantine.remove_oldest(excess)
+        excess = take_stock(self._root, self._quarantine.folder).less(self._limit)
+        if not excess.is_nothing:
+            excess = self._quarantine.remove_oldest(excess)
         skip, deleted = 0, 0
         for _ in range(ROUNDS):
-            excess = self._excess()
-            found = [] if excess.is_nothing else self._journal.older(float("inf"), AT_ONCE, skip)
+            found = [] if excess.is_nothing else self._journal.handed_in(AT_ONCE, skip)
             if not found:
                 break
-            gone = self._delete_each(found, excess)
-            deleted += len(gone)
-            skip += len(found) - len(gone)
+            gone, excess = self._delete_each(found, excess, open_jobs)
+            deleted += gone
+            skip += len(found) - gone
         if deleted:
             log.warning(
                 "uploads: %d of those handed in were deleted before their time: more than %s lay there",
@@ -113,30 +116,24 @@ class Retention:
             " is kept, all else was deleted; remove something"
         )
 
-    def _excess(self) -> Stock:
-        return take_stock(self._root, self._quarantine.folder).less(self._limit)
-
-    def _delete_each(self, uploads: list[Upload], excess: Stock | None = None) -> list[Upload]:
-        """Those of which nothing is there any more; with `excess` no more than that."""
-        spared = self._open_jobs() if any(upload.state == "done" for upload in uploads) else frozenset()
+    def _delete_each(self, uploads: list[Upload], excess: Stock, open_jobs: OpenJobs) -> tuple[int, Stock]:
+        """Until that much is gone; how many are there no more, and what is still too much."""
+        spared = open_jobs() if any(upload.state == "done" for upload in uploads) else frozenset()
         gone = []
         for upload in uploads:
-            if excess is not None and excess.is_nothing:
+            if excess.is_nothing:
                 break
             if upload.state == "done" and upload.job_id in spared:
                 continue
-            if upload.state == "rejected":
-                gone += [upload] if excess is None else []
-                continue
-            freed = self._delete(upload)
-            if freed is None:
-                continue
-            gone.append(upload)
-            excess = None if excess is None else excess.less(freed)
+            # Of what was rejected the journal keeps only a word: its file is in the quarantine.
+            freed = Stock() if upload.state == "rejected" else self._delete(upload)
+            if freed is not None:
+                gone.append(upload)
+                excess = excess.less(freed)
         with self._journal.transaction():
             for upload in gone:
                 self._journal.forget(upload)
-        return gone
+        return len(gone), excess
 
     def _delete(self, upload: Upload) -> Stock | None:
         """How much that freed: nothing when it was gone, or is another by now; None when it can't be deleted."""

@@ -29,7 +29,7 @@ from framebus_services.ingest.watcher import Watcher, What
 log = logging.getLogger(__name__)
 
 STATUS_S = 1.0
-OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.RETRYING, JobState.QUEUED)
+OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.RETRYING, JobState.QUEUED, JobState.RUNNING)
 """as jobs go from one to the next, so that none slips through while it is asked for them one after the other"""
 BURST = 150
 """after events of so many files at once the system's own queue may have overflown: a scan makes up for it"""
@@ -39,6 +39,7 @@ BURST_REST_S = 10.0
 BUSY_S = 0.005
 """how soon it is looked again while files are looked into"""
 IDLE_S = 5.0
+"""the longest wait of the thread, after a turn that failed too"""
 AGAIN_S = 30.0
 """how soon the folder is looked through after a turn that failed"""
 LOOKS = 32
@@ -47,7 +48,7 @@ ASK_S = 3.0
 STOP_S = 4.0
 STUCK_S = 60.0
 MAX_MEMORY_BYTES = 2 * 1024**3
-IDLE_S = 30.0
+WORKER_IDLE_S = 30.0
 """uploads come in bursts; between them no process waits for one"""
 
 
@@ -73,7 +74,7 @@ class Ingest:
             max_waiting=LOOKS,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,
-            idle_limit_s=IDLE_S,
+            idle_limit_s=WORKER_IDLE_S,
             name="looks into uploads",
         )
         claims = Claims(self._journal, bus.clock)

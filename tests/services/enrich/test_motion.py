@@ -134,6 +134,32 @@ def test_a_camera_that_shakes_by_a_pixel_moves_nothing(size: tuple[int, int], ac
     assert not any(watched(MotionGate(), *shaken))
 
 
+def shaken_lines(size: tuple[int, int], reach: int) -> list[U8]:
+    """Four seconds of bright lines that are thinner than the rows that are looked at are apart."""
+    width, height = size
+    lines = np.full((height, width), 90, np.uint8)
+    for top in range(20, height - 40, 43):
+        lines[top : top + reach] = 240
+    shifts = np.random.default_rng(1).integers(-reach, reach + 1, 20)
+    return [np.roll(lines, shift, axis=0) for shift in shifts]
+
+
+@pytest.mark.parametrize(("size", "reach"), [((1280, 720), 2), ((1920, 1080), 4)])
+def test_thin_lines_before_a_camera_that_shakes_move_nothing(size: tuple[int, int], reach: int) -> None:
+    assert not any(watched(MotionGate(), *shaken_lines(size, reach)))
+
+
+def test_what_comes_before_such_lines_is_boxed_all_the_same() -> None:
+    gate = MotionGate()
+    pictures = shaken_lines((1920, 1080), 4)
+    watched(gate, *pictures)
+
+    found = gate.find(with_square(pictures[3], 800, 400, side=160, value=20), 4.0).boxes
+
+    assert len(found) == 1
+    assert np.abs(np.array((found[0].x, found[0].y)) - (800, 400)).max() <= 16
+
+
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
 def test_the_noise_of_a_large_picture_moves_nothing(size: tuple[int, int]) -> None:
     width, height = size

@@ -1,5 +1,6 @@
 """The upload folder fills no disk: beyond its bound the oldest that are done with go, and what waits stays."""
 
+import pytest
 from uploading import Uploads, jpeg
 
 from framebus.errors import ErrorCode, RefusedError
@@ -49,6 +50,25 @@ def test_what_was_rejected_goes_before_what_was_handed_in(uploads: Uploads) -> N
 
     assert uploads.quarantined() == []
     assert len(names(uploads)) == 3
+
+
+def test_any_number_of_rejected_ones_keeps_none_that_are_done_with_from_going(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framebus_services.ingest.retention.AT_ONCE", 1)
+    monkeypatch.setattr("framebus_services.ingest.retention.ROUNDS", 3)
+    for number in range(4):
+        uploads.put(f"yard/bad{number}.jpg", b"no picture" * 200)
+    uploads.settle()
+    came(uploads, 5)
+    uploads.hand_over()
+
+    retention = uploads.retention(max_files=4)
+    retention.step()
+
+    assert uploads.quarantined() == []
+    assert names(uploads) == ["2.jpg", "3.jpg", "4.jpg"]
+    assert retention.trouble == ""
 
 
 def test_what_waits_is_kept_and_complained_of_when_it_alone_is_too_much(uploads: Uploads) -> None:

@@ -3,12 +3,11 @@
 import { ask } from "./api.js";
 import { el, setText } from "./dom.js";
 
-/** Where cameras would be: fields that make the first, and how it is done without them. */
+/** Where cameras would be: fields that make the first, and the command that does the same. */
 export function noCamera(isAdmin) {
   return notice("No camera yet", [
-    ...(isAdmin ? [addForm(), "Or write it into framebus.yml; framebus takes it over while it runs:"] : ["An administrator adds one here, or in framebus.yml:"]),
-    el("pre", { text: "cameras:\n  front_door:\n    source: rtsp://user:password@10.0.0.5/stream1" }),
-    el("pre", { text: "framebus reload" }),
+    ...(isAdmin ? [addForm(), "Or in a terminal:"] : ["An administrator adds one here, or in a terminal:"]),
+    el("pre", { text: "framebus add NAME URL" }),
   ]);
 }
 
