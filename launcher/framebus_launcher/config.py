@@ -163,11 +163,8 @@ def find_file() -> Path:
     for name in DEFAULT_FILES:
         if Path(name).is_file():
             return Path(name)
-    raise ConfigError(
-        [
-            f"{DEFAULT_FILES[0]}: there is none in {Path.cwd()}: make one with {command_name()} init, or name one with -c FILE"
-        ]
-    )
+    make = f"make one with {command_name()} init"
+    raise ConfigError([f"{DEFAULT_FILES[0]}: there is none in {Path.cwd()}; {make}, or name one with -c FILE"])
 
 
 def _map(value: Any) -> dict[str, Any]:
