@@ -3,7 +3,7 @@
 export const FINAL = new Set(["succeeded", "failed", "cancelled", "dead"]);
 const RANK = { queued: 0, retrying: 1, running: 2, publishing: 3 };
 const KEPT_JOBS = 200;
-const NEXT_IN_LINE = 3;
+const NEXT_IN_LINE = 2;
 const FORGOTTEN_OBJECT_S = 10;
 
 export function makeState() {
