@@ -31,7 +31,7 @@ def main():
     if is_made(wanted):
         return
     started_s = time.monotonic()
-    say("making the environment .venv (once; needs the network for packages) ...")
+    say("making the environment .venv (once; needs the network for packages, and a minute or two) ...")
     if not os.path.exists(os.path.join(VENV, "bin", "pip")):  # pip comes last: without it the environment is half made
         make_venv()
     install(wanted)

@@ -25,6 +25,7 @@ from framebus_launcher import (
     cli_why,
 )
 from framebus_launcher.demo import run_demo
+from framebus_launcher.follow import INTERRUPTED
 from framebus_launcher.mistakes import MISTAKES, explain
 from framebus_launcher.output import make_console
 
@@ -148,3 +149,6 @@ def main() -> None:
         for line in mistake.lines:
             console.print(f"error: {line}", style="red")
         sys.exit(mistake.code)
+    except typer.Abort:  # Ctrl-C or Ctrl-D where something was asked
+        console.print("nothing was done", style="dim")
+        sys.exit(INTERRUPTED)

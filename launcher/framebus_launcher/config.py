@@ -25,6 +25,7 @@ from framebus.settings import (
     RunnerSettings,
     Settings,
 )
+from framebus_launcher.command import command_name
 from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.secrets_file import SecretsFile
@@ -162,7 +163,8 @@ def find_file() -> Path:
     for name in DEFAULT_FILES:
         if Path(name).is_file():
             return Path(name)
-    raise ConfigError([f"{DEFAULT_FILES[0]}: there is no such file in {Path.cwd()}; name one with -c FILE"])
+    make = f"make one with {command_name()} init"
+    raise ConfigError([f"{DEFAULT_FILES[0]}: there is none in {Path.cwd()}; {make}, or name one with -c FILE"])
 
 
 def _map(value: Any) -> dict[str, Any]:

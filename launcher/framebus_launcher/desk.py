@@ -1,5 +1,6 @@
 """What the launcher answers at its own door about its services: list, start, stop, restart, kill, logs."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -22,6 +23,8 @@ from framebus.requests import (
 from framebus_launcher.logbook import Logbook
 from framebus_launcher.member import Member
 from framebus_launcher.reload import Reloader
+
+log = logging.getLogger(__name__)
 
 
 class Desk:
@@ -58,17 +61,20 @@ class Desk:
     def _start(self, ask: StartService) -> ServiceStatus:
         member = self._find(ask.name)
         self._reloader.refresh(member)
+        log.info("%s: a start was asked for", ask.name)
         member.start(self._bus.clock.boot_s())
         return member.status
 
     def _stop(self, ask: StopService) -> ServiceStatus:
         member = self._find(ask.name)
+        log.info("%s: a stop was asked for", ask.name)
         member.stop(self._bus.clock.boot_s())
         return member.status
 
     def _restart(self, ask: RestartService) -> ServiceStatus:
         member = self._find(ask.name)
         self._reloader.refresh(member)
+        log.info("%s: a restart was asked for", ask.name)
         member.stop(self._bus.clock.boot_s(), again=True)
         return member.status
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from framebus.messages import CameraStatus, JobState, JobView, ServiceState, ServiceStatus
+from framebus.messages import CameraStatus, Cause, JobState, JobView, ServiceState, ServiceStatus
 from framebus_launcher.ids import MIN_DIGITS
 from framebus_launcher.words import plain, soon
 
@@ -174,7 +174,8 @@ def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
     table = text_table("camera", "state", "picture", "fps", "recording", "")
     for status in cameras:
         picture = f"{status.width}x{status.height} {status.codec}" if status.width else "-"
-        note = f"{status.cause.value}: {status.detail}" if status.detail else ""
+        cause = "" if status.cause is Cause.UNKNOWN else f"{status.cause.value}: "
+        note = f"{cause}{status.detail}" if status.detail else ""
         table.add_row(
             status.camera,
             Text(status.state.value, "" if status.state.value == "online" else "yellow"),

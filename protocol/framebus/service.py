@@ -108,6 +108,10 @@ class Process:
         self._bus.turn(0.0)
         self._tell(ServiceState.READY)
         self._notifier.send("READY=1", "WATCHDOG=1")
+        if not self._notifier.is_supervised:
+            log.info(
+                "%s is ready in %s", self._bus.name, self._bus.place.run
+            )  # nobody else tells who started it by hand
         while not self._is_stopping:
             self._bus.turn(TURN_S)
         self._notifier.send("STOPPING=1")

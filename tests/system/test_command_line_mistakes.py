@@ -1,12 +1,16 @@
 """What goes wrong on the command line is one line with its mend and an exit code of the table, never a traceback."""
 
+import fcntl
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,3 +205,39 @@ def test_the_version_is_told() -> None:
 
     assert done.returncode == 0
     assert done.stdout.startswith("framebus ")
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"], ids=["ctrl-c", "ctrl-d"])
+def test_who_answers_a_question_by_leaving_is_let_go_without_a_traceback(folder: Path, key: bytes) -> None:
+    (folder / "framebus.yml").write_text("cameras: {}\n")
+    ours, theirs = pty.openpty()
+    line = [FRAMEBUS, "add", "front", "rtsp://viewer@127.0.0.1:9/stream"]
+    child = subprocess.Popen(
+        line, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_take_terminal
+    )
+    os.close(theirs)
+
+    said = _read(ours, until=b"password of viewer: ")
+    os.write(ours, key)
+    said += _read(ours)
+
+    assert child.wait(20) == 130
+    os.close(ours)
+    assert b"Traceback" not in said
+    assert b"nothing was done" in said
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _read(terminal: int, until: bytes | None = None) -> bytes:
+    """What is said on a terminal up to the given words, or to the end."""
+    said = b""
+    while until is None or until not in said:
+        assert select.select([terminal], [], [], 20.0)[0], said
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:  # the other side is closed
+            break
+    return said

@@ -10,7 +10,7 @@ from framebus.addresses import Kind
 from framebus.bus import Bus
 from framebus.door import Reply
 from framebus.errors import ConfigError, ErrorCode, RefusedError
-from framebus.messages import CameraState, CameraStatus, FrameNotice
+from framebus.messages import CameraState, CameraStatus, Cause, FrameNotice
 from framebus.requests import Snapshot, TakeSnapshot
 from framebus.retention import Retention, write_keep
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
@@ -155,7 +155,8 @@ class Capture:
         retry = ""
         if verdict.retry_at_s is not None:
             retry = f"; next try in {max(0.0, verdict.retry_at_s - self._bus.clock.wall_s()):.0f} s"
-        log.warning("%s: %s, %s: %s%s", self._camera, verdict.state, trouble.cause, trouble.detail, retry)
+        cause = "" if trouble.cause is Cause.UNKNOWN else f"{trouble.cause}: "
+        log.warning("%s: %s, %s%s%s", self._camera, verdict.state, cause, trouble.detail, retry)
 
     def _tallies(self) -> Counter[str]:
         total: Counter[str] = Counter()

@@ -41,6 +41,10 @@ class Endpoint:
             return refusal(error)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
+        except asyncio.CancelledError:
+            if self._desk.is_open:
+                raise
+            return refusal(RefusedError(ErrorCode.UNAVAILABLE, "the gateway stops", retry_after_s=1.0))
         except Exception:
             incident = secrets.token_hex(4)
             self._desk.bus.stats.count("errors.http")

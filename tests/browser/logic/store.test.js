@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { jobsInOrder, makeState, take, takeStale } from "../page/store.js";
+import { jobsInOrder, jobsListed, makeState, take, takeStale } from "../page/store.js";
 
 const QUEUE = { max_queued: 50, max_running: 1, free: 50, waiting: 0, running: 0, avg_duration_s: 4, worker_running: true };
 
@@ -49,6 +49,18 @@ test("jobs at work stand first, then those in line, then those that ended, the n
   hear(state, "job/export/a/", job({ id: "a" }));
 
   assert.deepEqual(jobsInOrder(state).map(({ id }) => id), ["a", "b", "c", "d"]);
+});
+
+test("a long line hides nothing that has ended: only its next two are listed, and the others when they are asked for", () => {
+  const state = makeState();
+  const waiting = ["b", "c", "d", "e", "f"].map((id) => job({ id, state: "queued" }));
+  hear(state, "job_state/export/", { type: "export", running: [job({ id: "a" })], waiting, ended: [], queue: QUEUE });
+  hear(state, "job/export/g/", job({ id: "g", state: "failed", ended_at_s: 300 }));
+  const ids = ({ jobs }) => jobs.map(({ id }) => id).join("");
+
+  assert.equal(ids(jobsListed(state, false)), "abcg");
+  assert.equal(jobsListed(state, false).more, 3);
+  assert.equal(ids(jobsListed(state, true)), "abcdefg");
 });
 
 test("what was said by a process that died is stale until it speaks again", () => {

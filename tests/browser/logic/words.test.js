@@ -6,7 +6,7 @@ import { makeState, take } from "../page/store.js";
 import { summary } from "../page/summary.js";
 import { tileState } from "../page/tile_state.js";
 import { fitColumn, fitWall } from "../page/wall_layout.js";
-import { clock, lasting, roughly, size, zoneOffset } from "../page/words.js";
+import { clock, lasting, roughly, sentence, size, zoneOffset } from "../page/words.js";
 
 const NOW_S = 1_790_000_000;
 
@@ -114,4 +114,11 @@ test("when a waiting job begins is said by what the dispatcher foresees, the pau
 
   assert.equal(told(2), "number 2 in line · begins in about 20 s");
   assert.equal(told(3), "number 3 in line · begins in about 30 s");
+});
+
+test("a sentence begins with a capital letter, but the name of a process or a file stays as it is", () => {
+  assert.equal(sentence("refuses the connection"), "Refuses the connection");
+  assert.equal(sentence("capture@front_door is restarting"), "capture@front_door is restarting");
+  assert.equal(sentence("my_camera.py:17: gave uint8"), "my_camera.py:17: gave uint8");
+  assert.equal(sentence(""), "");
 });

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.events import EndedObject
 from framebus.messages import Box, JobState, JobView, ServiceState, ServiceStats, ServiceStatus
 from framebus.requests import GetJob, PlanExport, SubmitJob
+from framebus.service_requests import Snapshot, TakeSnapshot
 from framebus_services.gateway.page_files import FOLDER
 from framebus_services.gateway.refusals import STATUS
 from framebus_services.gateway.table import ROUTES
@@ -323,3 +325,28 @@ def test_what_is_not_there_is_json_too(gateway: Rig) -> None:
     assert gateway.ask("/api/nothing", token=gateway.admin).json["code"] == "not_found"
     assert gateway.ask("/page/none.js").json["code"] == "not_found"
     assert gateway.ask("/api/jobs", "PUT", token=gateway.admin).json["code"] == "unknown_method"
+
+
+def test_who_still_waits_when_the_gateway_stops_is_told_so_and_the_log_holds_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path)
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def snapshot(_: TakeSnapshot) -> Snapshot:
+        is_asked.set()
+        may_answer.wait(20.0)
+        raise RefusedError(ErrorCode.UNAVAILABLE, "too late")
+
+    rig.bus.when_asked(TakeSnapshot, snapshot)
+    rig.show_camera()
+    connection = rig.open("/api/cameras/front/snapshot.jpg", rig.admin)
+    assert is_asked.wait(20.0)
+
+    rig.close()
+    status = connection.getresponse().status
+    may_answer.set()
+    connection.close()
+
+    assert status == 503
+    assert "Traceback" not in caplog.text

@@ -3,10 +3,11 @@
 import { address, ask } from "./api.js";
 import { el, icon, iconButton, setClass, setText, show } from "./dom.js";
 import { jobState, jobTitle } from "./job_words.js";
-import { FINAL, jobsInOrder } from "./store.js";
+import { FINAL, jobsListed } from "./store.js";
 import { counted } from "./words.js";
 
 const SHOWN = 40;
+const SHOWN_WHOLE = 120;
 
 class JobRow {
   constructor(app, id) {
@@ -101,14 +102,22 @@ export class Jobs {
     this._app = app;
     this._rows = new Map();
     this._queue = el("span", { class: "aside" });
+    this._isWhole = false;
+    this._more = el("button", { class: "more link-button", attrs: { type: "button" }, on: { click: () => this._toggle() } });
     this._list = el("ul", { class: "plain-list" });
     this._empty = el("p", { class: "empty" });
-    node.append(el("header", {}, el("h2", { text: "Jobs", attrs: { id: "jobs-title" } }), this._queue), this._list, this._empty);
+    node.append(el("header", {}, el("h2", { text: "Jobs", attrs: { id: "jobs-title" } }), this._queue), this._more, this._list, this._empty);
     this.node = node;
   }
 
+  _toggle() {
+    this._isWhole = !this._isWhole;
+    this.render();
+  }
+
   render() {
-    const jobs = jobsInOrder(this._app.state).slice(0, SHOWN);
+    const { jobs: listed, more } = jobsListed(this._app.state, this._isWhole);
+    const jobs = listed.slice(0, this._isWhole ? SHOWN_WHOLE : SHOWN);
     const wanted = new Set(jobs.map((job) => job.id));
     for (const [id, row] of this._rows) {
       if (wanted.has(id)) continue;
@@ -123,10 +132,17 @@ export class Jobs {
       if (row.node === before) before = before.nextSibling;
       else this._list.insertBefore(row.node, before);
     }
+    this._renderMore(more);
     this._renderQueue();
     show(this._empty, !jobs.length);
     const can = this._app.state.me?.can_export;
     setText(this._empty, can === false ? "No jobs. Your link may look; clips are made by an administrator." : "No jobs yet. Drag over the timeline to make a clip.");
+  }
+
+  /** Who wants to see or cancel the rest of a long line. */
+  _renderMore(more) {
+    show(this._more, more > 0);
+    setText(this._more, this._isWhole ? "Only those that come next" : `${more} more wait: list them`);
   }
 
   _renderQueue() {

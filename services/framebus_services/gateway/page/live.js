@@ -11,6 +11,7 @@ const FASTER = 1.08;
 const DRIFT_S = 0.0005;
 const KEPT_S = 8;
 const PREVIEW_MS = 1_000;
+const PREVIEW_AWAY_MS = 5_000; // of a camera that has no picture now
 const MAX_WAITING = 64;
 const QUIET_MS = 1_500;
 const NOT_THIS_WAY = 4415;
@@ -167,8 +168,10 @@ export class LiveStream {
 
   async _refresh(turn) {
     if (this._is !== "preview" || turn !== this._turn) return;
+    let isThere = false;
     try {
       const response = await fetch(address(`api/cameras/${this._camera}/snapshot.jpg`), { cache: "no-store" });
+      isThere = response.ok;
       if (response.ok) {
         const url = URL.createObjectURL(await response.blob());
         const old = this._image.src;
@@ -178,7 +181,7 @@ export class LiveStream {
     } catch {
       // the tile says by itself that the gateway is away
     }
-    this._timer = setTimeout(() => this._refresh(turn), PREVIEW_MS);
+    this._timer = setTimeout(() => this._refresh(turn), isThere ? PREVIEW_MS : PREVIEW_AWAY_MS);
   }
 
   _drop() {

@@ -3,6 +3,7 @@
 export const FINAL = new Set(["succeeded", "failed", "cancelled", "dead"]);
 const RANK = { queued: 0, retrying: 1, running: 2, publishing: 3 };
 const KEPT_JOBS = 200;
+const NEXT_IN_LINE = 2;
 const FORGOTTEN_OBJECT_S = 10;
 
 export function makeState() {
@@ -119,10 +120,23 @@ export function takeStale(state, topics) {
 
 /** Jobs as the list shows them: what works, what waits, then what ended, the newest first. */
 export function jobsInOrder(state) {
-  const group = (job) => (FINAL.has(job.state) ? 2 : job.state === "running" || job.state === "publishing" ? 0 : 1);
+  const group = (job) => (FINAL.has(job.state) ? 2 : isWaiting(job) ? 1 : 0);
   return [...state.jobs.values()].sort(
     (a, b) => group(a) - group(b) || (group(a) === 1 ? place(a) - place(b) || a.created_at_s - b.created_at_s : (b.ended_at_s ?? b.created_at_s) - (a.ended_at_s ?? a.created_at_s)),
   );
+}
+
+/** {jobs, more}: of a long line only those that come next are listed, so that what has ended can be seen; `more` wait, too. */
+export function jobsListed(state, isWhole) {
+  const jobs = jobsInOrder(state);
+  const later = jobs.filter((job) => isWaiting(job)).slice(NEXT_IN_LINE);
+  if (later.length < 2) return { jobs, more: 0 };
+  const left = new Set(isWhole ? [] : later);
+  return { jobs: jobs.filter((job) => !left.has(job)), more: later.length };
+}
+
+function isWaiting(job) {
+  return !FINAL.has(job.state) && job.state !== "running" && job.state !== "publishing";
 }
 
 /** The path of the newest picture that an analysis of this camera's uploads left, with when; null: none is known. */

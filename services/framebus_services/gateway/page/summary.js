@@ -1,7 +1,7 @@
 // One sentence about the whole: all well, or the worst thing and where it is. No DOM.
 
 import { cause, tileState } from "./tile_state.js";
-import { counted, roughly, size, spoken } from "./words.js";
+import { counted, roughly, sentence, size, spoken } from "./words.js";
 
 const LITTLE_BYTES = 2e9;
 const STUCK_S = 5;
@@ -79,9 +79,9 @@ function allWell(state) {
 }
 
 function bad(text, target) {
-  return { level: "bad", text: text[0].toUpperCase() + text.slice(1), target };
+  return { level: "bad", text: sentence(text), target };
 }
 
 function mending(text, target) {
-  return { level: "mending", text: text[0].toUpperCase() + text.slice(1), target };
+  return { level: "mending", text: sentence(text), target };
 }

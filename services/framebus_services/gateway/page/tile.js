@@ -6,7 +6,7 @@ import { LiveStream } from "./live.js";
 import { address } from "./api.js";
 import { newestUpload } from "./store.js";
 import { isUpload, tileState } from "./tile_state.js";
-import { lasting, spoken } from "./words.js";
+import { lasting, sentence, spoken } from "./words.js";
 
 const LAG_TOLD_S = 1;
 const BOX_S = 1;
@@ -90,7 +90,7 @@ export class Picture {
     const mark = !isLive || moving ? told.is : this.stream?.is === "waiting" ? "waiting" : "opening";
     const hasVideo = this.stream?.is !== "preview" && this.video.readyState >= 2;
     setClass(this.node, `picture is-${mark}${hasVideo ? " has-video" : ""}`);
-    setText(this._title, isLive ? "" : told.title);
+    setText(this._title, isLive ? "" : sentence(told.title));
     setText(this._text, isLive ? "" : told.text);
     show(this._notice, !isLive);
     show(this.video, this.stream?.is !== "preview");
@@ -100,7 +100,7 @@ export class Picture {
     setClass(this._trouble, `tag trouble-tag${told.needsYou ? " is-bad" : ""}`);
     this.told = told;
     this.isLive = isLive && moving;
-    this._drawBoxes(isLive);
+    this._drawBoxes(this.isLive);
   }
 
   _drawBoxes(isLive) {

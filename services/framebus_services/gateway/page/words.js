@@ -100,7 +100,7 @@ export function spoken(name) {
   return name.replaceAll("_", " ");
 }
 
-/** A sentence begins with a capital letter. */
+/** A sentence begins with a capital letter, unless with a name as of a file or process: capture@front, my_camera.py. */
 export function sentence(text) {
-  return text ? text[0].toUpperCase() + text.slice(1) : "";
+  return text && !/^\S*[@._/]\S/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
 }
