@@ -19,9 +19,10 @@ def main() -> None:
         zygote.begin()
     try:
         cli = importlib.import_module("framebus_launcher.cli")
+        app = cli.make_app(command)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    cli.main()
+    cli.run(app)
 
 
 if __name__ == "__main__":
