@@ -109,7 +109,8 @@ class Process:
         """Turn until asked to stop."""
         self._bus.turn(0.0)
         self._tell(ServiceState.READY)
-        self._notifier.send("READY=1", "WATCHDOG=1")
+        if not self._notifier.send("READY=1", "WATCHDOG=1"):
+            self._bus.after(BEAT_AGAIN_S, self._beat)
         while not self._is_stopping:
             self._bus.turn(TURN_S)
         self._notifier.send("STOPPING=1")
