@@ -32,7 +32,7 @@ from framebus_launcher.client import GroupClient
 
 LIMIT_S = 30.0
 LATE_S = 10.5
-"""a death later than this after READY counts as the first: it is started again after 0.1 s"""
+"""a death later than this after READY ends a good life: it is started again at once"""
 SETTLE_S, SETTLE_QUICK_S = 32.0, 2.0
 """worker processes without work end after 30 s"""
 FIVE, FIVE_FORKED = "five bare interpreters, zmq + numpy + cv2", "five forks of a warm parent"

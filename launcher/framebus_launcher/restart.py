@@ -53,11 +53,15 @@ class Verdict:
 
 
 def judge(record: Record, death: Death, policy: Restart, rng: Callable[[], float] = random.random) -> Verdict:
-    """When to start again after an unasked `death`: soon, later with each early death in a row, or as a rare probe."""
+    """When to start again after an unasked `death`.
+
+    At once after a good life, soon else, later with each early death in a row, or as a rare probe.
+    """
     if death.exit_code in NOT_AGAIN:
         return Verdict(record=replace(record, is_broken=True), wait_s=None)
     if not death.is_early:
-        return Verdict(record=Record(), wait_s=policy.base_s)
+        has_lived = death.ready_for_s is not None and death.ready_for_s >= EARLY_S
+        return Verdict(record=Record(), wait_s=0.0 if has_lived else policy.base_s)
     recent = (*(at_s for at_s in record.early_at_s if death.at_s - at_s < policy.within_s), death.at_s)
     record = Record(
         in_a_row=record.in_a_row + 1,

@@ -63,7 +63,8 @@ class Bus(ABC):
         self._timers = Timers(clock, self._guard)
         self._retained = Retained(self._timers, self._send, self._send_beacon)
         self._seqs: dict[str, int] = {}
-        self._follows_retained = False
+        self._beacons: set[str] = set()
+        """which are subscribed to"""
         self._convergence = Convergence()
         self._catching_up = CatchingUp(self._timers, self._ask_again)
         self._gaps = Gaps()
@@ -102,10 +103,11 @@ class Bus(ABC):
 
     def on_news(self, prefix: str, handler: NewsHandler) -> None:
         """Call `handler` with all news whose topic starts with `prefix`: head, body as bytes, blob."""
-        if not self._follows_retained and _touches_retained(prefix):
-            self._follows_retained = True
-            self._subscribe("gone/")
-            self._subscribe("beacon/")
+        for beacons in _beacons_for(prefix) - self._beacons:
+            if not self._beacons:
+                self._subscribe("gone/")
+            self._beacons.add(beacons)
+            self._subscribe(beacons)
         self._handlers.append((prefix, handler))
         self._subscribe(prefix)
         if any(topic.startswith(prefix) for topic in self._values):  # their replay would be dropped as already seen
@@ -128,7 +130,7 @@ class Bus(ABC):
         self._stale_handlers.append(handler)
 
     def every(self, period_s: float, handler: Handler) -> Timer:
-        """Call `handler` each `period_s`, first after one period."""
+        """Call `handler` each `period_s`, first after one period; one of a second or more begins at a whole second."""
         return self._timers.every(period_s, handler)
 
     def after(self, delay_s: float, handler: Handler) -> Timer:
@@ -364,8 +366,12 @@ def _prefix(pattern: str, only: dict[str, str]) -> str:
     return "/".join(parts) + "/"
 
 
-RETAINED_PREFIXES = tuple(topic.prefix for topic in TOPICS if topic.is_retained)
+RETAINED = tuple(topic for topic in TOPICS if topic.is_retained)
+RETAINED_PREFIXES = tuple(topic.prefix for topic in RETAINED)
 
 
-def _touches_retained(prefix: str) -> bool:
-    return any(prefix.startswith(retained) or retained.startswith(prefix) for retained in RETAINED_PREFIXES)
+def _beacons_for(prefix: str) -> set[str]:
+    """The beacons of those who own what is retained under `prefix`, as subscriptions."""
+    touched = (row for row in RETAINED if prefix.startswith(row.prefix) or row.prefix.startswith(prefix))
+    owners = {row.owner for row in touched}
+    return {"beacon/"} if "" in owners else {f"beacon/{owner}" for owner in owners}

@@ -363,7 +363,7 @@ class Latency(Message, frozen=True, kw_only=True):
 
 
 class ServiceStats(Message, frozen=True, kw_only=True):
-    """What a service counted since it started; once a second."""
+    """What a service counted since it started; at most once a second."""
 
     name: Instance
     counters: dict[str, Count] = {}

@@ -3,7 +3,6 @@
 The protocol is that of sd_notify(3): lines of `NAME=value` in one datagram to `$NOTIFY_SOCKET`.
 """
 
-import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -25,13 +24,18 @@ class Notifier:
     def is_supervised(self) -> bool:
         return self._socket is not None
 
-    def send(self, *lines: str) -> None:
-        """Tell the supervisor, as in `send("READY=1", "STATUS=connected")`."""
+    def send(self, *lines: str) -> bool:
+        """Tell the supervisor, as in `send("READY=1", "STATUS=connected")`; False when its queue is full."""
         if self._socket is None:
-            return
+            return True
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with contextlib.suppress(OSError):
+        try:
             self._socket.sendto("\n".join(lines).encode(), address)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def close(self) -> None:
         if self._socket is not None:

@@ -12,6 +12,7 @@ BEACON_SOON_S = 0.25
 BEACON_AGAIN_S = 0.5
 """after the first: where a burst filled the queue of a reader, the first beacon was lost with it"""
 BEACON_S = 1.0
+"""otherwise, at whole seconds of the boot clock: those of all owners wake a reader once"""
 REPLAY_EVERY_S = 0.005
 REPLAY_AT_ONCE = 200
 MAX_BEACON_TOPICS = 500
@@ -42,7 +43,8 @@ class Retained:
         self._seqs[topic] = seq
         if not self._beacon_is_soon:
             self._beacon_is_soon = True
-            self._plan_beacon(BEACON_SOON_S)
+            self._put_off()
+            self._beacon_timer = self._timers.after(BEACON_SOON_S, self._tell)
 
     def replay(self, prefix: str) -> None:
         """Send the topics under `prefix` again, soon."""
@@ -60,16 +62,18 @@ class Retained:
         if self._replay:
             self._replay_timer = self._timers.after(REPLAY_EVERY_S, self._replay_some)
 
-    def _plan_beacon(self, delay_s: float) -> None:
+    def _put_off(self) -> None:
         if self._beacon_timer is not None:
             self._beacon_timer.cancel()
-        self._beacon_timer = self._timers.after(delay_s, self._tell)
 
     def _tell(self) -> None:
         is_first, self._beacon_is_soon = self._beacon_is_soon, False
         for topics in batched(self._seqs, MAX_BEACON_TOPICS):
             self._send_beacon({topic: self._seqs[topic] for topic in topics})
-        self._plan_beacon(BEACON_AGAIN_S if is_first else BEACON_S)
+        if is_first:
+            self._beacon_timer = self._timers.after(BEACON_AGAIN_S, self._tell)
+        else:
+            self._beacon_timer = self._timers.at_second(self._tell)
 
 
 def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:

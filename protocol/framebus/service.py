@@ -27,8 +27,12 @@ from framebus.transport import SocketBus
 log = logging.getLogger(__name__)
 
 STATS_S = 1.0
+STATS_AGAIN_S = 5.0
+"""how often what has not changed is told where nobody asked for it by name"""
 STATUS_S = 5.0
-TURN_S = 0.5
+BEAT_AGAIN_S = 0.1
+TURN_S = 10.0
+"""a signal ends it, too"""
 
 
 @runtime_checkable
@@ -96,22 +100,19 @@ class Process:
             signal.signal(number, self._note_signal)
         signal.set_wakeup_fd(bus.wakeup_fd, warn_on_full_buffer=False)
         self._started_at_s = bus.clock.wall_s()
-        self._stats = bus.stats.read()
         self._service = make(bus)
         bus.answer(Ping, self._answer_ping)
-        bus.answer(GetStats, self._answer_stats)
         bus.every(notifier.beat_s, self._beat)
-        bus.every(STATS_S, self._publish_stats)
+        StatsTeller(bus)
 
     def loop(self) -> int:
         """Turn until asked to stop."""
         self._bus.turn(0.0)
         self._tell(ServiceState.READY)
-        self._notifier.send("READY=1", "WATCHDOG=1")
-        if not self._notifier.is_supervised:
-            log.info(
-                "%s is ready in %s", self._bus.name, self._bus.place.run
-            )  # nobody else tells who started it by hand
+        if not self._notifier.send("READY=1", "WATCHDOG=1"):
+            self._bus.after(BEAT_AGAIN_S, self._beat)
+        if not self._notifier.is_supervised:  # nobody else tells who started it by hand
+            log.info("%s is ready in %s", self._bus.name, self._bus.place.run)
         while not self._is_stopping:
             self._bus.turn(TURN_S)
         self._notifier.send("STOPPING=1")
@@ -134,17 +135,12 @@ class Process:
     def _beat(self) -> None:
         if not isinstance(self._service, SelfChecking) or self._service.is_healthy():
             # READY again with each beat: a supervisor whose queue was full has not heard the first.
-            self._notifier.send("READY=1", "WATCHDOG=1", f"STATUS={self._bus.complaint}".replace("\n", " "))
-
-    def _publish_stats(self) -> None:
-        self._stats = self._bus.stats.read()
-        self._bus.publish(self._stats)
+            status = f"STATUS={self._bus.complaint}".replace("\n", " ")
+            if not self._notifier.send("READY=1", "WATCHDOG=1", status):
+                self._bus.after(BEAT_AGAIN_S, self._beat)  # all beat at once, and its queue may be short
 
     def _answer_ping(self, _: Ping) -> Pong:
         return Pong(name=self._bus.name, pid=os.getpid(), epoch=self._bus.epoch, version=version("framebus"))
-
-    def _answer_stats(self, _: GetStats) -> ServiceStats:
-        return self._stats  # reading again would take the latencies of the second away from the news
 
     def _tell(self, state: ServiceState) -> None:
         """Say for ourselves what a launcher would say of us, where none does."""
@@ -160,6 +156,32 @@ class Process:
         self._bus.publish(status)
         if state is ServiceState.READY:
             self._bus.every(STATUS_S, lambda: self._bus.publish(status))
+
+
+class StatsTeller:
+    """Tells what a service counts: when it has changed, each second to who asks for it by name, else now and then."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._newest = bus.stats.read()
+        self._due_s = 0.0
+        self._is_watched = False
+        bus.on_watched(f"stats/{bus.name}/", self._note_watched)
+        bus.answer(GetStats, self._answer)
+        bus.every(STATS_S, self._tell)
+
+    def _tell(self) -> None:
+        before, self._newest = self._newest, self._bus.stats.read()
+        now_s = self._bus.clock.boot_s()
+        if self._newest != before or self._is_watched or now_s >= self._due_s:
+            self._due_s = now_s + STATS_AGAIN_S - STATS_S / 2
+            self._bus.publish(self._newest)
+
+    def _note_watched(self, is_watched: bool) -> None:
+        self._is_watched = is_watched
+
+    def _answer(self, _: GetStats) -> ServiceStats:
+        return self._newest  # reading again would take the latencies of the second away from the news
 
 
 def _parse(name: str, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -1,5 +1,6 @@
 """How sockets are made, and read until nothing waits: shared by the transport and the caller."""
 
+import math
 from collections.abc import Iterator
 
 import zmq
@@ -54,4 +55,5 @@ def drain(source: zmq.Socket[bytes]) -> Iterator[Frames]:
 
 
 def to_ms(seconds: float) -> int:
-    return max(0, round(1_000 * seconds))
+    """Rounded up: who wakes a moment before something is due looks again and again until it is."""
+    return max(0, math.ceil(1_000 * seconds))

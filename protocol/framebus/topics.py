@@ -30,6 +30,8 @@ class Topic:
     rate: str
     is_retained: bool = False
     when_full: WhenFull = WhenFull.DROP_OLDEST
+    owner: str = ""
+    """who alone says it, where that is one: who follows it needs no other's beacons"""
 
     @property
     def prefix(self) -> str:
@@ -91,6 +93,7 @@ TOPICS: tuple[Topic, ...] = (
         rate="moves within 50 ms, progress 1/s",
         is_retained=True,
         when_full=WhenFull.LATEST,
+        owner="dispatcher",
     ),
     Topic(
         pattern="service/{name}/",
@@ -104,7 +107,7 @@ TOPICS: tuple[Topic, ...] = (
         pattern="stats/{name}/",
         body=messages.ServiceStats,
         publisher="every service",
-        rate="1/s",
+        rate="on change, 1/s, else every 5 s; 1/s while somebody subscribes to this very topic",
         is_retained=True,
         when_full=WhenFull.LATEST,
     ),
@@ -115,6 +118,7 @@ TOPICS: tuple[Topic, ...] = (
         rate="on change",
         is_retained=True,
         when_full=WhenFull.LATEST,
+        owner="launcher",
     ),
     Topic(
         pattern="live/{camera}/",

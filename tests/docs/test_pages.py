@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from framebus_launcher.cli import app
+from framebus_launcher.cli import make_app
 from framebus_launcher.config import load_settings, place_of
 from framebus_launcher.table import make_table
 
@@ -95,7 +95,9 @@ def test_the_configuration_in_the_readme_is_valid(tmp_path: Path, monkeypatch: p
 def test_every_command_that_the_readme_names_exists() -> None:
     told = set(re.findall(r"^framebus (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
 
-    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    known = {
+        command.name or command.callback.__name__ for command in make_app().registered_commands if command.callback
+    }
 
     assert len(told) > 8
     assert told <= known
@@ -105,7 +107,7 @@ def test_every_command_and_option_that_the_page_of_diagnosis_names_exists() -> N
     page = (ROOT / "docs" / "diagnosis.md").read_text()
     told = re.findall(r"(?:^|[`$] ?)framebus (\w+)([^`\n]*)", page, re.MULTILINE)
 
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(make_app())
     known = {
         name: {word for option in command.params for word in option.opts} for name, command in group.commands.items()
     }

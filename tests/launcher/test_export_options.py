@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from framebus import codec
 from framebus.requests import ExportPlan, Gap, PlannedSegment
-from framebus_launcher.cli import app
+from framebus_launcher.cli import make_app
 from framebus_launcher.cli_submit import _range, _ways, plan_lines
 from framebus_launcher.handing_in import make_request
 from framebus_launcher.mistakes import USAGE_ERROR, usage
@@ -40,7 +40,7 @@ def test_an_export_that_contradicts_itself_is_refused_before_anything_is_asked(
     arguments: tuple[str, ...], words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(USAGE_ERROR) as caught:
-        app(["export", *arguments, "--run", str(tmp_path)], standalone_mode=False)
+        make_app()(["export", *arguments, "--run", str(tmp_path)], standalone_mode=False)
 
     said = usage(caught.value)
     assert words in said

@@ -53,15 +53,15 @@ def test_a_probe_that_dies_leaves_the_breaker_open() -> None:
     assert waits[-2:] == [PROBE_S, PROBE_S]
 
 
-def test_a_later_death_restarts_soon_and_forgets_what_was() -> None:
+def test_who_dies_after_a_good_life_is_restarted_at_once_and_what_was_is_forgotten() -> None:
     record, _ = judged(0, 1, 2)
 
     verdict = judge(record, LATER, Restart(), middle)
 
-    assert (verdict.record, verdict.wait_s) == (Record(), 0.1)
+    assert (verdict.record, verdict.wait_s) == (Record(), 0.0)
 
 
-def test_who_was_ready_and_exits_with_zero_is_restarted_like_after_a_later_death() -> None:
+def test_who_was_ready_and_soon_exits_with_zero_is_restarted_after_a_moment() -> None:
     verdict = judge(Record(), Death(at_s=0.0, ready_for_s=1.0, exit_code=0), Restart(), middle)
 
     assert (verdict.record, verdict.wait_s) == (Record(), 0.1)
@@ -100,7 +100,8 @@ def test_no_service_is_started_again_more_than_a_fifth_sooner_or_later_than_said
         verdict = judge(record, death, policy, lambda: luck)
         record = verdict.record
         assert verdict.wait_s is not None
-        assert 0.8 * policy.base_s <= verdict.wait_s <= max(PROBE_S, 1.2 * policy.limit_s)
+        least_s = 0.8 * policy.base_s if death.is_early else 0.0
+        assert least_s <= verdict.wait_s <= max(PROBE_S, 1.2 * policy.limit_s)
         assert len(record.early_at_s) <= policy.deaths
 
 

@@ -236,6 +236,19 @@ def test_a_periodic_timer_fires_each_period_and_keeps_its_beat() -> None:
     assert fired == pytest.approx([0.5, 1.0, 1.5, 2.0])
 
 
+def test_periods_of_whole_seconds_that_began_at_different_times_end_together() -> None:
+    bus = FakeBus()
+    start_s = bus.clock.boot_s()
+    fired: list[float] = []
+    bus.every(1.0, lambda: fired.append(bus.clock.boot_s() - start_s))
+    bus.advance(seconds=0.3)
+    bus.every(1.0, lambda: fired.append(bus.clock.boot_s() - start_s))
+
+    bus.advance(seconds=2.7)
+
+    assert fired == pytest.approx([1.0, 2.0, 2.0, 3.0, 3.0])
+
+
 def test_a_periodic_timer_does_not_make_up_for_a_long_sleep() -> None:
     bus = FakeBus()
     fired: list[int] = []
@@ -350,7 +363,20 @@ def test_a_beacon_tells_the_newest_number_soon_after_a_change_and_then_each_seco
     bus.advance(seconds=2.0)
 
     assert soon == [{"camera/front/": 2}]
-    assert len(beacons(bus)) == 3
+    assert len(beacons(bus)) == 4
+
+
+def test_the_beacons_of_each_second_come_at_whole_seconds_whenever_the_change_was() -> None:
+    bus = FakeBus()
+    start_s = bus.clock.boot_s()
+    bus.advance(seconds=0.4)
+    bus.publish(camera())
+
+    bus.advance(seconds=3.0)
+
+    news = [codec.decode_news(frames) for frames in bus.sent_frames]
+    told_s = [one.head.up_s - start_s for one in news if one.row.prefix == "beacon/"]
+    assert told_s == pytest.approx([0.65, 1.15, 2.0, 3.0])
 
 
 def test_changes_without_pause_do_not_put_the_beacon_off() -> None:
@@ -430,13 +456,24 @@ def test_who_does_not_want_a_topic_does_not_ask_for_it() -> None:
     assert reader.refreshed == []
 
 
-@pytest.mark.parametrize("prefix", ["", "camera/", "camera/front/", "c", "job"])
+@pytest.mark.parametrize("prefix", ["", "camera/", "camera/front/", "c", "s"])
 def test_who_follows_retained_topics_hears_beacons_and_deaths(prefix: str) -> None:
     bus = FakeBus()
 
     bus.on_news(prefix, print)
 
     assert set(bus.subscriptions) == {prefix, "gone/", "beacon/"}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "owner"), [("config/", "launcher"), ("config/cameras/", "launcher"), ("job", "dispatcher")]
+)
+def test_who_follows_what_one_service_alone_says_hears_only_its_beacons(prefix: str, owner: str) -> None:
+    bus = FakeBus()
+
+    bus.on_news(prefix, print)
+
+    assert set(bus.subscriptions) == {prefix, "gone/", f"beacon/{owner}"}
 
 
 @pytest.mark.parametrize("prefix", ["frame/", "finding/counter/front/"])

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from framebus import codec
 from framebus.messages import Latency, ServiceStats
+from framebus.service import StatsTeller
 from framebus.stats import MAX_SAMPLES, Stats
+from framebus.testing import FakeBus
 
 
 def test_counters_add_up_and_gauges_hold_the_last_value() -> None:
@@ -78,3 +80,31 @@ def test_a_reading_passes_over_the_wire(name: str) -> None:
     read = stats.read()
 
     assert codec.decode_body(codec.encode(read), ServiceStats) == read
+
+
+def test_stats_that_change_are_told_each_second_and_others_every_five() -> None:
+    bus = FakeBus("export")
+    StatsTeller(bus)
+    bus.every(1.0, lambda: bus.stats.count("turns") if bus.clock.boot_s() < start_s + 4.5 else None)
+    start_s = bus.clock.boot_s()
+
+    bus.advance(seconds=4.5)
+    while_it_changes = len(bus.sent)
+    bus.advance(seconds=10.5)
+
+    assert while_it_changes == 4
+    assert len(bus.sent) - while_it_changes == 3
+
+
+def test_stats_are_told_each_second_while_somebody_asks_for_them_by_name() -> None:
+    bus = FakeBus("export")
+    StatsTeller(bus)
+    bus.advance(seconds=1.0)
+
+    bus.receive_subscription("stats/export/")
+    before = len(bus.sent)
+    bus.advance(seconds=3.0)
+    bus.receive_unsubscription("stats/export/")
+    bus.advance(seconds=3.0)
+
+    assert len(bus.sent) - before == 3

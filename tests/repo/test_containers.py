@@ -15,7 +15,7 @@ import yaml
 from examples.processes import Folder
 from framebus.place import Place
 from framebus.settings import Camera, Settings
-from framebus_launcher.cli import app
+from framebus_launcher.cli import make_app
 from framebus_launcher.table import make_table
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def instructions(word: str) -> list[str]:
 def parse(words: list[str]) -> tuple[str, dict[str, Any]]:
     """The command and the parameters that `framebus WORDS` stands for, without running it; raises on a wrong word."""
     name, *rest = words
-    commands: Any = typer.main.get_group(app).commands
+    commands: Any = typer.main.get_group(make_app()).commands
     with commands[name].make_context(name, rest) as context:
         return name, dict(context.params)
 

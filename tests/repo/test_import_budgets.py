@@ -21,7 +21,7 @@ BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "framebus_services.enrich.service": (430, (*SCREEN, "av", "asyncio", "psutil", "onnxruntime")),
     "framebus_services.export.clip": (440, (*SCREEN, "asyncio", "onnxruntime")),
     "framebus_services.capture.service": (490, ("cv2", *SCREEN, "asyncio", "psutil", "onnxruntime")),
-    "framebus_launcher.cli": (500, (*PIXELS, "asyncio", "fastjsonschema")),
+    "framebus_launcher.cli_group": (500, (*PIXELS, "asyncio", "fastjsonschema")),
     "framebus_launcher.zygote_process": (150, (*PIXELS, *SCREEN, "asyncio", "zmq", "logging", "subprocess")),
 }
 

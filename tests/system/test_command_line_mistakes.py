@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from commands import command
-from framebus_launcher.cli import PANELS, app
+from framebus_launcher.cli import PANELS, make_app
 from groups import FRAMEBUS
 
 WITHOUT_CAMERAS = "import sys; sys.modules.update(av=None, cv2=None)"
@@ -143,7 +143,9 @@ def test_doctor_ends_with_1_when_something_fails_and_says_what_to_do(folder: Pat
 
 def test_every_command_has_an_example_in_its_help() -> None:
     helps = {
-        one.name or one.callback.__name__: one.callback.__doc__ or "" for one in app.registered_commands if one.callback
+        one.name or one.callback.__name__: one.callback.__doc__ or ""
+        for one in make_app().registered_commands
+        if one.callback
     }
 
     without = [name for name, text in helps.items() if f"Example: framebus {name}" not in text]
@@ -157,7 +159,7 @@ def test_every_command_has_a_place_in_the_panels_of_the_help() -> None:
 
     titles = [line.strip("╭─╮ ") for line in done.stdout.splitlines() if line.startswith("╭─")]
     assert titles[1:] == list(PANELS)
-    assert len(app.registered_commands) == sum(len(names) for names in PANELS.values())
+    assert len(make_app().registered_commands) == sum(len(names) for names in PANELS.values())
 
 
 def test_a_shell_completes_the_names_of_commands() -> None:

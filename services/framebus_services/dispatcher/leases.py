@@ -38,6 +38,10 @@ class Leases:
         self._held: dict[str, _Held] = {}
         self._last_tick_s: float | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._held
+
     def begin(self, job_id: str, fence: int, now_s: float, *, is_cancelled: bool = False) -> None:
         """A job was leased, or flagged while it runs."""
         held = self._held.get(job_id)
@@ -81,9 +85,10 @@ class Leases:
         """The leases that have run out; told again after 5 s, should the ledger not have been able to write it.
 
         When we ourselves were away (stopped, suspended), the time that passed is nobody's fault: all get it back.
+        To be called at the first lease, and then several times a second until there is none.
         """
         gap_s = 0.0 if self._last_tick_s is None else now_s - self._last_tick_s
-        self._last_tick_s = now_s
+        self._last_tick_s = now_s if self._held else None
         ended = []
         for job_id, held in list(self._held.items()):
             if gap_s > MAX_TICK_GAP_S:

@@ -96,6 +96,8 @@ class Dispatcher:
         self._workers = Workers(self._ledger, publisher, room, OomWatch())
         bus.epoch = _draw_epoch(store, bus.epoch)
         self._facts: dict[str, Facts] = {}
+        self._ticks = False
+        """whether leases are looked at"""
         self._had_hands: dict[str, tuple[bool, bool]] = {}
         self._boards = Boards(bus.publish, self._queue_status, lambda kind: self._facts[kind].turns, bus.stats.count)
         self._show_all()
@@ -118,7 +120,6 @@ class Dispatcher:
         self._answer_requests()
         bus.on(ConfigChanged, self._note_config)
         bus.every(GONE_PERIOD_S, self._repeat_gones)
-        bus.every(TICK_S, self._end_leases)
         bus.every(HANDS_PERIOD_S, self._look_at_hands)
         self._clerk.start()
 
@@ -226,6 +227,7 @@ class Dispatcher:
                 self._leases.end(view.id)
             self._boards.move(view, moved.was, moved.priority, moved.number, now_s)
         self._plan_boards()
+        self._plan_tick()
 
     def _show_all(self) -> None:
         """After a start: every active job is on the board again, and its worker has time to speak up.
@@ -240,6 +242,7 @@ class Dispatcher:
             self._boards.load(job.view(), job.priority, job.number, now_s)
             if job.state is JobState.RUNNING:
                 self._leases.inherit(job.id, job.fence, now_s, is_cancelled=job.cancel_requested)
+        self._plan_tick()
 
     def _note_counts(self, counts: Counts) -> None:
         self._show_counts(counts)
@@ -283,7 +286,14 @@ class Dispatcher:
         finally:  # what could not be sent must not end the boards for good
             self._plan_boards()
 
+    def _plan_tick(self) -> None:
+        if not self._ticks and not self._leases.is_empty:
+            self._end_leases()
+
     def _end_leases(self) -> None:
+        self._ticks = not self._leases.is_empty
+        if self._ticks:
+            self._bus.after(TICK_S, self._end_leases)
         for ended in self._leases.tick(self._bus.clock.boot_s()):
             log.warning("job %s: %s", ended.job_id, ended.detail)
             self._clerk.put(partial(self._workers.end_lease, ended.job_id, ended.fence, ended.event, ended.detail))

@@ -74,6 +74,11 @@ class Host:
             log.error("%s", complaint)
 
     @property
+    def has_workers(self) -> bool:
+        """Whether there is somebody to look after."""
+        return not all(isinstance(seat, SameThreadSeat) for seat in self._seats)
+
+    @property
     def complaints(self) -> list[str]:
         """What is not well, in sentences."""
         return self._complaints + [seat.complaint for seat in self._seats if seat.complaint]

@@ -33,6 +33,8 @@ IDLE_S = 10.0
 """a ring without news for so long is closed, so that the memory of a camera that is gone can go"""
 TELL_S = 0.1
 """how soon an update that had to wait is told after its time has come"""
+STEP_ALONE_S = 1.0
+"""how soon `framebus status` has a complaint of the detector, where no worker is to be looked after"""
 OPEN_S = 5.0
 """how often it is written down which objects are there; after a crash they are known up to then"""
 STOP_S = 4.5
@@ -82,6 +84,7 @@ class Enrich:
         sys.setswitchinterval(SWITCH_S)
         self._host = Host(bus, self._settings.processors, load)
         self._eyes: dict[str, Eye] = {}
+        self._will_tell = False
         self._attention = Attention(bus, self._settings.detector)
         data = bus.place.data
         self._cameras = self._settings.cameras
@@ -95,9 +98,8 @@ class Enrich:
         bus.on(FrameNotice, self._note)
         bus.on_news("config/", self._update_config)
         bus.every(IDLE_S, self._close_idle)
-        bus.every(TELL_S, self._tell_due)
         bus.every(OPEN_S, self._note_open)
-        bus.every(STEP_S, self._look_after)
+        bus.every(STEP_S if self._host.has_workers else STEP_ALONE_S, self._look_after)
         bus.answer_later(AskProcessor, self._host.ask)
         self._host.start()
         self._look_after()
@@ -182,10 +184,17 @@ class Enrich:
         self._bus.stats.count(f"objects.{event.phase.value}")
         if event.phase is Phase.END:
             self._host.expire(event.id, event.camera)
+        elif not self._will_tell:
+            self._will_tell = True
+            self._bus.after(TELL_S, self._tell_due)
 
     def _tell_due(self) -> None:
+        """As long as there are objects."""
         for eye in self._eyes.values():
             eye.objects.tell_due()
+        self._will_tell = any(not eye.objects.is_empty for eye in self._eyes.values())
+        if self._will_tell:
+            self._bus.after(TELL_S, self._tell_due)
 
     def _note_open(self) -> None:
         for eye in self._eyes.values():

@@ -1,7 +1,6 @@
 """What the group says: the last of each state, and the clients who are told."""
 
 import logging
-import time
 
 from framebus.bus import Bus
 from framebus.errors import MalformedError
@@ -14,7 +13,7 @@ from framebus_services.gateway.sight import seen_by
 log = logging.getLogger(__name__)
 
 HEARD_S = 5.0
-"""a dispatcher that has carried nothing for so long is not there: services tell something each second"""
+"""a dispatcher that has carried nothing for so long is not there"""
 
 
 class Hub:
@@ -24,20 +23,17 @@ class Hub:
         self._bus = bus
         self._inbox = inbox
         self._readers: set[Reader] = set()
-        self._heard_s = float("-inf")
         self.states: dict[str, Item] = {}
         """the last of each retained topic"""
 
     @property
     def is_heard(self) -> bool:
         """Whether news come in at all."""
-        return time.monotonic() - self._heard_s < HEARD_S
+        return self._inbox.silent_s < HEARD_S
 
     def take(self) -> None:
         """Hand out all that came in."""
         news, stale = self._inbox.take()
-        if news:
-            self._heard_s = time.monotonic()
         for one in news:
             if not one.row.is_retained and not any(reader.wanted(one.topic) for reader in self._readers):
                 continue  # nobody is there to read it

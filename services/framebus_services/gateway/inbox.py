@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -25,9 +26,16 @@ class Inbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_news: Callable[[], None] = lambda: None
         self._is_told = False
+        self._heard_s = float("-inf")
         for word in WORDS:
             bus.on_news(word, self._note)
+        bus.on_news("beacon/", self._note_beacon)
         bus.on_stale(self._note_stale)
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing has come in; each owner of a state sends a beacon each second."""
+        return time.monotonic() - self._heard_s
 
     def connect(self, loop: asyncio.AbstractEventLoop, on_news: Callable[[], None]) -> None:
         """From now on `on_news` is called in this loop when there is something to take."""
@@ -45,7 +53,11 @@ class Inbox:
             self._is_told = False
             return news, stale
 
+    def _note_beacon(self, news: News) -> None:
+        self._heard_s = time.monotonic()
+
     def _note(self, news: News) -> None:
+        self._heard_s = time.monotonic()
         with self._lock:
             if news.row.is_retained:
                 self._retained[news.topic] = news
