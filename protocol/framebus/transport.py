@@ -11,7 +11,7 @@ import zmq
 
 from framebus import codec
 from framebus.bus import Bus
-from framebus.caller import Caller
+from framebus.caller import IDLE_S, Caller
 from framebus.clock import Clock, SystemClock
 from framebus.codec import News
 from framebus.door import Frames
@@ -53,6 +53,7 @@ class SocketBus(Bus):
         self._sub = open_socket(self._context, zmq.SUB, codec.MAX_NEWS_MESSAGE_BYTES)
         self._sub.connect(place.sub)
         self._door: zmq.Socket[bytes] | None = None
+        self.every(IDLE_S, self._caller.drop_idle)
         self._soon: deque[Handler] = deque()
         self._answers: deque[Handler] = deque()
         self._wake_in, self._wake_out = socket.socketpair()
@@ -242,12 +243,10 @@ class Megaphone:
 
 
 class Line:
-    """Short calls of a script: one context for all of them."""
+    """Short calls of a script: one context for all of the process, which making anew would cost more than the call."""
 
     def __init__(self, place: Place) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.caller = Caller(self._context, place, f"script-{os.getpid()}", SystemClock())
+        self.caller = Caller(zmq.Context.instance(), place, f"script-{os.getpid()}", SystemClock())
 
     def close(self) -> None:
         self.caller.close()
-        self._context.term()

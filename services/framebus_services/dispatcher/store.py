@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from framebus.messages import JobState
 from framebus.requests import ListJobs
@@ -19,6 +19,17 @@ _WRITTEN = [name for name in _COLUMNS if name not in ("number", "id")]
 # Column names come from the dataclass above, never from a request; values are always bound.
 _INSERT = f"INSERT INTO job ({', '.join(['id', *_WRITTEN])}) VALUES ({', '.join('?' * (len(_WRITTEN) + 1))})"  # noqa: S608
 _UPDATE = f"UPDATE job SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"  # noqa: S608
+
+
+class Held(NamedTuple):
+    """A running job, as far as it says whose it is."""
+
+    id: str
+    type: str
+    incarnation: int
+    slot: int | None
+    isolated: bool
+    is_suspect: bool
 
 
 class Store:
@@ -145,6 +156,15 @@ class Store:
 
     def running_of(self, worker: str) -> list[Job]:
         return self._many("state = 'running' AND owner = ?", worker)
+
+    def held_by(self, worker: str) -> list[Held]:
+        """What a worker has in hand; less than `running_of`, which would be much for each free slot."""
+        rows = self._database.execute(
+            "SELECT id, type, ifnull(incarnation, 0), slot, isolated, is_suspect FROM job"
+            " WHERE state = 'running' AND owner = ?",
+            (worker,),
+        )
+        return [Held(*row) for row in rows]
 
     def active_of_case(self, case: str, limit: int) -> list[Job]:
         """The jobs of a case that wait or run and are not yet asked to stop, in the order of arrival."""
