@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +17,12 @@ from framebus_services.dispatcher.schema import MIGRATIONS, SCHEMA_VERSION
 _COLUMNS = [field.name for field in fields(Job)]
 _ALL = ", ".join(_COLUMNS)
 _WRITTEN = [name for name in _COLUMNS if name not in ("number", "id")]
+_SET_ONCE = ("type", "camera", "case_id", "name", "params", "params_sha", "priority", "created_at", "retry_of")
+_MOVED = [name for name in _WRITTEN if name not in _SET_ONCE]
 # Column names come from the dataclass above, never from a request; values are always bound.
 _INSERT = f"INSERT INTO job ({', '.join(['id', *_WRITTEN])}) VALUES ({', '.join('?' * (len(_WRITTEN) + 1))})"  # noqa: S608
-_UPDATE = f"UPDATE job SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"  # noqa: S608
+_UPDATE = f"UPDATE job SET {', '.join(f'{name} = ?' for name in _MOVED)} WHERE id = ?"  # noqa: S608
+_inserted, _updated = attrgetter("id", *_WRITTEN), attrgetter(*_MOVED, "id")
 
 
 class Held(NamedTuple):
@@ -74,11 +78,11 @@ class Store:
 
     def insert(self, job: Job) -> None:
         """Add a job; its number is set."""
-        cursor = self._database.execute(_INSERT, [job.id, *(getattr(job, name) for name in _WRITTEN)])
+        cursor = self._database.execute(_INSERT, _inserted(job))
         job.number = cursor.lastrowid or 0
 
     def update(self, job: Job) -> None:
-        self._database.execute(_UPDATE, [*(getattr(job, name) for name in _WRITTEN), job.id])
+        self._database.execute(_UPDATE, _updated(job))
 
     def note(self, job: Job, at: float, detail: str) -> None:
         """Add a line to the job's history."""

@@ -57,7 +57,7 @@ class Workers:
         if not request.isolated and in_hand and (free.is_suspect or any(one.is_suspect for one in in_hand)):
             return Lease()  # a suspect works alone, so that a death can be laid at its door
         clock = self._ledger.clock
-        self._oom.look(clock.boot_s())
+        self._oom.glance(clock.boot_s())
         free.owner, free.incarnation, free.slot = request.worker, request.incarnation, request.slot
         free.isolated, free.boot_id, free.leased_up_s = request.isolated, self._ledger.boot_id, clock.boot_s()
         free.started_at = free.started_at or max(free.created_at, clock.wall_s())
