@@ -408,7 +408,7 @@ def test_a_long_call_is_not_sent_again_while_it_is_only_silent(make_bus: Callabl
     with asking(lambda: client.ask("server", Ping(), is_long=True)) as call:
         turn_until(lambda: bool(promises), server)
         turn_for(0.6, server)
-        waiting = [len(peers) for peers in server._kept._waiting.values()]
+        waiting = [len(peers) for peers in server._answering._kept._waiting.values()]
         promises[0].resolve(PONG)
         turn_until(call.done, server)
 
@@ -426,6 +426,7 @@ def test_an_answer_that_finds_nobody_is_counted_and_harms_nothing(make_bus: Call
 
     promises[0].on_undelivered = lambda: undelivered.append(1)
     promises[0].resolve(PONG)
+    turn_until(lambda: bool(undelivered), server)
 
     assert undelivered == [1]
     assert server.stats.counters["answers.undelivered"] == 1
