@@ -1,7 +1,7 @@
 """What a script needs: the frames of a camera, and short calls to the services, without being a service itself.
 
 Everywhere `run` is the folder of the group's sockets; by default the group of this process's environment, else of the
-user. Each call opens what it needs and closes it; only libzmq's own thread is kept between them.
+user. Each call opens what it needs and closes it; nothing is kept between them.
 """
 
 import contextlib

@@ -243,10 +243,12 @@ class Megaphone:
 
 
 class Line:
-    """Short calls of a script: one context for all of the process, which making anew would cost more than the call."""
+    """Short calls of a script: one context for all of them."""
 
     def __init__(self, place: Place) -> None:
-        self.caller = Caller(zmq.Context.instance(), place, f"script-{os.getpid()}", SystemClock())
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.caller = Caller(self._context, place, f"script-{os.getpid()}", SystemClock())
 
     def close(self) -> None:
         self.caller.close()
+        self._context.term()
