@@ -33,7 +33,7 @@ def grouped_submits(count: int) -> Figures:
 
 
 def submits(few: int, many: int, blocks: int) -> tuple[list[Figures], list[Figures]]:
-    """Single submits to a ledger where few jobs wait and to one where many do, in turns."""
+    """Single submits to a ledger where few jobs wait and to one where many do: one here, one there, and so on."""
     with ExitStack() as opened:
         groups = [
             opened.enter_context(PrivateGroup(entry_points=ENTRY_POINTS, prepare=partial(_fill, rows)))
@@ -42,23 +42,26 @@ def submits(few: int, many: int, blocks: int) -> tuple[list[Figures], list[Figur
         buses = [opened.enter_context(closing(SocketBus("submitter", place=group.place))) for group in groups]
         figures: tuple[list[Figures], list[Figures]] = ([], [])
         for _ in range(blocks):
-            for bus, group, seen in zip(buses, groups, figures, strict=True):
-                seen.append(_block(bus, group))
+            used = [Load(group.dispatcher.pid) for group in groups]
+            taken_s: tuple[list[float], list[float]] = ([], [])
+            for _ in range(BLOCK):
+                for bus, taken in zip(buses, taken_s, strict=True):
+                    taken.append(_submit_one(bus))
+            for seen, taken, load in zip(figures, taken_s, used, strict=True):
+                seen.append(
+                    {
+                        "us": 1e6 * percentile(taken, 50),
+                        "p99 us": 1e6 * percentile(taken, 99),
+                        "CPU us of the dispatcher": 1e6 * load.cpu_s / BLOCK,
+                    }
+                )
     return figures
 
 
-def _block(bus: SocketBus, group: PrivateGroup) -> Figures:
-    taken_s = []
-    used = Load(group.dispatcher.pid)
-    for _ in range(BLOCK):
-        started_s = time.perf_counter()
-        bus.ask("dispatcher", SubmitJob(type="no_op", params=PARAMS))
-        taken_s.append(time.perf_counter() - started_s)
-    return {
-        "us": 1e6 * percentile(taken_s, 50),
-        "p99 us": 1e6 * percentile(taken_s, 99),
-        "CPU us of the dispatcher": 1e6 * used.cpu_s / BLOCK,
-    }
+def _submit_one(bus: SocketBus) -> float:
+    started_s = time.perf_counter()
+    bus.ask("dispatcher", SubmitJob(type="no_op", params=PARAMS))
+    return time.perf_counter() - started_s
 
 
 def _submit(bus: SocketBus, count: int) -> None:

@@ -95,14 +95,23 @@ class Caller:
         return _Line(self._context, self._place.door(service))
 
     def _give_back(self, service: str, line: "_Line") -> None:
-        now_s = line.idle_since_s = self._clock.boot_s()
+        line.idle_since_s = self._clock.boot_s()
+        self.drop_idle()
         with self._lock:
             if self._is_closed:
                 line.close()
                 return
-            self._idle.setdefault(service, []).append(line)
+            lines = self._idle.setdefault(service, [])
+            lines.append(line)
+            if len(lines) > MAX_IDLE:
+                lines.pop(0).close()
+
+    def drop_idle(self) -> None:
+        """Give back the lines that nobody needed for 10 s: at each call, and with each tick of a bus."""
+        now_s = self._clock.boot_s()
+        with self._lock:
             for lines in self._idle.values():  # the oldest stand first: the newest are taken again
-                while len(lines) > MAX_IDLE or (lines and lines[0].idle_since_s < now_s - IDLE_S):
+                while lines and lines[0].idle_since_s < now_s - IDLE_S:
                     lines.pop(0).close()
 
 

@@ -5,25 +5,24 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from queue import SimpleQueue
 
+from msgspec.structs import replace
+
+from framebus.beating import Beater
 from framebus.bus import Bus
 from framebus.doing import Ending, Failed, do, request_of
 from framebus.errors import ErrorCode, ExitCode, FramebusError, MalformedError, RefusedError
 from framebus.job_process import JobProcess
 from framebus.jobs import MAX_ERROR_CHARACTERS
-from framebus.messages import JobView, Message
+from framebus.messages import Message
 from framebus.outage import Outage
 from framebus.report import Report, StopReason
-from framebus.requests import BeatJob, FailKind, JobFailed, LeasedJob, LeaseJob, ReleaseJob, Request
+from framebus.requests import FailKind, JobDone, JobEnd, JobFailed, LeasedJob, LeaseJob, ReleaseJob, Request
 from framebus.runner import AnyJobRunner, RunnerContext
 from framebus.worker import StartError
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 1.0
-BEAT_SOON_S = 0.25
-"""with new progress a worker beats up to four times a second"""
 LEASE_WAIT_S = 5.0
 LEASE_DEADLINE_S = 8.0
 ANSWER_S = 5.0
@@ -54,8 +53,6 @@ class Worker:
         hands = [self._make_hands(context) for _ in range(slots)] if self._is_isolated else []
         if not self._is_isolated:
             hands = [_in_thread(self._runners, context)] * slots
-        for name in self._runners:
-            bus.on(JobView, self._note_job, type=name)
         self._threads = [
             threading.Thread(target=self._work, args=(slot, does), name=f"slot-{slot}", daemon=True)
             for slot, does in enumerate(hands)
@@ -111,35 +108,23 @@ class Worker:
 
     # Slots -----------------------------------------------------------------------------------------------------------
 
-    def _note_job(self, view: JobView) -> None:
-        for report in list(self._at_work.values()):
-            if report.job.id == view.id and view.cancelling:
-                report.hurry.set()  # the answer to the beat tells it to stop
-                report.news.set()
-
     def _work(self, slot: int, does: "Hands") -> None:
         if not self._are_ready():
             return
-        begun = SimpleQueue[_Begun | None]()
-        beater = threading.Thread(target=self._beat_for, args=(begun,), name=f"beats-{slot}", daemon=True)
-        beater.start()
+        beater = Beater(self._bus, f"beats-{slot}", self._stall_s, None if self._is_isolated else self._end_stalled)
         while not self._is_stopping.is_set():
             job = self._lease(slot)
-            if job is not None:
-                self._do(job, does[job.type], begun)
-        begun.put(None)
+            report = None if job is None else self._begin(job)
+            while report is not None:
+                report = self._do(report, does[report.job.type], beater, slot)
+        beater.close()
+
+    def _stall_s(self, kind: str) -> float:
+        return self._runners[kind].contract.stall_s
 
     def _lease(self, slot: int) -> LeasedJob | None:
-        request = LeaseJob(
-            types=list(self._runners),
-            worker=self._bus.name,
-            incarnation=self._bus.epoch,
-            slot=slot,
-            isolated=self._is_isolated,
-            wait_s=LEASE_WAIT_S,
-        )
         try:
-            lease = self._bus.ask("dispatcher", request, LEASE_DEADLINE_S, is_long=True)
+            lease = self._bus.ask("dispatcher", self._wish(slot, LEASE_WAIT_S), LEASE_DEADLINE_S, is_long=True)
             self._outage.back()
             return lease.job
         except (RefusedError, MalformedError) as error:
@@ -147,14 +132,27 @@ class Worker:
                 self._outage.away(error)
             return None
 
-    def _do(self, job: LeasedJob, work: "Hand", begun: "SimpleQueue[_Begun | None]") -> None:
-        """One job from lease to end."""
+    def _wish(self, slot: int, wait_s: float) -> LeaseJob:
+        return LeaseJob(
+            types=list(self._runners),
+            worker=self._bus.name,
+            incarnation=self._bus.epoch,
+            slot=slot,
+            isolated=self._is_isolated,
+            wait_s=wait_s,
+        )
+
+    def _begin(self, job: LeasedJob) -> Report:
         report = Report(job, self._exports, self._bus.clock.boot_s)
         self._at_work[job.id, job.fence] = report
         if self._is_stopping.is_set():
             report.stop(StopReason.RELEASED)
-        at_work = _Begun(report)
-        begun.put(at_work)
+        return report
+
+    def _do(self, report: Report, work: "Hand", beater: Beater, slot: int) -> Report | None:
+        """One job from lease to end; returns the next, where the dispatcher had one."""
+        job = report.job
+        beater.begin(report)
         try:
             ending = work(job, report)
             if isinstance(ending, Failed) and ending.code == ErrorCode.INTERNAL:
@@ -163,28 +161,29 @@ class Worker:
                 log.error("job %s: %s", job.id, ending.message)
                 self._bus.call_soon(lambda: self._bus.stats.count(f"crashes.{job.type}"))
             request = request_of(ending, job)
-            refusal = None if request is None else self._tell(report, request)
-            if refusal is not None:  # it counts as running still: asked for work, the dispatcher would give it again
-                self._tell(report, _refused(job, refusal))
+            if isinstance(request, JobDone) and not self._is_stopping.is_set():
+                request = replace(request, next=self._wish(slot, 0.0))
+            answer = None if request is None else self._tell(report, request)
+            if isinstance(answer, RefusedError):  # it counts as running still, and would be given to us again
+                self._tell(report, _refused(job, answer))
+            next_job = answer.lease if isinstance(answer, JobEnd) else None
+            return None if next_job is None else self._begin(next_job)
         finally:
             report.remove_temps()
-            at_work.is_done.set()
-            report.hurry.set()
-            report.news.set()
+            beater.end(report)
             del self._at_work[job.id, job.fence]
-            at_work.is_quiet.wait()
 
-    def _tell(self, report: Report, request: Request[Message]) -> RefusedError | None:
-        """Hand in the end of a job; returns why it was not taken.
+    def _tell(self, report: Report, request: Request[Message]) -> Message | RefusedError | None:
+        """Hand in the end of a job; returns the answer, or why it was not taken.
 
         A dispatcher that is away, or cannot write, is asked again; a job that is another's or cancelled is let go.
         """
         report.is_working = False
         while report.stop_reason is not StopReason.LOST:
             try:
-                self._bus.ask("dispatcher", request, ANSWER_S)
+                answer = self._bus.ask("dispatcher", request, ANSWER_S)
                 self._outage.back()
-                return None
+                return answer
             except MalformedError as error:
                 log.warning("job %s: %s", report.job.id, error)
                 return None
@@ -200,50 +199,6 @@ class Worker:
                     self._outage.away(error)
         return None
 
-    def _beat_for(self, begun: "SimpleQueue[_Begun | None]") -> None:
-        """Beat for the jobs of one slot, one after the other."""
-        while (at_work := begun.get()) is not None:
-            try:
-                self._beat(at_work.report, at_work.is_done)
-            except Exception:  # its lease runs out; those of the jobs that come after must not
-                log.exception("job %s: no more beats of it", at_work.report.job.id)
-                self._bus.call_soon(lambda: self._bus.stats.count("errors.beat"))
-            finally:
-                at_work.is_quiet.set()
-
-    def _beat(self, report: Report, is_done: threading.Event) -> None:
-        """Renew the lease while the work goes on, and learn when it must stop."""
-        job, stall_s = report.job, self._runners[report.job.type].contract.stall_s
-        beaten_s = self._bus.clock.boot_s()
-        while not is_done.is_set():
-            report.news.wait(timeout=BEAT_S)
-            report.hurry.wait(timeout=max(0.0, beaten_s + BEAT_SOON_S - self._bus.clock.boot_s()))
-            report.hurry.clear()
-            report.news.clear()
-            if is_done.is_set():
-                return
-            if report.is_working and self._bus.clock.boot_s() - report.reported_s > stall_s:
-                if self._is_isolated:  # its process is being killed, and the slot goes on
-                    continue
-                self._end_stalled(report)
-            beaten_s = self._bus.clock.boot_s()
-            step, percent, eta_s = report.told
-            try:
-                beat = BeatJob(id=job.id, fence=job.fence, step=step, percent=percent, eta_s=eta_s)
-                if self._bus.ask("dispatcher", beat, BEAT_S).cancel:
-                    report.stop(StopReason.CANCELLED)
-            except RefusedError as error:
-                if error.code is ErrorCode.LOST:
-                    if (
-                        report.is_working and report.stop_reason is None
-                    ):  # else it has just ended, and this beat is late
-                        log.warning("job %s is lost: %s", job.id, error)
-                    report.stop(StopReason.LOST)
-                elif error.code is not ErrorCode.DEADLINE:  # who is away for a moment is asked again
-                    log.warning("job %s: its beat was refused: %s", job.id, error)
-            except MalformedError as error:
-                log.warning("job %s: %s", job.id, error)
-
     def _end_stalled(self, report: Report) -> None:
         """A thread that hangs cannot be stopped: fail its job, hand the others back, and start the process anew."""
         job, step = report.job, report.told[0]
@@ -256,16 +211,6 @@ class Worker:
         for one in (report, *others):
             one.remove_temps()
         os._exit(ExitCode.INTERNAL)
-
-
-class _Begun:
-    """A job that a slot has begun, for the thread that beats for it."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        self.is_done = threading.Event()
-        self.is_quiet = threading.Event()
-        """no beat of it comes any more"""
 
 
 Hand = Callable[[LeasedJob, Report], Ending]

@@ -226,12 +226,21 @@ class JobPrepared(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fi
     result: Raw = NIL
 
 
-class JobDone(Request[JobView], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A job without files is finished."""
+class JobEnd(JobView, frozen=True, kw_only=True):
+    """The job as it ended, and the next one of the slot that did it."""
+
+    lease: LeasedJob | None = None
+    """nil: ask with `job.lease`, which waits for one"""
+
+
+class JobDone(Request[JobEnd], frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A job without files is finished; with `next` its slot takes another, both in one transaction."""
 
     id: JobId
     fence: Count
     result: Raw = NIL
+    next: LeaseJob | None = None
+    """as `job.lease`, but nobody waits: `wait_s` is not looked at"""
 
 
 class FailKind(StrEnum):

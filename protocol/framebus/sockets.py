@@ -18,6 +18,9 @@ MAX_DRAIN = 1_000
 MORE, NOBLOCK = int(zmq.SNDMORE), int(zmq.NOBLOCK)
 """as plain numbers: joining two flags of an enumeration takes longer than to send a frame"""
 
+_send = zmq.backend.Socket.send
+"""past the checks of arguments that pyzmq makes each time: half the price of a frame"""
+
 Context = zmq.Context[zmq.Socket[bytes]]
 
 
@@ -33,10 +36,10 @@ def open_socket(context: Context, kind: int, max_bytes: int) -> zmq.Socket[bytes
 
 
 def send(door: zmq.Socket[bytes], frames: Frames, flags: int = 0) -> None:
-    """Send one message; as `send_multipart`, at a third of its price."""
+    """Send one message; as `send_multipart`, at a fifth of its price."""
     for frame in frames[:-1]:
-        door.send(frame, flags | MORE)
-    door.send(frames[-1], flags)
+        _send(door, frame, flags | MORE)
+    _send(door, frames[-1], flags)
 
 
 def drain(source: zmq.Socket[bytes]) -> Iterator[Frames]:

@@ -11,7 +11,7 @@ import zmq
 
 from framebus import codec
 from framebus.bus import Bus
-from framebus.caller import Caller
+from framebus.caller import IDLE_S, Caller
 from framebus.clock import Clock, SystemClock
 from framebus.codec import News
 from framebus.door import Frames
@@ -53,6 +53,7 @@ class SocketBus(Bus):
         self._sub = open_socket(self._context, zmq.SUB, codec.MAX_NEWS_MESSAGE_BYTES)
         self._sub.connect(place.sub)
         self._door: zmq.Socket[bytes] | None = None
+        self.every(IDLE_S, self._caller.drop_idle)
         self._soon: deque[Handler] = deque()
         self._answers: deque[Handler] = deque()
         self._wake_in, self._wake_out = socket.socketpair()

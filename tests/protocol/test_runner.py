@@ -124,6 +124,17 @@ def test_a_job_is_done_with_its_params_and_its_result(group: Group, employ: Empl
     assert (result_of(view), view.attempt, view.percent) == ({"text": "cba"}, 1, 100.0)
 
 
+def test_a_slot_goes_from_job_to_job_and_gets_each_once(group: Group, employ: Employ) -> None:
+    texts = [f"{number}" for number in range(20)]
+    done: list[str] = []
+    jobs = [group.submit({"text": text}).id for text in texts]
+
+    employ(lambda params, _: done.append(params.text) or Output(ToyResult()))
+
+    assert [group.wait_for(job_id, JobState.SUCCEEDED).attempt for job_id in jobs] == [1] * len(jobs)
+    assert done == texts
+
+
 def test_progress_arrives_and_percent_never_goes_back(group: Group, employ: Employ, gate: threading.Event) -> None:
     told = threading.Event()
 

@@ -14,11 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgpack
+import psutil
 import pytest
 import zmq
 
 import junk
 from framebus import codec
+from framebus.caller import IDLE_S
+from framebus.clock import FakeClock
 from framebus.door import Promise
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, Finding, FrameNotice, Gone
@@ -350,6 +353,26 @@ def test_a_kept_line_to_a_service_that_was_started_anew_is_not_used(
     assert len(peers_of(second, client, 1)) == 1
 
 
+def test_a_line_that_nobody_needs_is_given_back_without_another_call(
+    place: Place, make_bus: Callable[[str], SocketBus]
+) -> None:
+    clock, server = FakeClock(), make_bus("server")
+    server.answer(Ping, lambda _: PONG)
+    client = SocketBus("client", place=place, clock=clock)
+    process = psutil.Process()
+    before = process.num_fds()
+    peers_of(server, client, 1)
+    held = process.num_fds()
+
+    for _ in range(3):
+        clock.advance(IDLE_S)
+        client.turn(0.0)
+
+    turn_until(lambda: process.num_fds() <= before, server)
+    assert held > before
+    client.close()
+
+
 def test_a_call_waits_for_a_service_that_is_not_up_yet(make_bus: Callable[[str], SocketBus]) -> None:
     client = make_bus("client")
 
@@ -385,7 +408,7 @@ def test_a_long_call_is_not_sent_again_while_it_is_only_silent(make_bus: Callabl
     with asking(lambda: client.ask("server", Ping(), is_long=True)) as call:
         turn_until(lambda: bool(promises), server)
         turn_for(0.6, server)
-        waiting = [len(peers) for peers in server._kept._waiting.values()]
+        waiting = [len(peers) for peers in server._answering._kept._waiting.values()]
         promises[0].resolve(PONG)
         turn_until(call.done, server)
 
@@ -403,6 +426,7 @@ def test_an_answer_that_finds_nobody_is_counted_and_harms_nothing(make_bus: Call
 
     promises[0].on_undelivered = lambda: undelivered.append(1)
     promises[0].resolve(PONG)
+    turn_until(lambda: bool(undelivered), server)
 
     assert undelivered == [1]
     assert server.stats.counters["answers.undelivered"] == 1

@@ -10,7 +10,7 @@ from functools import partial
 from framebus.clock import Clock
 from framebus.door import Promise
 from framebus.errors import ErrorCode, RefusedError
-from framebus.requests import JobPrepared, LeaseJob, ReleaseJob
+from framebus.requests import JobDone, JobEnd, JobPrepared, LeaseJob, ReleaseJob
 from framebus_services.dispatcher.errands import Errand, Outcome, Work, settle
 from framebus_services.dispatcher.forecast import Facts
 from framebus_services.dispatcher.housekeeping import Counts, Housekeeping
@@ -104,6 +104,17 @@ class Clerk:
             outcome = self._workers.prepared(request)
             if outcome is None:
                 self._unpublished.expect(request.id, promise)
+            return outcome
+
+        self.put(work, promise)
+
+    def put_done(self, request: JobDone, promise: Promise) -> None:
+        """As `put`, for the end of a job whose slot may take the next."""
+
+        def work() -> Outcome:
+            outcome = self._workers.done(request)
+            if isinstance(outcome, JobEnd) and outcome.lease is not None:
+                self._parking.void_undelivered(promise, outcome.lease)
             return outcome
 
         self.put(work, promise)

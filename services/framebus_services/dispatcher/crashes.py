@@ -62,18 +62,27 @@ def oom_kills() -> int | None:
     return int(rest.split(maxsplit=1)[0]) if found else None
 
 
+FRESH_S = 0.01
+"""so old may be what is known of the kernel's count when a job is leased"""
+
+
 class OomWatch:
     """Notes when the kernel's count has grown."""
 
     def __init__(self, read: Callable[[], int | None] = oom_kills) -> None:
         self._read = read
         self._last = read()
-        self._grown_s = float("-inf")
+        self._grown_s = self._looked_s = float("-inf")
+
+    def glance(self, now_s: float) -> None:
+        """As `look`, but one that was just taken will do: a look costs as much as half a lease."""
+        if not 0.0 <= now_s - self._looked_s < FRESH_S:
+            self.look(now_s)
 
     def look(self, now_s: float) -> float:
         """Boot time at which the count was last seen greater than before."""
         count = self._read()
         if count is not None and self._last is not None and count > self._last:
             self._grown_s = now_s
-        self._last = count
+        self._last, self._looked_s = count, now_s
         return self._grown_s

@@ -157,9 +157,7 @@ class Dispatcher:
         bus.answer_later(LeaseJob, self._park)
         bus.answer(BeatJob, self._beat)
         bus.answer_later(JobPrepared, self._clerk.put_prepared)
-        bus.answer_later(
-            JobDone, lambda ask, promise: put(partial(workers.done, ask.id, ask.fence, ask.result), promise)
-        )
+        bus.answer_later(JobDone, self._take_done)
         bus.answer_later(JobFailed, lambda ask, promise: put(partial(workers.fail, ask), promise))
         bus.answer_later(JobStopped, lambda ask, promise: put(partial(workers.stopped, ask.id, ask.fence), promise))
         bus.answer_later(ReleaseJob, self._clerk.put_release)
@@ -172,6 +170,11 @@ class Dispatcher:
     def _park(self, request: LeaseJob, promise: Promise) -> None:
         self._hands.ask(request, self._bus.clock.boot_s())
         self._clerk.park(request, promise)
+
+    def _take_done(self, request: JobDone, promise: Promise) -> None:
+        if request.next is not None:
+            self._hands.ask(request.next, self._bus.clock.boot_s())
+        self._clerk.put_done(request, promise)
 
     def _beat(self, beat: BeatJob) -> BeatAnswer:
         if (step := redact(beat.step)) != beat.step:

@@ -5,8 +5,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from framebus.messages import JobState
 from framebus.requests import ListJobs
@@ -16,9 +17,23 @@ from framebus_services.dispatcher.schema import MIGRATIONS, SCHEMA_VERSION
 _COLUMNS = [field.name for field in fields(Job)]
 _ALL = ", ".join(_COLUMNS)
 _WRITTEN = [name for name in _COLUMNS if name not in ("number", "id")]
+_SET_ONCE = ("type", "camera", "case_id", "name", "params", "params_sha", "priority", "created_at", "retry_of")
+_MOVED = [name for name in _WRITTEN if name not in _SET_ONCE]
 # Column names come from the dataclass above, never from a request; values are always bound.
 _INSERT = f"INSERT INTO job ({', '.join(['id', *_WRITTEN])}) VALUES ({', '.join('?' * (len(_WRITTEN) + 1))})"  # noqa: S608
-_UPDATE = f"UPDATE job SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"  # noqa: S608
+_UPDATE = f"UPDATE job SET {', '.join(f'{name} = ?' for name in _MOVED)} WHERE id = ?"  # noqa: S608
+_inserted, _updated = attrgetter("id", *_WRITTEN), attrgetter(*_MOVED, "id")
+
+
+class Held(NamedTuple):
+    """A running job, as far as it says whose it is."""
+
+    id: str
+    type: str
+    incarnation: int
+    slot: int | None
+    isolated: bool
+    is_suspect: bool
 
 
 class Store:
@@ -63,11 +78,11 @@ class Store:
 
     def insert(self, job: Job) -> None:
         """Add a job; its number is set."""
-        cursor = self._database.execute(_INSERT, [job.id, *(getattr(job, name) for name in _WRITTEN)])
+        cursor = self._database.execute(_INSERT, _inserted(job))
         job.number = cursor.lastrowid or 0
 
     def update(self, job: Job) -> None:
-        self._database.execute(_UPDATE, [*(getattr(job, name) for name in _WRITTEN), job.id])
+        self._database.execute(_UPDATE, _updated(job))
 
     def note(self, job: Job, at: float, detail: str) -> None:
         """Add a line to the job's history."""
@@ -145,6 +160,15 @@ class Store:
 
     def running_of(self, worker: str) -> list[Job]:
         return self._many("state = 'running' AND owner = ?", worker)
+
+    def held_by(self, worker: str) -> list[Held]:
+        """What a worker has in hand; less than `running_of`, which would be much for each free slot."""
+        rows = self._database.execute(
+            "SELECT id, type, ifnull(incarnation, 0), slot, isolated, is_suspect FROM job"
+            " WHERE state = 'running' AND owner = ?",
+            (worker,),
+        )
+        return [Held(*row) for row in rows]
 
     def active_of_case(self, case: str, limit: int) -> list[Job]:
         """The jobs of a case that wait or run and are not yet asked to stop, in the order of arrival."""

@@ -2,14 +2,14 @@
 
 import signal as signals
 
-from msgspec import Raw
+from msgspec.structs import asdict
 
 from framebus import codec
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
 from framebus.messages import JobState, JobView
 from framebus.redact import redact
-from framebus.requests import Done, FailKind, JobFailed, JobPrepared, Lease, LeaseJob, WorkerLost
+from framebus.requests import Done, FailKind, JobDone, JobEnd, JobFailed, JobPrepared, Lease, LeaseJob, WorkerLost
 from framebus_services.dispatcher import publishing
 from framebus_services.dispatcher.crashes import OomWatch, said, verdict
 from framebus_services.dispatcher.job import Job
@@ -42,13 +42,13 @@ class Workers:
     def lease(self, request: LeaseJob) -> Lease:
         """A job for a free slot, or none."""
         in_hand = []
-        for job in self._store.running_of(request.worker):
-            if (job.incarnation or 0) < request.incarnation:
-                self._ledger.move(job, JobEvent.VOID, "its worker was started anew")
-            elif job.type in request.types and (job.incarnation, job.slot) == (request.incarnation, request.slot):
-                return Lease(job=leased(job))  # the answer to its first asking was lost
-            elif not job.isolated:
-                in_hand.append(job)
+        for held in self._store.held_by(request.worker):
+            if held.incarnation < request.incarnation:
+                self._ledger.move(self._ledger.known(held.id), JobEvent.VOID, "its worker was started anew")
+            elif held.type in request.types and (held.incarnation, held.slot) == (request.incarnation, request.slot):
+                return Lease(job=leased(self._ledger.known(held.id)))  # the answer to its first asking was lost
+            elif not held.isolated:
+                in_hand.append(held)
         if self._room.is_low():
             return Lease()
         free = self._next(request.types)
@@ -57,22 +57,29 @@ class Workers:
         if not request.isolated and in_hand and (free.is_suspect or any(one.is_suspect for one in in_hand)):
             return Lease()  # a suspect works alone, so that a death can be laid at its door
         clock = self._ledger.clock
-        self._oom.look(clock.boot_s())
+        self._oom.glance(clock.boot_s())
         free.owner, free.incarnation, free.slot = request.worker, request.incarnation, request.slot
         free.isolated, free.boot_id, free.leased_up_s = request.isolated, self._ledger.boot_id, clock.boot_s()
         free.started_at = free.started_at or max(free.created_at, clock.wall_s())
         self._ledger.move(free, JobEvent.LEASE, f"leased by {request.worker}")
         return Lease(job=leased(free))
 
+    def has_work(self, kinds: list[str]) -> bool:
+        """Whether there is a job that may begin; costs nothing on the disk."""
+        return any(self._may_begin(kind) for kind in kinds)
+
     def _next(self, kinds: list[str]) -> Job | None:
-        now_s = self._ledger.clock.boot_s()
         for kind in kinds:
-            has_room = self._ledger.count(kind, JobState.RUNNING) < self._ledger.policy_of(kind).max_running
-            if not has_room or self._ledger.queues.ready_s(kind) > now_s:
-                continue
-            if self._ledger.count(kind, JobState.QUEUED) and (found := self._store.next_queued(kind)) is not None:
+            if self._may_begin(kind) and (found := self._store.next_queued(kind)) is not None:
                 return found
         return None
+
+    def _may_begin(self, kind: str) -> bool:
+        ledger = self._ledger
+        if not ledger.count(kind, JobState.QUEUED):
+            return False
+        has_room = ledger.count(kind, JobState.RUNNING) < ledger.policy_of(kind).max_running
+        return has_room and ledger.queues.ready_s(kind) <= ledger.clock.boot_s()
 
     # Ends that workers tell -------------------------------------------------------------------------------------------
 
@@ -89,12 +96,17 @@ class Workers:
                 self._ledger.to_publish.append(job.id)
         return None if job.state is JobState.PUBLISHING else outcome_of(job)
 
-    def done(self, job_id: str, fence: int, result: Raw) -> JobView | RefusedError:
-        job = self._ledger.held(job_id, fence)
+    def done(self, request: JobDone) -> JobEnd | RefusedError:
+        """A job has ended; its slot may take the next with the same commit."""
+        job = self._ledger.held(request.id, request.fence)
         if job.state is JobState.RUNNING:
-            job.result = checked_result(bytes(result))
+            job.result = checked_result(bytes(request.result))
             self._ledger.move(job, JobEvent.DONE, "done")
-        return outcome_of(job)
+        outcome = outcome_of(job)
+        if isinstance(outcome, RefusedError):
+            return outcome
+        lease = Lease() if request.next is None else self.lease(request.next)
+        return JobEnd(**asdict(outcome), lease=lease.job)
 
     def fail(self, request: JobFailed) -> JobView:
         job = self._ledger.held(request.id, request.fence)

@@ -18,6 +18,7 @@ from framebus.messages import JobState, JobView
 from framebus.requests import (
     FailKind,
     JobAccepted,
+    JobDone,
     JobFailed,
     JobPrepared,
     LeasedJob,
@@ -139,7 +140,8 @@ class World:
         return self.after_commit(self.publisher.publish(job_id))
 
     def done(self, job: LeasedJob, result: object = None, fence: int | None = None) -> JobView | RefusedError:
-        return self.commit(lambda: self.workers.done(job.id, job.fence if fence is None else fence, raw(result)))
+        request = JobDone(id=job.id, fence=job.fence if fence is None else fence, result=raw(result))
+        return self.commit(lambda: self.workers.done(request))
 
     def fail(self, job: LeasedJob, kind: FailKind = FailKind.TRANSIENT, message: str = "no", **more: object) -> JobView:
         request = JobFailed(id=job.id, fence=job.fence, kind=kind, message=message, **more)

@@ -16,7 +16,7 @@ from framebus.door import Frames, Promise
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import JobEvent
 from framebus.messages import JobState
-from framebus.requests import FailKind, JobFailed, JobPrepared, Lease, LeaseJob, ReleaseJob, SubmitJob
+from framebus.requests import FailKind, JobDone, JobEnd, JobFailed, JobPrepared, Lease, LeaseJob, ReleaseJob, SubmitJob
 from framebus.settings import QueuePolicy
 from framebus_services.dispatcher import clerk as clerk_module
 from framebus_services.dispatcher import housekeeping
@@ -362,6 +362,55 @@ def test_a_lease_that_nobody_took_is_void_and_goes_to_the_next(desk: Desk) -> No
 
     assert job is not None
     assert (job.fence, job.attempt) == (3, 1)
+
+
+def done_with_next(desk: Desk, slot: int = 0) -> tuple[Promise, JobEnd]:
+    """The end of a job in the slot, which asks for the next one with it."""
+    job = desk.leased(desk.park(slot=slot)).job
+    assert job is not None
+    promise = desk.promise()
+    wish = LeaseJob(types=["mine"], worker="hands", incarnation=1, slot=slot)
+    desk.clerk.put_done(JobDone(id=job.id, fence=job.fence, next=wish), promise)
+    desk.wait(promise)
+    ((_, body),) = desk.answers[promise.request_id]
+    return promise, door.codec.decode_body(body, JobEnd)
+
+
+def test_the_end_of_a_job_brings_the_next_with_the_same_commit(desk: Desk) -> None:
+    desk.clerk.start()
+    second = [desk.submit(), desk.submit()][-1]
+    desk.wait(second)
+
+    _, end = done_with_next(desk)
+
+    assert end.state is JobState.SUCCEEDED
+    assert end.lease is not None
+    assert end.lease.id == second.request_id.hex()
+    last = [(moved.view.id, moved.view.state) for moved in desk.moves[-2:]]
+    assert last == [(end.id, JobState.SUCCEEDED), (end.lease.id, JobState.RUNNING)]
+
+
+def test_the_end_of_the_last_job_is_answered_at_once_without_a_next(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.wait(desk.submit())
+
+    _, end = done_with_next(desk)
+
+    assert (end.state, end.lease) == (JobState.SUCCEEDED, None)
+
+
+def test_a_next_job_that_nobody_took_is_void_and_goes_to_another(desk: Desk) -> None:
+    desk.clerk.start()
+    desk.wait(desk.submit(), desk.submit())
+    promise, end = done_with_next(desk)
+    assert promise.on_undelivered is not None
+    assert end.lease is not None
+
+    promise.on_undelivered()
+    job = desk.leased(desk.park(slot=1)).job
+
+    assert job is not None
+    assert (job.id, job.fence, job.attempt) == (end.lease.id, 3, 1)
 
 
 def test_a_worker_that_hands_a_job_back_is_about_to_end_and_gets_no_other(desk: Desk) -> None:

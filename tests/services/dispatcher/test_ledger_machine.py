@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import ACTIVE, FINAL, MAX_CRASHES, MAX_KILLS, JobEvent
 from framebus.messages import JobState, JobView
-from framebus.requests import BatchAccepted, BatchItem, FailKind, LeasedJob, SubmitBatch, SubmitJob
+from framebus.requests import BatchAccepted, BatchItem, FailKind, JobDone, LeasedJob, SubmitBatch, SubmitJob
 from framebus.settings import QueuePolicy
 from services.dispatcher.ledgers import MEMORY, World, raw, result_of
 
@@ -554,7 +554,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 if self.model[job_id].state is not PUBLISHING:
                     users.cancel(job_id)
                 if self.model[job_id].state is RUNNING:
-                    workers.done(job_id, self.model[job_id].fence, raw({}))
+                    workers.done(JobDone(id=job_id, fence=self.model[job_id].fence, result=raw({})))
             raise DiedError
 
         with contextlib.suppress(DiedError):

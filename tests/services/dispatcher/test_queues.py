@@ -8,7 +8,7 @@ import pytest
 
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import JobState
-from framebus.requests import FailKind, LeaseJob
+from framebus.requests import FailKind, JobDone, LeaseJob
 from framebus.settings import QueuePolicy
 from framebus_services.dispatcher.forecast import NOBODY_S, STUCK_S
 from services.dispatcher.ledgers import World, code_of
@@ -226,7 +226,7 @@ def test_a_move_that_is_undone_leaves_the_queue_as_it_was(world: World) -> None:
     before = world.ledger.queues.of("mine")
 
     def work() -> None:
-        world.workers.done(job.id, job.fence, type(job.params)(b"\xc0"))
+        world.workers.done(JobDone(id=job.id, fence=job.fence))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
