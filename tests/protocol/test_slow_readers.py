@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from framebus import transport
+from framebus import sockets
 from framebus.messages import CameraState, CameraStatus
 from framebus.place import Place
 from framebus.transport import SocketBus
@@ -40,7 +40,7 @@ def camera(name: str, fps: float) -> CameraStatus:
 def test_p5_readers_end_with_the_right_state_within_a_second_after_bursts_that_overflow_every_queue(
     place: Place, monkeypatch: pytest.MonkeyPatch, high_water_mark: int
 ) -> None:
-    monkeypatch.setattr(transport, "HIGH_WATER_MARK", high_water_mark)
+    monkeypatch.setattr(sockets, "HIGH_WATER_MARK", high_water_mark)
     monkeypatch.setattr(proxy_module, "HIGH_WATER_MARK", high_water_mark)
     rng = random.Random(20)
     proxy, owner, truth = Proxy(place), SocketBus("capture", place=place), dict[str, float]()
