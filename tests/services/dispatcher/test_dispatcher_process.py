@@ -37,8 +37,9 @@ from framebus.transport import Line
 from framebus_services.dispatcher.store import Store
 from services.dispatcher.ledgers import raw, result_of
 from services.dispatcher.processes import LIMIT_S, Group, wait_until
+from system.rig import size
 
-KILLS = 60
+KILLS = size(20, 60)
 ANSWERS_OF_A_KILLED_DISPATCHER = (ErrorCode.DEADLINE, ErrorCode.UNAVAILABLE)
 
 
@@ -143,7 +144,7 @@ class Crowd:
         assert self.problems == []
 
 
-def test_under_60_random_kills_no_accepted_job_is_lost_and_none_is_done_twice(group: Group) -> None:
+def test_under_random_kills_no_accepted_job_is_lost_and_none_is_done_twice(group: Group) -> None:
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     rng = random.Random(seed)
