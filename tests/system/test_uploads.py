@@ -119,10 +119,11 @@ def test_a_file_that_grows_slowly_is_one_job_after_it_is_whole(group: RunningGro
     file = put(group, "slow/a.ts", b"")
     with file.open("wb") as writer:
         for part in range(parts):
+            if part:
+                time.sleep(3.0)  # longer than a file that nobody writes has to stand still
+                assert listed(group, "slow") == []
             writer.write(content[len(content) * part // parts : len(content) * (part + 1) // parts])
             writer.flush()
-            time.sleep(3.0)  # longer than a file that nobody writes has to stand still
-            assert listed(group, "slow") == []
 
     [row] = wait_until(lambda: found if (found := listed(group, "slow")) else None, "the upload")
 
