@@ -214,8 +214,8 @@ def test_a_worker_that_waits_for_work_survives_the_kill_and_gets_the_job_soon_af
 
     assert answers[0][1].job is not None
     assert answers[0][1].job.id == accepted.id
-    assert ended_s - submitted_s < 1.0
-    assert ended_s - began_s < 5.0
+    assert ended_s - submitted_s < 5.0, "not only when its call of 14 s ends"
+    assert ended_s - began_s < 12.0
 
 
 def stats_of(group: Group, holds: Callable[[ServiceStats], bool]) -> ServiceStats:
@@ -402,4 +402,4 @@ def test_a_dispatcher_that_is_never_there_costs_a_caller_its_deadline_and_no_mor
 
     line.close()
     assert caught.value.code is ErrorCode.DEADLINE
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 3.0
