@@ -94,7 +94,7 @@ class RunningGroup:
         try:
             return wait_until(find, "all ready", limit_s)
         except AssertionError:
-            raise AssertionError(f"not ready: {self.services()}\n{self.log.read_text()[-4_000:]}") from None
+            raise AssertionError(f"not all ready: {self.log.read_text()[-4_000:]}") from None
 
     def services(self) -> dict[str, ServiceStatus]:
         if not (self.place.run / "req.launcher").exists() or not (self.place.run / "sub").exists():
