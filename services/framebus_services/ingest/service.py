@@ -47,7 +47,7 @@ ASK_S = 3.0
 STOP_S = 4.0
 STUCK_S = 60.0
 MAX_MEMORY_BYTES = 2 * 1024**3
-UNUSED_S = 30.0
+WORKER_IDLE_S = 30.0
 """uploads come in bursts; between them no process waits for one"""
 
 
@@ -73,7 +73,7 @@ class Ingest:
             max_waiting=LOOKS,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,
-            idle_limit_s=UNUSED_S,
+            idle_limit_s=WORKER_IDLE_S,
             name="looks into uploads",
         )
         claims = Claims(self._journal, bus.clock)
