@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := protocol services launcher
 
+# Where an image sets it, each process of a group would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test chaos check format bench bench-quick clean
 
 demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for another, ONCE=1 to stop at once,
@@ -13,7 +16,7 @@ demo:  ## the whole group on a synthetic camera; SOURCE=file-or-rtsp-address for
 
 test:  ## all tests
 	@$(PYTHON) tools/bootstrap.py test
-	@$(BIN)/python -m pytest -q -n 3 --dist worksteal $(TESTS)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 chaos:  ## thousands of kills, for a night; SEED=number repeats one
 	@$(PYTHON) tools/bootstrap.py test

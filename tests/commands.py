@@ -10,7 +10,7 @@ from groups import FRAMEBUS, RunningGroup
 def command(
     group: RunningGroup | None,
     *arguments: str,
-    limit_s: float = 30.0,
+    limit_s: float = 60.0,
     cwd: Path | None = None,
     stdin: str | None = None,
     **environment: str,
@@ -31,7 +31,7 @@ def command(
 
 
 def framebus(
-    group: RunningGroup | None, *arguments: str, expect: int = 0, limit_s: float = 30.0, cwd: Path | None = None
+    group: RunningGroup | None, *arguments: str, expect: int = 0, limit_s: float = 60.0, cwd: Path | None = None
 ) -> str:
     """Standard output of a command that ends with the expected code; its errors too when that is not 0."""
     done = command(group, *arguments, limit_s=limit_s, cwd=cwd)

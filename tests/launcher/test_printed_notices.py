@@ -2,6 +2,7 @@
 
 import pytest
 
+from framebus.messages import ServiceStatus
 from framebus.problems import find_problems
 from framebus.settings import Plugin
 from framebus_launcher.notices import is_notice
@@ -44,10 +45,15 @@ def test_another_place_to_speak_at_is_refused_with_the_one_that_there_is() -> No
     assert problems == ["notify: 'stderr' is not known; it is true, false or stdout"]
 
 
+def at_work(status: ServiceStatus) -> ServiceStatus | None:
+    return status if status.reason else None  # said after it was ready
+
+
 def test_a_program_that_prints_its_beats_is_ready_and_suspected_when_they_stop() -> None:
     row = {"command": ["sh", "-c", BEATS_FOR_A_WHILE], "notify": "stdout"}
     with running_group({"services": {"export": False, "enrich": False, "shell": row}}) as group:
-        status = group.await_ready("shell")["shell"]
+        group.await_ready("shell")
+        status = wait_until(lambda: at_work(group.services()["shell"]), "it says what it does")
         suspected = wait_until(lambda: "shell has not beaten for 3 s" in group.log.read_text(), "suspected", 8.0)
 
         assert status.reason == "at work"

@@ -104,7 +104,7 @@ class Trial:
         self.group.open()
         return self.group
 
-    def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> float:
+    def until(self, condition: Callable[[], bool], within_s: float = 30.0) -> float:
         """Turn until the condition holds; how long that took, in seconds. Fails after `within_s`."""
         assert self.group is not None
         began_s = time.monotonic()
@@ -115,7 +115,7 @@ class Trial:
         self.group.bus.turn(0.0)  # what on_change and on_line have yet to hear
         return took_s
 
-    def until_ready(self, *names: str, within_s: float = 10.0) -> float:
+    def until_ready(self, *names: str, within_s: float = 30.0) -> float:
         """Turn until these services are ready."""
         return self.until(lambda: all(self.state(name) is ServiceState.READY for name in names), within_s)
 

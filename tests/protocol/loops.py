@@ -14,7 +14,7 @@ import zmq
 from framebus.place import Place
 from framebus.transport import SocketBus
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 def turn_until(holds: Callable[[], bool], *buses: SocketBus, limit_s: float = LIMIT_S) -> None:

@@ -423,7 +423,7 @@ def test_a_writer_killed_in_mid_copy_leaves_readers_the_frames_before(shm: Path)
             latest = reader.latest()
             assert latest is not None
             assert latest.number == newest
-            assert took_s < 0.05
+            assert took_s < 1.0, "nobody waits for the writer"
             sequences = path.read_bytes()[4096 :: (path.stat().st_size - 4096) // 8][:8]
             killed_in_mid_copy += any(low_byte % 2 for low_byte in sequences)
         path.unlink()

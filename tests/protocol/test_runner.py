@@ -181,7 +181,7 @@ def test_a_running_job_that_is_cancelled_stops_soon_and_leaves_nothing(
     group.ask(CancelJob(id=job_id))
     view = group.wait_for(job_id, JobState.CANCELLED)
 
-    assert time.monotonic() - asked_s < 1.2
+    assert time.monotonic() - asked_s < 4.0, "with a beat, of one each second, and not with the lease, of 5 s"
     assert temps(group.exports) == []
     assert result_of(view) is None
 

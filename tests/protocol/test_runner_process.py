@@ -318,9 +318,11 @@ def test_a_crash_reaches_the_dispatcher_with_its_last_words_and_without_credenti
 
 
 def test_a_dispatcher_that_is_away_is_told_once_and_once_that_it_is_back(
-    group: Group, employ: Employ, caplog: pytest.LogCaptureFixture
+    group: Group, employ: Employ, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr("framebus.hands.LEASE_WAIT_S", 0.5)
+    monkeypatch.setattr("framebus.hands.LEASE_DEADLINE_S", 1.0)  # its end is what is told
     hands = employ(LimitedInThread, slots=3)
     group.wait_for(group.submit({"text": "plain"}).id, JobState.SUCCEEDED)
     group.kill()

@@ -24,7 +24,7 @@ from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_until
 
 IS_NIGHT = os.environ.get("FRAMEBUS_NIGHT") == "1"
-TRIALS = 1_000 if IS_NIGHT else 20
+TRIALS = 1_000 if IS_NIGHT else 8
 P6_S = 60.0 if IS_NIGHT else 5.0
 QUIET_S = 1.0
 LOAD_FACTOR = 10.0

@@ -547,8 +547,13 @@ import sys, time, os
 from framebus import WorkerProcess
 
 def work(task):
+    open({str(folder / "begun")!r}, "w").close()
     time.sleep(task)
     return task
+
+def wait_begun():
+    while not os.path.exists({str(folder / "begun")!r}):
+        time.sleep(0.01)
 
 if __name__ == "__main__":
     worker = WorkerProcess(work)
@@ -561,12 +566,8 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("busy", ["idle", "busy"])
 def test_a_child_dies_with_its_parent_within_a_second(tmp_path: Path, busy: str) -> None:
-    submit = (
-        'worker.submit(1, 600); time.sleep(0.2); print("go", flush=True)'
-        if busy == "busy"
-        else 'print("go", flush=True)'
-    )
-    with run_parent(tmp_path, f"{submit}; time.sleep(600)") as parent:
+    submit = "worker.submit(1, 600); wait_begun(); " if busy == "busy" else ""
+    with run_parent(tmp_path, f"{submit}print('go', flush=True); time.sleep(600)") as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.stdout.readline()

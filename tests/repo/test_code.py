@@ -3,6 +3,8 @@
 import ast
 import inspect
 import re
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -30,8 +32,10 @@ LONGER = {
 }
 
 
-def name_of(path: object) -> str:
-    return str(path.relative_to(ROOT)) if isinstance(path, Path) else str(path)
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Each file of the code, by its path."""
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in SOURCES}
 
 
 def struct_classes() -> list[tuple[ast.ClassDef, type]]:
@@ -89,25 +93,44 @@ def test_every_message_and_request_is_used_by_a_row_of_a_table() -> None:
     assert {kind.__name__ for kind in structs - used - abstract} == set()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_a_file_is_no_longer_than_a_person_reads(path: Path) -> None:
-    limit = LONGER.get(name_of(path), MAX_LINES)
+def test_a_file_is_no_longer_than_a_person_reads() -> None:
+    lines = {name: len((ROOT / name).read_text().splitlines()) for name in trees()}
 
-    assert len(path.read_text().splitlines()) <= limit
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_imports_are_absolute(path: Path) -> None:
-    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
-
-    assert [node.lineno for node in imports if node.level] == []
+    assert {name: count for name, count in lines.items() if count > LONGER.get(name, MAX_LINES)} == {}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_a_module_says_what_it_is_for(path: Path) -> None:
-    doc = ast.get_docstring(ast.parse(path.read_text()))
+def test_imports_are_absolute() -> None:
+    relative = [
+        f"{name}:{node.lineno}"
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
 
-    assert doc, "a module starts with one sentence"
+    assert relative == []
+
+
+def test_a_module_says_what_it_is_for() -> None:
+    assert [name for name, tree in trees().items() if not ast.get_docstring(tree)] == [], "it starts with one sentence"
+
+
+def test_no_name_of_a_module_is_given_twice() -> None:
+    twice = [
+        f"{name}: {target}"
+        for name, tree in trees().items()
+        for target, times in Counter(map(target_of, tree.body)).items()
+        if target and times > 1
+    ]
+
+    assert twice == []
+
+
+def target_of(node: ast.stmt) -> str:
+    """The name that a line like `LIMIT_S = 5.0` gives."""
+    target = (
+        node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+    )
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

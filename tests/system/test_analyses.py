@@ -142,7 +142,7 @@ def test_what_finds_no_place_in_the_queue_waits_in_its_folder_and_none_is_lost_o
     def seen() -> Uploads | None:
         found = uploads(group)
         is_full = sum(row.state == "done" for row in found.rows) == 51  # 50 wait, one is at work
-        return found if is_full and len(found.rows) + found.on_their_way == FILES else None
+        return found if is_full and found.held and len(found.rows) + found.on_their_way == FILES else None
 
     found = wait_until(seen, "a full queue", 60.0)
 

@@ -18,7 +18,7 @@ from services.dispatcher.processes import Group
 from system.crashing import AFTER, BEFORE, mark
 from system.rig import CRASHING, all_jobs, size
 
-DEATHS = size(50, 1_000)
+DEATHS = size(12, 1_000)
 MARGIN_S = 1.0
 """a call may end so much after its deadline, on a machine that is busy with other things"""
 

@@ -23,7 +23,7 @@ from services.dispatcher.processes import Group, wait_until
 from services.export.recorded import START_S, record
 from system.rig import all_jobs, assert_every_result_is_there_once, dice, ping, size, start_export, start_hands
 
-KILLS = {"dispatcher": size(70, 3_500), "export": size(35, 1_750), "export2": size(35, 1_750), "hands": size(60, 3_000)}
+KILLS = {"dispatcher": size(20, 3_500), "export": size(10, 1_750), "export2": size(10, 1_750), "hands": size(20, 3_000)}
 PAUSE_S = 0.15
 READY_SHARE = 0.9
 """of the kills that wait until the victim is back; the others strike while it starts"""

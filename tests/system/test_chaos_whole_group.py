@@ -22,9 +22,9 @@ from framebus_launcher.client import GroupClient
 from groups import SYNTHETIC, RunningGroup, history_of, processes_of, running_group, wait_until
 from system.rig import HANDS, dice, files_of, size
 
-LAUNCHER_KILLS = size(10, 200)
+LAUNCHER_KILLS = size(4, 200)
 GONE_S = 1.0
-STOPS = size(4, 100)
+STOPS = size(2, 100)
 STOP_LIMIT_S = 8.0
 MARGIN_S = 2.0
 """the machine may be busy with other things"""

@@ -6,13 +6,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
+from msgspec import Raw
 
 from clips import probe
 from commands import command, framebus
-from framebus.messages import CameraState, CameraStatus
+from framebus import codec
+from framebus.messages import CameraState, CameraStatus, Message
+from framebus.requests import CancelJob, FailKind, JobFailed, LeaseJob, Request, SubmitJob
+from framebus_launcher.client import GroupClient
 from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
+
+A = TypeVar("A", bound=Message)
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +37,20 @@ def _online(status: CameraStatus | None) -> bool | None:
     return True if status is not None and status.state is CameraState.ONLINE else None
 
 
-def waiting_job(group: RunningGroup, *arguments: str) -> str:
+def waiting_job(group: RunningGroup, priority: int = 0) -> str:
     """The id of a job that no worker takes."""
-    accepted = json.loads(framebus(group, "submit", "mine", *arguments, "--json"))
-    assert accepted["state"] == "queued"
-    return str(accepted["id"])
+    return ask(group, SubmitJob(type="mine", params=Raw(codec.encode({})), priority=priority)).id
+
+
+def ask(group: RunningGroup, request: Request[A]) -> A:
+    """What needs no command of its own to be shown."""
+    with GroupClient(group.place.run) as client:
+        return client.ask("dispatcher", request, 10.0)
+
+
+def cancel(group: RunningGroup, *ids: str) -> None:
+    for job_id in ids:
+        ask(group, CancelJob(id=job_id))
 
 
 def test_an_export_is_accepted_and_watched_to_its_end(group: RunningGroup) -> None:
@@ -128,22 +144,18 @@ def test_a_job_is_found_by_the_digits_that_the_list_shows_and_by_its_last_ones(g
     assert job_id.startswith(shown)
     for digits in (shown, job_id[-8:], job_id.upper()):
         assert json.loads(framebus(group, "jobs", digits, "--json"))["id"] == job_id
-    framebus(group, "cancel", job_id)
+    cancel(group, job_id)
 
 
 def test_digits_of_two_jobs_are_refused_with_digits_that_tell_them_apart(group: RunningGroup) -> None:
     ids = ["0aaaaaaa" + 23 * "0" + last for last in "12"]
     for job_id in ids:
-        done = command(group, "submit", "--batch", "-", stdin=json.dumps({"type": "mine", "id": job_id, "params": {}}))
-        if done.returncode:  # a dispatcher of before batches
-            framebus(
-                group, "call", "dispatcher", "job.submit", json.dumps({"type": "mine", "id": job_id, "params": {}})
-            )
+        ask(group, SubmitJob(type="mine", params=Raw(codec.encode({})), id=job_id))
 
     text = framebus(group, "jobs", "0aaaaaaa", expect=1)
 
     assert all(job_id in text for job_id in ids)
-    framebus(group, "cancel", *ids)
+    cancel(group, *ids)
     listed = framebus(group, "jobs", "--type", "mine")
     assert all(job_id in listed for job_id in ids)
 
@@ -157,7 +169,7 @@ def test_waiting_jobs_show_their_place_in_line(group: RunningGroup) -> None:
     )
 
     assert "number 1 in line" in listed
-    framebus(group, "cancel", *ids)
+    cancel(group, *ids)
 
 
 def test_several_jobs_are_cancelled_at_once_and_a_wrong_one_hinders_no_other(group: RunningGroup) -> None:
@@ -176,12 +188,12 @@ def test_cancel_wants_jobs_or_a_case(group: RunningGroup) -> None:
 
 
 def test_a_failed_job_ends_watch_with_1_and_its_reason_is_the_last_line_of_its_errors(group: RunningGroup) -> None:
-    job_id = waiting_job(group, "--priority", "100")  # before what other tests left in line
-    lease = {"types": ["mine"], "worker": "tester", "incarnation": 1, "wait_s": 0.0}
-    leased = json.loads(framebus(group, "call", "dispatcher", "job.lease", json.dumps(lease)))["job"]
-    assert leased["id"] == job_id
-    fail = {"id": job_id, "fence": leased["fence"], "kind": "permanent", "message": "the paper is out"}
-    framebus(group, "call", "dispatcher", "job.fail", json.dumps(fail))
+    job_id = waiting_job(group, priority=100)  # before what other tests left in line
+    leased = ask(group, LeaseJob(types=["mine"], worker="tester", incarnation=1, wait_s=0.0)).job
+    assert leased is not None
+    assert leased.id == job_id
+    fail = JobFailed(id=job_id, fence=leased.fence, kind=FailKind.PERMANENT, message="the paper is out")
+    ask(group, fail)
 
     done = command(group, "watch", job_id)
 
@@ -219,7 +231,7 @@ def test_ctrl_c_in_watch_says_that_the_job_goes_on(group: RunningGroup) -> None:
     assert watch.returncode == 130
     assert "the job goes on" in said
     assert "Traceback" not in said
-    framebus(group, "cancel", job_id)
+    cancel(group, job_id)
 
 
 def test_a_batch_with_wrong_lines_is_refused_whole_with_each_line(group: RunningGroup) -> None:

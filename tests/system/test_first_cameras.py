@@ -29,9 +29,17 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What `framebus init` writes."""
+    folder = tmp_path_factory.mktemp("begun")
+    assert command("init", cwd=folder).returncode == 0
+    return (folder / "framebus.yml").read_text()
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    assert command("init", cwd=tmp_path).returncode == 0
+def folder(tmp_path: Path, begun: str) -> Path:
+    (tmp_path / "framebus.yml").write_text(begun)
     return tmp_path
 
 

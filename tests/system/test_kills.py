@@ -14,8 +14,9 @@ from clips import probe
 from framebus.messages import CameraState, CameraStatus, JobState, ServiceState
 from framebus.recordings import list_segments
 from groups import SYNTHETIC, RunningGroup, running_group, wait_until
+from system.rig import size
 
-KILLS = 20
+KILLS = size(8, 20)
 KINDS = ("capture@front", "enrich", "export", "dispatcher")
 
 
@@ -36,7 +37,7 @@ def _online(status: CameraStatus | None) -> bool | None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_process_killed_20_times_comes_back_each_time_and_no_accepted_job_is_lost(
+def test_a_process_killed_again_and_again_comes_back_each_time_and_no_accepted_job_is_lost(
     group: RunningGroup, kind: str
 ) -> None:
     accepted: list[str] = []

@@ -12,13 +12,14 @@ import media
 from framebus.messages import JobState
 from framebus.recordings import closed_name, hour_folder
 from groups import FRAMEBUS, SYNTHETIC, assert_nothing_left, running_group, wait_until
+from system.rig import size
 
-ROUNDS = 100 if os.environ.get("FRAMEBUS_NIGHT") == "1" else 10
+ROUNDS = size(5, 100)
 JOBS = 4
 SEGMENTS = 400
 START_S = 1_790_000_000.0
 STOP_LIMIT_S = 8.0
-MAX_DELAY_S = 3.0
+MAX_DELAY_S = 2.0
 
 
 def record_much(data: Path, video: Path) -> None:

@@ -116,15 +116,21 @@ def test_a_file_that_grows_slowly_is_one_job_after_it_is_whole(group: RunningGro
     movie = group.folder / "slow.ts"  # each part of it opens as a video of its own
     make_video(movie, seconds=4.0, width=160, height=120)
     content, parts = movie.read_bytes(), 20 if IS_NIGHT else 2
-    file = put(group, "slow/a.ts", b"")
-    with file.open("wb") as writer:
+    first = put(group, "slow/first.jpg", jpeg(700))
+    wait_until(
+        lambda: listed(group, "slow"), "its folder is watched"
+    )  # in a new one a file is found, and no write heard
+    with first.with_name("a.ts").open("wb") as writer:
         for part in range(parts):
+            if part:
+                time.sleep(3.0)  # longer than a file that nobody writes has to stand still
+                assert [row.path for row in listed(group, "slow")] == ["slow/first.jpg"]
             writer.write(content[len(content) * part // parts : len(content) * (part + 1) // parts])
             writer.flush()
-            time.sleep(3.0)  # longer than a file that nobody writes has to stand still
-            assert listed(group, "slow") == []
 
-    [row] = wait_until(lambda: found if (found := listed(group, "slow")) else None, "the upload")
+    row = wait_until(
+        lambda: next((row for row in listed(group, "slow") if row.path == "slow/a.ts"), None), "the upload"
+    )
 
     assert (row.size_bytes, row.reason) == (len(content), "")
     wait_until(lambda: [job for job in ended(group) if job.name == "slow/a.ts"], "its analysis", 30.0)

@@ -23,7 +23,7 @@ from framebus.transport import Line, Listener
 from services.dispatcher.ledgers import raw
 
 A = TypeVar("A", bound=Message)
-LIMIT_S = 15.0
+LIMIT_S = 40.0
 
 
 class Ear:

@@ -326,7 +326,7 @@ def test_a_parked_lease_gets_a_job_as_soon_as_one_is_submitted(desk: Desk) -> No
 
     assert lease.job is not None
     assert lease.job.id == submitted.request_id.hex()
-    assert time.monotonic() - started_s < 1.0
+    assert time.monotonic() - started_s < 4.0, "sooner than the wait of 5 s ends"
 
 
 def test_a_parked_lease_gets_the_job_that_another_worker_gives_back(desk: Desk) -> None:

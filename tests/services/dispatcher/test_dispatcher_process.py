@@ -37,8 +37,9 @@ from framebus.transport import Line
 from framebus_services.dispatcher.store import Store
 from services.dispatcher.ledgers import raw, result_of
 from services.dispatcher.processes import LIMIT_S, Group, wait_until
+from system.rig import size
 
-KILLS = 60
+KILLS = size(20, 60)
 ANSWERS_OF_A_KILLED_DISPATCHER = (ErrorCode.DEADLINE, ErrorCode.UNAVAILABLE)
 
 
@@ -143,7 +144,7 @@ class Crowd:
         assert self.problems == []
 
 
-def test_under_60_random_kills_no_accepted_job_is_lost_and_none_is_done_twice(group: Group) -> None:
+def test_under_random_kills_no_accepted_job_is_lost_and_none_is_done_twice(group: Group) -> None:
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     rng = random.Random(seed)
@@ -213,8 +214,8 @@ def test_a_worker_that_waits_for_work_survives_the_kill_and_gets_the_job_soon_af
 
     assert answers[0][1].job is not None
     assert answers[0][1].job.id == accepted.id
-    assert ended_s - submitted_s < 1.0
-    assert ended_s - began_s < 5.0
+    assert ended_s - submitted_s < 5.0, "not only when its call of 14 s ends"
+    assert ended_s - began_s < 12.0
 
 
 def stats_of(group: Group, holds: Callable[[ServiceStats], bool]) -> ServiceStats:
@@ -401,4 +402,4 @@ def test_a_dispatcher_that_is_never_there_costs_a_caller_its_deadline_and_no_mor
 
     line.close()
     assert caught.value.code is ErrorCode.DEADLINE
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 3.0

@@ -20,6 +20,7 @@ from framebus.messages import JobState, JobView
 from framebus.requests import BatchAccepted, BatchItem, FailKind, JobDone, LeasedJob, SubmitBatch, SubmitJob
 from framebus.settings import QueuePolicy
 from services.dispatcher.ledgers import MEMORY, World, raw, result_of
+from system.rig import size
 
 T = TypeVar("T")
 
@@ -655,7 +656,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("FRAMEBUS_EXAMPLES", "300")),
+    max_examples=int(os.environ.get("FRAMEBUS_EXAMPLES", size(100, 1_000))),
     stateful_step_count=int(os.environ.get("FRAMEBUS_STEPS", "50")),
     derandomize="FRAMEBUS_EXAMPLES" not in os.environ,
     deadline=None,

@@ -144,10 +144,10 @@ def test_to_write_down_a_call_costs_next_to_nothing(path: Path) -> None:
     blame = life(path, 0.0)
     fastest_s = 1.0
     for _ in range(5):
-        start_s = time.perf_counter()
+        start_s = time.thread_time()  # what others take of the machine is not its cost
         for number in range(10_000):
             blame.enter(1, "front_door", number)
             blame.leave()
-        fastest_s = min(fastest_s, (time.perf_counter() - start_s) / 10_000)
+        fastest_s = min(fastest_s, (time.thread_time() - start_s) / 10_000)
 
     assert fastest_s < 10e-6, "2 us are what it takes at rest; a busy machine may need more"

@@ -164,14 +164,11 @@ def test_frames_are_shown_at_once_while_the_worker_is_busy_and_every_drop_is_cou
         gate.clear()
         it.show(1)
         it.wait(lambda: Works.heard, "in hand")
-        start_s = time.monotonic()
         for number in range(2, 102):
-            it.show(number)
-        took_s = time.monotonic() - start_s
+            it.show(number)  # the worker is held: who waited for it would do so for ever
         gate.set()
         it.wait(lambda: len(it.values) == 3, "the rest is done")
 
-        assert took_s < 1.0
         assert it.values == [1.0, 100.0, 101.0]
         assert it.count("processor.works.dropped.oldest.front") == 98
         assert it.count("processor.works.tasks") == 101
