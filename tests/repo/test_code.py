@@ -133,17 +133,6 @@ def target_of(node: ast.stmt) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_a_module_gives_each_of_its_names_once(path: Path) -> None:
-    names: list[str] = []
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names += [target.id for target in targets if isinstance(target, ast.Name)]
-
-    assert sorted(set(names)) == sorted(names)
-
-
 def test_every_topic_of_the_table_is_published_by_a_service() -> None:
     from framebus.topics import TOPICS
 
