@@ -48,6 +48,8 @@ DEMO_FPS = 10.0
 DEMO_SEGMENT_S = 4.0
 LOOK_S = 0.5
 UPLOADER = "Front Door"
+BEST_SHOT = "best_shot"
+"""what goes by appears with its picture on the page and in `framebus tap finding/`"""
 
 
 def run_demo(source: str, *, clips: Path, stay_s: float, processors: Sequence[str] = ()) -> int:
@@ -185,9 +187,8 @@ def _settings(source: str, folder: Path, processors: Sequence[str]) -> Settings:
     )
     name = _camera_name(source) if source else "garden"
     settings = Settings(data=str(folder / "data"), run=str(folder / "run"), cameras={name: camera})
-    if processors:
-        services = {ENRICH: {"processors": [*EnrichSettings().processors, *processors]}}
-        settings = msgspec.structs.replace(settings, services=services)
+    ours = [one for one in (*EnrichSettings().processors, BEST_SHOT) if one not in processors]
+    settings = msgspec.structs.replace(settings, services={ENRICH: {"processors": [*ours, *processors]}})
     problems = check_sources(settings)
     problems += [problem.partition(": ")[2] for problem in find_processor_problems(settings, FIRST_CHECK_S)]
     if problems:

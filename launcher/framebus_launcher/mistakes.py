@@ -11,7 +11,7 @@ from framebus_launcher.words import plain
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """click's UsageError, which newer versions of typer carry inside themselves"""
-MISTAKES: tuple[type[Exception], ...] = (FramebusError, USAGE_ERROR, OSError, UnicodeEncodeError, typer.Abort)
+MISTAKES: tuple[type[Exception], ...] = (FramebusError, USAGE_ERROR, OSError, UnicodeEncodeError)
 """what a user can mend; anything else is ours, and shall be seen with its traceback"""
 INTERRUPTED = 130
 """exit code: as shells have it, 128 and the number of SIGINT"""
@@ -34,8 +34,6 @@ def explain(error: Exception) -> Mistake:
         return Mistake([refusal(error)], ExitCode.UNAVAILABLE if error.code in _AWAY else ExitCode.FAILED)
     if isinstance(error, FramebusError):
         return Mistake([plain(redact(str(error)))], ExitCode.FAILED)
-    if isinstance(error, typer.Abort):  # Ctrl-C or Ctrl-D at a question
-        return Mistake([], INTERRUPTED)
     if isinstance(error, USAGE_ERROR):
         return Mistake([said] if (said := usage(error)) else [], ExitCode.USAGE)
     if isinstance(error, OSError):

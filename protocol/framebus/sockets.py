@@ -9,6 +9,8 @@ from framebus import codec
 from framebus.door import Frames
 
 HIGH_WATER_MARK = 1_000
+SUBSCRIPTIONS = 100_000
+"""that wait on their way to a publisher: one too many would be dropped without a word, and never be made up for"""
 RECONNECT_MS = 10
 RECONNECT_MAX_MS = 100
 """A restarted dispatcher has everybody back within a tenth of a second; a try costs one connect() on a local socket."""
@@ -30,7 +32,7 @@ def open_socket(context: Context, kind: int, max_bytes: int) -> zmq.Socket[bytes
     made.setsockopt(zmq.MAXMSGSIZE, max_bytes)
     made.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     made.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    made.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
+    made.setsockopt(zmq.SNDHWM, SUBSCRIPTIONS if kind == zmq.SUB else HIGH_WATER_MARK)
     made.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
     return made
 

@@ -18,7 +18,7 @@ import pytest
 from framebus import sockets
 from framebus.messages import CameraState, CameraStatus
 from framebus.place import Place
-from framebus.transport import SocketBus
+from framebus.transport import Listener, SocketBus
 from framebus_services.dispatcher import proxy as proxy_module
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_until
@@ -33,6 +33,20 @@ LOAD_FACTOR = 10.0
 
 def camera(name: str, fps: float) -> CameraStatus:
     return CameraStatus(camera=name, state=CameraState.ONLINE, since_at_s=1.0, fps_in=fps)
+
+
+def test_no_subscription_is_lost_on_the_way_to_a_publisher_that_is_busy_meanwhile(place: Place) -> None:
+    proxy, owner = Proxy(place), SocketBus("capture", place=place)
+    prefixes = [f"frame/c{number}/" for number in range(5 * sockets.HIGH_WATER_MARK)]
+    heard: list[str] = []
+    for prefix in prefixes:
+        owner.on_watched(prefix, lambda is_watched, prefix=prefix: heard.append(prefix))  # type: ignore[misc]
+
+    with Listener(place, *prefixes):
+        turn_until(lambda: len(set(heard)) == len(prefixes), owner)
+
+    owner.close()
+    proxy.close()
 
 
 @pytest.mark.timeout(60 + 5 * TRIALS)
@@ -80,7 +94,7 @@ from pathlib import Path
 import psutil
 from framebus.messages import CameraState, CameraStatus, Finding
 from framebus.place import Place
-from framebus.transport import SocketBus
+from framebus.transport import Listener, SocketBus
 
 bus = SocketBus("publisher", place=Place.at(Path(sys.argv[1])))
 print("ready", flush=True)
@@ -108,7 +122,7 @@ import json, sys
 from pathlib import Path
 from framebus.messages import CameraStatus, Finding
 from framebus.place import Place
-from framebus.transport import SocketBus
+from framebus.transport import Listener, SocketBus
 
 bus = SocketBus(sys.argv[2], place=Place.at(Path(sys.argv[1])))
 seen = {}

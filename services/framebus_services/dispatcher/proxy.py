@@ -7,6 +7,7 @@ import zmq
 
 from framebus.codec import MAX_NEWS_MESSAGE_BYTES
 from framebus.place import Place
+from framebus.sockets import SUBSCRIPTIONS
 
 HIGH_WATER_MARK = 1_000
 
@@ -41,7 +42,7 @@ class Proxy:
         door = self._context.socket(kind)
         door.setsockopt(zmq.LINGER, 0)
         door.setsockopt(zmq.MAXMSGSIZE, MAX_NEWS_MESSAGE_BYTES)
-        door.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
+        door.setsockopt(zmq.SNDHWM, SUBSCRIPTIONS if kind == zmq.XSUB else HIGH_WATER_MARK)
         door.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
         door.bind(address)
         return door

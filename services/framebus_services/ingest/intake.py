@@ -26,7 +26,8 @@ from framebus_services.ingest.looks import Looks, fault_of
 from framebus_services.ingest.names import folder_of, is_unfinished, kind_of, path_problem, shown
 from framebus_services.ingest.registry import HeldError, Registry
 from framebus_services.ingest.rejection import Rejection
-from framebus_services.ingest.sighting import Sighting, Stamp
+from framebus_services.ingest.sighting import OPEN_S, SAMPLE_S, Sighting, Stamp
+from framebus_services.ingest.writers import is_being_written
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +128,8 @@ class Intake:
                 continue
             if sighting.ready_s() > now_s:
                 self._wait(path, sighting.ready_s())
+            elif now_s - sighting.changed_s < OPEN_S and is_being_written(self._root, path):
+                self._wait(path, now_s + SAMPLE_S)
             elif self._is_unchanged(path, sighting) and not self._look_into(path, sighting):
                 self._wait(path, now_s)
                 return

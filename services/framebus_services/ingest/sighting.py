@@ -5,6 +5,7 @@
 | was closed, or moved in | when it was quiet for 0.5 s |
 | is being written, as events tell | when nobody wrote for 60 s: half of some videos looks whole |
 | has no such event (found, or on a share) | when its size stayed the same for 2 s, however long it grew |
+| is open for writing still, as the kernel tells | as one that is being written, whatever events told |
 
 What is ready and yet does not open may be an upload that paused: it is looked at again when it changes, and given up
 after 15 minutes without change, at once when its writer closed it.

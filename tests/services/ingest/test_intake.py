@@ -11,6 +11,7 @@ from uploading import Uploads, jpeg
 
 from framebus.worker import WorkerProcess
 from framebus_services.ingest.sighting import IDLE_S
+from framebus_services.ingest.writers import is_being_written
 from media import make_video
 
 
@@ -71,6 +72,19 @@ def test_a_file_that_somebody_writes_is_waited_for_through_pauses_and_taken_when
     uploads.settle(0.6)
 
     assert uploads.states() == {"front/a.ts": "claimed"}
+
+
+def test_a_file_that_is_open_for_writing_is_waited_for_though_no_event_told_of_it(uploads: Uploads) -> None:
+    file = uploads.put("front/a.jpg", jpeg(1), closed=False)
+    with file.open("ab"):
+        if not is_being_written(uploads.root, "front/a.jpg"):
+            pytest.skip("no leases on this file system, or not for us")
+        uploads.settle(30.0)
+        assert uploads.states() == {}
+
+    uploads.settle(0.6)
+
+    assert uploads.states() == {"front/a.jpg": "claimed"}
 
 
 def test_a_change_of_its_time_makes_no_writer_of_a_file_that_was_closed(uploads: Uploads) -> None:
