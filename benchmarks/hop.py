@@ -22,8 +22,8 @@ CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(["benchmarks.hop"])
 
 HIGH_WATER_MARK = 1_000
-WINDOW = 500
-"""under way at most; libzmq hears of what was read only by half a high-water mark"""
+WINDOW = 400
+"""under way at most; libzmq hears of what was read only by half a high-water mark, so that 500 fill a queue now and then"""
 ACK_EACH = 50
 LIMIT_S = 20.0
 STAMP = struct.Struct("<Qd")
