@@ -23,7 +23,7 @@ CONTEXT.set_forkserver_preload(["benchmarks.hop"])
 
 HIGH_WATER_MARK = 1_000
 WINDOW = 400
-"""under way at most; libzmq hears of what was read only by half a high-water mark, so that 500 fill a queue now and then"""
+"""under way at most; libzmq hears of what was read by half a high-water mark only, so 500 fill a queue now and then"""
 ACK_EACH = 50
 LIMIT_S = 20.0
 STAMP = struct.Struct("<Qd")
