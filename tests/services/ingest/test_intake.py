@@ -266,9 +266,8 @@ def test_a_link_a_fifo_a_socket_and_a_hard_link_are_set_aside_and_not_opened(upl
     (front / "link.jpg").symlink_to(secret)
     os.mkfifo(front / "fifo.jpg")
     os.link(secret, front / "hard.jpg")
-    with socket.socket(socket.AF_UNIX) as door:
-        with contextlib.chdir(front):  # the whole path is too long for a socket's address
-            door.bind("s.jpg")
+    with socket.socket(socket.AF_UNIX) as door, contextlib.chdir(front):  # the path is too long for an address
+        door.bind("s.jpg")
 
     uploads.intake.scan()
     uploads.settle()
