@@ -127,6 +127,11 @@ class RunningGroup:
     def clips(self) -> list[Path]:
         return sorted((self.place.data / "exports").rglob("*.mp4"))
 
+    def files_holding(self, text: bytes) -> list[Path]:
+        """All below the group's folder whose content has `text`, without the configuration."""
+        files = [path for path in self.folder.rglob("*") if path.is_file() and path != self.file]
+        return [path for path in files if text in _content_of(path)]
+
     def observer(self) -> Observer:
         return Observer(self.place)
 
@@ -149,6 +154,14 @@ class RunningGroup:
             return status if is_new and status is not None and status.state is ServiceState.READY else None
 
         return wait_until(find, f"{name} is back", limit_s)
+
+
+def _content_of(path: Path) -> bytes:
+    """Of a file that a process may rename or remove meanwhile."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 @contextmanager

@@ -82,8 +82,7 @@ def test_a_password_in_any_field_shows_nowhere_but_in_the_settings_of_who_needs_
         status = subprocess.run(
             [FRAMEBUS, "status", "--json", "--run", str(group.place.run)], capture_output=True, timeout=20.0
         )
-        files = [path for path in group.folder.rglob("*") if path.is_file() and path != group.file]
-        holding = [path for path in files if CANARY.encode() in path.read_bytes()]
+        holding = group.files_holding(CANARY.encode())
         shown = said + answers + status.stdout + status.stderr
 
         assert str(group.file).encode() in listed.stdout

@@ -16,14 +16,6 @@ from groups import FRAMEBUS, RunningGroup, processes_of, running_group, wait_unt
 CANARY = "c4nary-p4ss"
 
 
-def content_of(path: Path) -> bytes:
-    """Of a file that a process may rename or remove meanwhile."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
 def config(good: str, wrong: str) -> dict[str, object]:
     return {
         "cameras": {
@@ -90,8 +82,7 @@ def test_a_password_shows_nowhere_in_news_logs_arguments_answers_or_files(tmp_pa
             shown = b"".join(one.stdout + one.stderr for one in (status, *more))
             arguments = [" ".join(process.cmdline()) for process in processes_of(group.place)]
             titles = [" ".join(child.cmdline()) for child in psutil.Process(group.process.pid).children(recursive=True)]
-            files = [path for path in group.folder.rglob("*") if path.is_file() and path != group.file]
-            holding = [path for path in files if CANARY.encode() in content_of(path)]
+            holding = group.files_holding(CANARY.encode())
 
             assert json.loads(status.stdout)["cameras"]
             assert b"capture@wrong" in more[0].stdout
