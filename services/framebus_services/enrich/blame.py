@@ -21,7 +21,7 @@ import logging
 import mmap
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -78,19 +78,25 @@ class Blame:
         """Begin to write; the processors in the order of their numbers."""
         if not self._path.parent.is_dir():
             return
-        settings = [self._entries.get(name, "") for name in processors]
-        names = msgspec.json.encode(_Names(processors=list(processors), settings=settings, deaths=self._deaths))
-        if len(names) > SIZE_BYTES - _CALLS_BYTES:
-            log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)
-            return
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
-            fresh.write_bytes((bytes(_CALLS_BYTES) + names).ljust(SIZE_BYTES, b"\0"))
+            fresh.write_bytes(bytes(_CALLS_BYTES) + self._named(processors))
             os.replace(fresh, self._path)
             with self._path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
         except OSError as error:
             log.warning("%s can't be written: should enrich die, nobody is blamed: %s", self._path, error)
+
+    def follow(self, entries: Mapping[str, str | dict[str, Any]], processors: Sequence[str]) -> None:
+        """Other entries are in force, by name: who was left out with another one gets a chance.
+
+        Who had a number keeps it: what is written down of its call, which may be going on, stays true.
+        """
+        self._entries = {name: _digest(entry) for name, entry in entries.items()}
+        self._forget_others()
+        self.left_out = {name: why for name, why in self.left_out.items() if name in self._deaths}
+        if self._map is not None:
+            self._map[_CALLS_BYTES:] = self._named(processors)
 
     def enter(self, number: int, camera: str, frame: int) -> None:
         """This processor is called now."""
@@ -155,15 +161,28 @@ class Blame:
         if len(suspects) == 1:
             called = suspects[0][0]
             self._note(names.processors[called - 1], names.settings[called - 1], now_s)
-        self._deaths = {
-            name: deaths for name, deaths in self._deaths.items() if self._entries.get(name) == deaths.settings
-        }
+        self._forget_others()
         for name, deaths in self._deaths.items():
             if len(deaths.at_s) >= DEADLY:
                 self.left_out[name] = (
                     f"processor {name} is left out: enrich died {len(deaths.at_s)} times while it worked; "
                     f"mend it or change its settings, then `framebus restart enrich`"
                 )
+
+    def _forget_others(self) -> None:
+        """With other settings it is another processor."""
+        self._deaths = {
+            name: deaths for name, deaths in self._deaths.items() if self._entries.get(name) == deaths.settings
+        }
+
+    def _named(self, processors: Sequence[str]) -> bytes:
+        """The second part of the file."""
+        settings = [self._entries.get(name, "") for name in processors]
+        names = msgspec.json.encode(_Names(processors=list(processors), settings=settings, deaths=self._deaths))
+        if len(names) > SIZE_BYTES - _CALLS_BYTES:
+            log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)
+            names = b""
+        return names.ljust(SIZE_BYTES - _CALLS_BYTES, b"\0")
 
     def _note(self, name: str, settings: str, now_s: float) -> None:
         before = self._deaths.get(name)
