@@ -101,31 +101,41 @@ def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fr
 
 
 def test_processors_that_raise_hang_crash_and_leak_are_replaced_and_the_others_see_every_frame(plugged: Path) -> None:
-    marks = {name: plugged / f"{name}.mark" for name in ("unruly-2", "deferred", "deferred-2", "deferred-3")}
-    processors = [
-        {"unruly": {"how": "exit", "every": 5}},
-        {"unruly": {"how": "segfault", "isolate": True, "mark": str(marks["unruly-2"])}},
-        {"deferred": {"how": "hang", "task_limit_s": 1, "mark": str(marks["deferred"])}},
-        {"deferred": {"how": "leak", "isolate": True, "memory_mb": 700, "mark": str(marks["deferred-2"])}},
-        {"deferred": {"how": "hang", "isolate": True, "task_limit_s": 1, "mark": str(marks["deferred-3"])}},
-        "quick",
-    ]
-    with running_group(config(*processors)) as group:
+    misdeeds: dict[str, dict[str, Any]] = {
+        "unruly": {"how": "raise"},
+        "unruly-2": {"how": "segfault", "isolate": True},
+        "unruly-3": {"how": "exit", "isolate": True},
+        "unruly-4": {"how": "exit"},
+        "deferred": {"how": "hang", "task_limit_s": 1},
+        "deferred-2": {"how": "leak", "isolate": True, "memory_mb": 700},
+        "deferred-3": {"how": "hang", "isolate": True, "task_limit_s": 1},
+        "deferred-4": {"how": "raise"},
+        "deferred-5": {"how": "exit"},
+    }
+    marks = {name: plugged / f"{name}.mark" for name in misdeeds}
+    processors = [{name.partition("-")[0]: {**how, "mark": str(marks[name])}} for name, how in misdeeds.items()]
+    replaced = [name for name, how in misdeeds.items() if how["how"] not in ("raise", "exit")]
+    always = {"unruly": {"how": "exit", "every": 5}}
+    with running_group(config(*processors, always, "quick")) as group:
         group.await_ready()
         pid = group.services()["enrich"].pid
         with Listener(group.place, "stats/enrich/") as listener:
             meter = Meter(listener)
             are_back = lambda: all(mark.with_suffix(".back").exists() for mark in marks.values())  # noqa: E731
             meter.wait(are_back, "all are replaced, and work again")
-            meter.wait(lambda: all(meter.count(f"processor.{name}.restarts") for name in marks), "it is counted")
+            meter.wait(lambda: all(meter.count(f"processor.{name}.restarts") for name in replaced), "it is counted")
         assert group.services()["enrich"].pid == pid
 
     assert meter.count("processor.quick.done") == meter.count("frames.front")
-    assert meter.count("processor.unruly.errors") >= meter.count("frames.front") // 10
+    assert meter.count("processor.unruly-5.errors") >= meter.count("frames.front") // 10
     for name, mark in marks.items():
         assert mark.with_suffix(".back").stat().st_mtime - mark.stat().st_mtime < 7.0, name
+    for name in replaced:
         assert meter.count(f"processor.{name}.dropped.lost.front") == 1
         meter.assert_nothing_is_lost_without_a_count(name)
+    for name in marks.keys() - replaced:  # what is raised is caught: nobody needs another in its place
+        errors, restarts = meter.count(f"processor.{name}.errors"), meter.count(f"processor.{name}.restarts")
+        assert (name, errors, restarts) == (name, 1, 0)
 
 
 @pytest.mark.parametrize(("name", "how"), [("unruly", "hang"), ("unruly", "segfault"), ("deferred", "segfault")])
