@@ -56,6 +56,8 @@ class Bus(ABC):
         """what is not well, as a sentence, for `framebus status`; empty when all is well"""
         self.settings_file: Path | None = None
         """where `settings` came from: written anew when one changes that the service takes live"""
+        self.was_killed = False
+        """the life before ended from outside, as far as a launcher knows: nothing in it was to blame"""
         self._settings = settings
         self._host = boot_id()[:8]
         self._thread = threading.get_ident()

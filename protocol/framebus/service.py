@@ -206,4 +206,5 @@ def _make_bus(name: str, run: Path | None) -> SocketBus:
         settings=Path(file).read_bytes() if file else b"{}",
     )
     bus.settings_file = Path(file) if file else None
+    bus.was_killed = os.environ.get("FRAMEBUS_KILLED") == "1"
     return bus

@@ -82,7 +82,9 @@ def waited_s(pids: Sequence[int]) -> float:
     return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e9
 
 
-def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fresh_ones(plugged: Path) -> None:
+def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_three_kills_from_outside_blame_nobody(
+    plugged: Path,
+) -> None:
     with running_group(config("quick", {"slow": {"takes_s": 0.2}})) as group:
         group.await_ready()
         pids = [pid for status in group.services().values() if (pid := status.pid)]
@@ -90,7 +92,11 @@ def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fr
             meter = Meter(listener)
             meter.wait(lambda: meter.count("processor.slow.done") >= 15, "the slow one works")
             busy_frames = waited_s(pids) * FPS
+        for _ in range(3):  # it is at work, and not to blame
+            group.await_back("enrich", group.kill("enrich"))
+        log, reason = group.log.read_text(), group.services()["enrich"].reason
 
+    assert (log.count("enrich was killed from outside: no processor is to blame"), reason) == (3, "")
     assert meter.count("processor.quick.done") == meter.count("frames.front") >= 2 * FPS
     # A loop that waited for the slow one would miss four frames for each of its tasks; a machine that has no processor
     # free for the camera, the dispatcher or enrich makes it miss some, too.

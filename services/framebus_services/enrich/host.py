@@ -32,7 +32,7 @@ from framebus.plugin_classes import load_processor
 from framebus.processor import AnyProcessor, DeferredProcessor
 from framebus.processor_file import names_of
 from framebus.requests import AskProcessor
-from framebus_services.enrich.blame import Blame
+from framebus_services.enrich.blame import Blame, count_oom_kills
 from framebus_services.enrich.inquiries import Inquiries
 from framebus_services.enrich.isolated import RemotePerformer
 from framebus_services.enrich.isolated_seat import IsolatedSeat
@@ -62,7 +62,8 @@ class Host:
     def __init__(self, bus: Bus, entries: Sequence[Entry], load: Load = load_processor) -> None:
         """`entries` as in `EnrichSettings.processors`. Raises ConfigError with everything that is wrong in them."""
         self._bus = bus
-        blame = Blame(bus.place.run / f"{bus.name}.calls", entries, bus.clock.wall_s())
+        calls = bus.place.run / f"{bus.name}.calls"
+        blame = Blame(calls, entries, bus.clock.wall_s(), was_killed=bus.was_killed, oom_kills=count_oom_kills())
         self._inquiries = Inquiries()
         self._floor = Floor(bus, blame, self._inquiries.answered)
         self._load = load
