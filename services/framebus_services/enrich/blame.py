@@ -169,8 +169,8 @@ class Blame:
         known = min(len(names.processors), len(names.settings))
         at_work = [call for call in calls if 0 < call[0] <= known]
         suspects = at_work[:1] if calls[0] in at_work else at_work
-        if self._was_killed and self._oom_kills is not None and self._oom_kills == names.oom_kills:
-            log.warning("enrich was killed from outside: no processor is to blame")
+        if suspects and self._was_killed and self._oom_kills is not None and self._oom_kills == names.oom_kills:
+            log.warning("enrich was killed from outside: no processor that was at work is to blame")
             suspects = []
         for called, frame, camera in suspects:
             where = (
