@@ -125,8 +125,8 @@ class Crew:
     # Inside -----------------------------------------------------------------------------------------------------------
 
     def _spawn(self, row: Row) -> RunningChild:
-        child = self._spawner.spawn(row)
         member = self.members[row.name]
+        child = self._spawner.spawn(row, was_killed=member.was_killed)
         self._bus.watch(child.out, partial(self._read, member, child))
         self._bus.watch(child.pidfd, partial(self._reap, member, child))
         return child

@@ -41,6 +41,9 @@ class Member:
         self.is_changed = True
         """the status has news; who tells them sets it back"""
         self.usage = Usage()
+        self.was_killed = True
+        """the life before ended from outside: with a launcher before us, by a signal that was ordered, or by a SIGKILL
+        that we did not send"""
         self.policy = policy
         self._spawn = spawn
         self._wall_s = wall_s
@@ -154,6 +157,8 @@ class Member:
             hung=is_hung or self._is_late,
             log_tail=list(self.tail.lines),
         )
+        is_ours = is_hung or self._is_late or self._is_asked
+        self.was_killed = is_ordered or (how.signal == signal.SIGKILL and not is_ours)
         reason = str(how)
         if is_hung:
             reason = f"no beat for {SUSPECT_S:.0f} s and more, {how}"

@@ -217,10 +217,12 @@ def _spawn(argv: tuple[str, ...], environment: Mapping[str, str], nice: int, out
 
 
 def write_settings(folder: Path, name: str, section: bytes) -> Path:
-    """Write a row's settings where only our user can read them: they hold passwords."""
+    """Write a row's settings where only our user can read them: they hold passwords. Who reads meanwhile reads the old
+    ones, or the new."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{name}.json"
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    path, fresh = folder / f"{name}.json", folder / f"{name}.json.new"
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(file, "wb") as opened:
         opened.write(section)
+    fresh.rename(path)
     return path

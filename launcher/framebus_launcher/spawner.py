@@ -31,25 +31,26 @@ class Spawner:
         self._incarnations = incarnations
         self._clock = clock
 
-    def spawn(self, row: Row) -> RunningChild:
-        """Start it; raises OSError when that can't be done."""
+    def spawn(self, row: Row, *, was_killed: bool = False) -> RunningChild:
+        """Start it; raises OSError when that can't be done. `was_killed`: its life before, from outside."""
         incarnation = self._incarnations.draw(self._clock.wall_s())
         settings = write_settings(settings_folder(self._place), row.name, row.section)
         return RunningChild(
             row.argv,
-            environment=self._environment(row, incarnation, settings),
+            environment=self._environment(row, incarnation, settings, was_killed),
             nice=row.nice,
             incarnation=incarnation,
             zygote=self.zygote if self.zygote is not None and self.zygote.can_fork(row.module) else None,
         )
 
-    def _environment(self, row: Row, incarnation: int, settings: Path) -> Mapping[str, str]:
+    def _environment(self, row: Row, incarnation: int, settings: Path, was_killed: bool) -> Mapping[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in SUPERVISION + OURS}
         told = {
             **self._place.to_environment(),
             "FRAMEBUS_NAME": row.name,
             "FRAMEBUS_INCARNATION": str(incarnation),
             "FRAMEBUS_SETTINGS": str(settings),
+            "FRAMEBUS_KILLED": "1" if was_killed else "",
         }
         if row.notify:
             told["NOTIFY_SOCKET"] = str(self._notify)

@@ -74,7 +74,7 @@ class Row:
     ready_s: float = READY_S
     env: dict[str, str] = field(default_factory=dict)
     live: tuple[str, ...] = ()
-    """the settings that it takes from `config/<setting>/` while it runs; a change of another restarts it"""
+    """the settings that it takes while it runs, from `config/<setting>/` or its file; another restarts it"""
     module: str = ""
     """what it is made of, where that is ours: the zygote has it loaded"""
 
@@ -111,7 +111,7 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
             for name, camera in settings.cameras.items()
         }
         told = EnrichProcessSettings(cameras=looked_at, **msgspec.structs.asdict(enrich))
-        rows.append(_built_in(ENRICH, ENRICH, 1, told, live=("cameras",)))
+        rows.append(_built_in(ENRICH, ENRICH, 1, told, live=("cameras", "processors")))
     rows += _installed(settings, JOBS_HOST, 1)
     http = http_settings(settings)
     if http is not None:

@@ -8,6 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar, cast
 
 import msgspec
@@ -53,6 +54,10 @@ class Bus(ABC):
         self.stats = Stats(name)
         self.complaint = ""
         """what is not well, as a sentence, for `framebus status`; empty when all is well"""
+        self.settings_file: Path | None = None
+        """where `settings` came from: written anew when one changes that the service takes live"""
+        self.was_killed = False
+        """the life before ended from outside, as far as a launcher knows: nothing in it was to blame"""
         self._settings = settings
         self._host = boot_id()[:8]
         self._thread = threading.get_ident()

@@ -37,7 +37,11 @@ Found = Finding | Pictured
 
 class BaseProcessor:
     """What both kinds have in common. The keyword arguments of `__init__` are its settings, checked against their
-    annotations. What a method raises is counted and logged; the next call comes all the same."""
+    annotations. What a method raises is counted and logged; the next call comes all the same.
+
+    Where settings change while the service runs, a new one is made with them and takes the place of the old one, whose
+    `shutdown` is called then; `__init__` may run on another thread than all else.
+    """
 
     def handle_request(self, topic: str, data: Any) -> Any:
         """The answer to an `enrich.request`, of values that MessagePack can carry; None: this topic is not for me.

@@ -199,9 +199,12 @@ def _make_bus(name: str, run: Path | None) -> SocketBus:
     place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.environ.get("FRAMEBUS_SETTINGS")
     incarnation = os.environ.get("FRAMEBUS_INCARNATION", "")
-    return SocketBus(
+    bus = SocketBus(
         os.environ.get("FRAMEBUS_NAME", name),
         place=place,
         epoch=int(incarnation) if incarnation.isdigit() else None,
         settings=Path(file).read_bytes() if file else b"{}",
     )
+    bus.settings_file = Path(file) if file else None
+    bus.was_killed = os.environ.get("FRAMEBUS_KILLED") == "1"
+    return bus

@@ -1,9 +1,11 @@
 """From one table to another: what starts, stops, restarts, and what goes on."""
 
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import msgspec
+import pytest
 from hypothesis import given
 
 from framebus.place import Place
@@ -68,6 +70,16 @@ def test_policies_of_jobs_are_taken_live_and_settings_of_services_restart_them()
     )
 
     assert planned(after) == {"live": ["dispatcher"], "restart": ["export"], "start": [], "stop": ["enrich"]}
+
+
+@pytest.mark.parametrize(
+    ("enrich", "how"),
+    [({"processors": [{"linger": {"after_s": 5}}]}, "live"), ({"processors": [], "gone_s": 5.0}, "restart")],
+)
+def test_processors_are_taken_live_and_other_settings_of_enrich_restart_it(enrich: dict[str, Any], how: str) -> None:
+    after = msgspec.structs.replace(BEFORE, services={"enrich": enrich})
+
+    assert planned(after) == {"live": [], "restart": [], "start": [], "stop": [], how: ["enrich"]}
 
 
 def test_another_command_restarts_also_a_row_that_takes_its_settings_live() -> None:

@@ -2,13 +2,15 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
-from framebus.messages import BoardStatus, CameraState, CameraStatus, JobBoard, JobState
+from framebus.messages import BoardStatus, CameraState, CameraStatus, Finding, JobBoard, JobState
+from framebus.transport import Listener
 from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
 
 
@@ -96,6 +98,64 @@ def test_a_job_type_that_is_declared_is_taken_while_the_dispatcher_runs(group: R
     assert taken.returncode == 0, taken.stderr
     assert "queue_full" in full.stderr
     assert group.services()["dispatcher"].pid == before
+
+
+COUNTS = """
+from framebus import Finding, Processor
+
+class Counts(Processor):
+    def __init__(self, word: str = "steady") -> None:
+        if word == "bad":
+            raise OSError("there is no model")
+        self.word, self.seen = word, 0
+
+    def process_frame(self, frame):
+        self.seen += 1
+        yield Finding(processor="counts", camera=frame.camera, label=self.word, value=float(self.seen))
+"""
+
+
+def test_a_processor_gets_new_settings_while_enrich_runs_and_the_others_see_every_frame(group: RunningGroup) -> None:
+    (group.file.parent / "counts.py").write_text(COUNTS)
+    before = group.services()["enrich"].pid
+    services = yaml.safe_load(group.file.read_text()).get("services", {})
+
+    def take(*words: str) -> str:
+        processors = [{"./counts.py": {"word": word}} for word in words]
+        rewrite(group, services={**services, "enrich": {"processors": processors}})
+        return framebus(group, "reload").stdout
+
+    with Listener(group.place, "finding/") as listener:
+        applied = take("steady", "old")
+        heard = listen(listener, "old")
+        take("steady", "new")
+        heard += listen(listener, "new")
+        take("steady", "bad")
+        told = wait_until(lambda: group.services()["enrich"].reason, "status says so", 10.0)
+        heard += listen(listener, "new")
+
+    assert applied == "applied: told enrich\n"
+    assert group.services()["enrich"].pid == before
+    assert told == "processors[1].counts: OSError: there is no model; what ran before goes on"
+    steady = [value for word, value in heard if word == "steady"]
+    assert steady == [float(number) for number in range(1, len(steady) + 1)]
+    changed = [(word, value) for word, value in heard if word != "steady"]
+    assert changed[0] == ("old", 1.0)
+    assert changed[[word for word, _ in changed].index("new")] == ("new", 1.0)
+    assert changed[-1][1] == [word for word, _ in changed].count("new")
+
+
+def listen(listener: Listener, word: str, limit_s: float = 20.0) -> list[tuple[str, float | None]]:
+    """What is told until five findings have this label."""
+    heard: list[tuple[str, float | None]] = []
+    end_s = time.monotonic() + limit_s
+    while sum(label == word for label, _ in heard) < 5:
+        assert time.monotonic() < end_s, heard
+        found = [news.decode() for news in listener.wait(0.5)]
+        heard += [
+            (one.label, one.value) for one in found if isinstance(one, Finding) and one.processor.startswith("counts")
+        ]
+    return heard
 
 
 def test_a_wrong_file_changes_nothing_and_says_each_line(group: RunningGroup) -> None:

@@ -82,7 +82,9 @@ def waited_s(pids: Sequence[int]) -> float:
     return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e9
 
 
-def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fresh_ones(plugged: Path) -> None:
+def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_three_kills_from_outside_blame_nobody(
+    plugged: Path,
+) -> None:
     with running_group(config("quick", {"slow": {"takes_s": 0.2}})) as group:
         group.await_ready()
         pids = [pid for status in group.services().values() if (pid := status.pid)]
@@ -90,7 +92,15 @@ def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fr
             meter = Meter(listener)
             meter.wait(lambda: meter.count("processor.slow.done") >= 15, "the slow one works")
             busy_frames = waited_s(pids) * FPS
+        with Listener(group.place, "finding/slow/") as listener:
+            for _ in range(3):
+                life = group.services()["enrich"].incarnation
+                wait_until(lambda life=life: any(news.head.epoch == life for news in listener.wait(0.5)), "it works")
+                group.await_back("enrich", group.kill("enrich"))
+        log, reason = group.log.read_text(), group.services()["enrich"].reason
 
+    assert log.count("enrich was killed from outside: no processor that was at work is to blame") == 3
+    assert reason == ""
     assert meter.count("processor.quick.done") == meter.count("frames.front") >= 2 * FPS
     # A loop that waited for the slow one would miss four frames for each of its tasks; a machine that has no processor
     # free for the camera, the dispatcher or enrich makes it miss some, too.
@@ -101,31 +111,41 @@ def test_beside_a_slow_processor_a_fast_one_sees_every_frame_and_the_slow_one_fr
 
 
 def test_processors_that_raise_hang_crash_and_leak_are_replaced_and_the_others_see_every_frame(plugged: Path) -> None:
-    marks = {name: plugged / f"{name}.mark" for name in ("unruly-2", "deferred", "deferred-2", "deferred-3")}
-    processors = [
-        {"unruly": {"how": "exit", "every": 5}},
-        {"unruly": {"how": "segfault", "isolate": True, "mark": str(marks["unruly-2"])}},
-        {"deferred": {"how": "hang", "task_limit_s": 1, "mark": str(marks["deferred"])}},
-        {"deferred": {"how": "leak", "isolate": True, "memory_mb": 700, "mark": str(marks["deferred-2"])}},
-        {"deferred": {"how": "hang", "isolate": True, "task_limit_s": 1, "mark": str(marks["deferred-3"])}},
-        "quick",
-    ]
-    with running_group(config(*processors)) as group:
+    misdeeds: dict[str, dict[str, Any]] = {
+        "unruly": {"how": "raise"},
+        "unruly-2": {"how": "segfault", "isolate": True},
+        "unruly-3": {"how": "exit", "isolate": True},
+        "unruly-4": {"how": "exit"},
+        "deferred": {"how": "hang", "task_limit_s": 1},
+        "deferred-2": {"how": "leak", "isolate": True, "memory_mb": 700},
+        "deferred-3": {"how": "hang", "isolate": True, "task_limit_s": 1},
+        "deferred-4": {"how": "raise"},
+        "deferred-5": {"how": "exit"},
+    }
+    marks = {name: plugged / f"{name}.mark" for name in misdeeds}
+    processors = [{name.partition("-")[0]: {**how, "mark": str(marks[name])}} for name, how in misdeeds.items()]
+    replaced = [name for name, how in misdeeds.items() if how["how"] not in ("raise", "exit")]
+    always = {"unruly": {"how": "exit", "every": 5}}
+    with running_group(config(*processors, always, "quick")) as group:
         group.await_ready()
         pid = group.services()["enrich"].pid
         with Listener(group.place, "stats/enrich/") as listener:
             meter = Meter(listener)
             are_back = lambda: all(mark.with_suffix(".back").exists() for mark in marks.values())  # noqa: E731
             meter.wait(are_back, "all are replaced, and work again")
-            meter.wait(lambda: all(meter.count(f"processor.{name}.restarts") for name in marks), "it is counted")
+            meter.wait(lambda: all(meter.count(f"processor.{name}.restarts") for name in replaced), "it is counted")
         assert group.services()["enrich"].pid == pid
 
     assert meter.count("processor.quick.done") == meter.count("frames.front")
-    assert meter.count("processor.unruly.errors") >= meter.count("frames.front") // 10
+    assert meter.count("processor.unruly-5.errors") >= meter.count("frames.front") // 10
     for name, mark in marks.items():
         assert mark.with_suffix(".back").stat().st_mtime - mark.stat().st_mtime < 7.0, name
+    for name in replaced:
         assert meter.count(f"processor.{name}.dropped.lost.front") == 1
         meter.assert_nothing_is_lost_without_a_count(name)
+    for name in marks.keys() - replaced:  # what is raised is caught: nobody needs another in its place
+        errors, restarts = meter.count(f"processor.{name}.errors"), meter.count(f"processor.{name}.restarts")
+        assert (name, errors, restarts) == (name, 1, 0)
 
 
 @pytest.mark.parametrize(("name", "how"), [("unruly", "hang"), ("unruly", "segfault"), ("deferred", "segfault")])

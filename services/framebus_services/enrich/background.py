@@ -39,7 +39,7 @@ class Background:
         self._followed_s = at_s
         if between is not None:
             self._lines = np.full_like(picture, 255), np.zeros_like(picture)
-            self._note_lines(self._lines, picture, between, np.zeros_like(picture))
+            self._note_lines(self._lines, picture, between, np.full_like(picture, 255))
         self._settle()
 
     def changed(self, picture: U8, factor: float) -> U8:
@@ -66,10 +66,11 @@ class Background:
         """Become a little more like a picture of this time."""
         passed_s = at_s - self._followed_s
         self._followed_s = at_s
+        unchanged = _u8(cv2.bitwise_not(changed))
         if self._lines is not None and between is not None:
-            self._note_lines(self._lines, picture, between, changed)
+            self._note_lines(self._lines, picture, between, unchanged)
         self.pixels *= exposure_between(sample_of(picture), self.sample)
-        cv2.accumulateWeighted(picture, self.pixels, _share(passed_s, ADAPT_S), cv2.bitwise_not(changed))
+        cv2.accumulateWeighted(picture, self.pixels, _share(passed_s, ADAPT_S), unchanged)
         cv2.accumulateWeighted(picture, self.pixels, _share(passed_s, ABSORB_S), changed)
         self._settle()
 
@@ -80,15 +81,17 @@ class Background:
                 cv2.convertScaleAbs(line, line, alpha=factor)
         self._settle()
 
-    def _note_lines(self, lines: tuple[U8, U8], picture: U8, between: U8, changed: U8) -> None:
+    def _note_lines(self, lines: tuple[U8, U8], picture: U8, between: U8, unchanged: U8) -> None:
         """Where rows differ from those between them, a line that is thinner than their distance comes and goes as the
         camera shakes: what was seen there is usual, and fades when it is seen no more."""
-        fine = (cv2.absdiff(picture, between) > THRESHOLD) & (changed == 0)
+        differs = cv2.threshold(cv2.absdiff(picture, between), THRESHOLD, 255, cv2.THRESH_BINARY)[1]
+        fine = cv2.bitwise_and(differs, unchanged, differs)
         darkest, brightest = lines
         cv2.add(darkest, self._fades, darkest)
         cv2.subtract(brightest, self._fades, brightest)
-        np.copyto(darkest, cv2.min(darkest, cv2.min(picture, between)), where=fine)
-        np.copyto(brightest, cv2.max(brightest, cv2.max(picture, between)), where=fine)
+        # Elsewhere the darkest is with 255, and the brightest with 0: both stay as they are.
+        cv2.max(brightest, cv2.bitwise_and(cv2.max(picture, between), fine), brightest)
+        cv2.min(darkest, cv2.bitwise_or(cv2.min(picture, between), cv2.bitwise_not(fine)), darkest)
 
     def _settle(self) -> None:
         """The bounds of what is no change. They are kept: most pictures need nothing else."""

@@ -8,6 +8,9 @@
 | call on a thread | 56 | the same, for each of `THREADS` processors by their number |
 | names | the rest | JSON: the processors in the order of their numbers, and the deaths that each is blamed for |
 
+A kill from outside is nobody's fault: the launcher says that it did not send that SIGKILL itself, as to one who hangs,
+and the kernel that it has killed no process for its memory meanwhile.
+
 Who is called on the loop is blamed; if nobody is, who is at work on a thread. Of several who are, all are named, and
 none is blamed.
 
@@ -21,7 +24,7 @@ import logging
 import mmap
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,14 +61,27 @@ class _Names(Struct):
     """a digest of the entry of each"""
     deaths: dict[str, Deaths]
     """by processor"""
+    oom_kills: int | None = None
+    """what `count_oom_kills()` gave when this life began"""
 
 
 class Blame:
     """The blame file of one process; without a folder to stand in, nobody is blamed."""
 
-    def __init__(self, path: Path, entries: Sequence[str | dict[str, Any]], now_s: float) -> None:
-        """Reads what the process before left; `now_s` is wall clock."""
+    def __init__(
+        self,
+        path: Path,
+        entries: Sequence[str | dict[str, Any]],
+        now_s: float,
+        *,
+        was_killed: bool = False,
+        oom_kills: int | None = None,
+    ) -> None:
+        """Reads what the process before left; `now_s` is wall clock. `was_killed`: it was, and not by its launcher;
+        `oom_kills`: how many processes the kernel has killed for their memory by now, None: unknown."""
         self._path = path
+        self._was_killed = was_killed
+        self._oom_kills = oom_kills
         self._map: mmap.mmap | None = None
         self._deaths: dict[str, Deaths] = {}
         self._accused = ""
@@ -78,19 +94,25 @@ class Blame:
         """Begin to write; the processors in the order of their numbers."""
         if not self._path.parent.is_dir():
             return
-        settings = [self._entries.get(name, "") for name in processors]
-        names = msgspec.json.encode(_Names(processors=list(processors), settings=settings, deaths=self._deaths))
-        if len(names) > SIZE_BYTES - _CALLS_BYTES:
-            log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)
-            return
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
-            fresh.write_bytes((bytes(_CALLS_BYTES) + names).ljust(SIZE_BYTES, b"\0"))
+            fresh.write_bytes(bytes(_CALLS_BYTES) + self._named(processors))
             os.replace(fresh, self._path)
             with self._path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
         except OSError as error:
             log.warning("%s can't be written: should enrich die, nobody is blamed: %s", self._path, error)
+
+    def follow(self, entries: Mapping[str, str | dict[str, Any]], processors: Sequence[str]) -> None:
+        """Other entries are in force, by name: who was left out with another one gets a chance.
+
+        Who had a number keeps it: what is written down of its call, which may be going on, stays true.
+        """
+        self._entries = {name: _digest(entry) for name, entry in entries.items()}
+        self._forget_others()
+        self.left_out = {name: why for name, why in self.left_out.items() if name in self._deaths}
+        if self._map is not None:
+            self._map[_CALLS_BYTES:] = self._named(processors)
 
     def enter(self, number: int, camera: str, frame: int) -> None:
         """This processor is called now."""
@@ -147,6 +169,9 @@ class Blame:
         known = min(len(names.processors), len(names.settings))
         at_work = [call for call in calls if 0 < call[0] <= known]
         suspects = at_work[:1] if calls[0] in at_work else at_work
+        if suspects and self._was_killed and self._oom_kills is not None and self._oom_kills == names.oom_kills:
+            log.warning("enrich was killed from outside: no processor that was at work is to blame")
+            suspects = []
         for called, frame, camera in suspects:
             where = (
                 f"frame {frame} of camera {camera.rstrip(bytes(1)).decode(errors='replace')}" if frame else "no frame"
@@ -155,9 +180,7 @@ class Blame:
         if len(suspects) == 1:
             called = suspects[0][0]
             self._note(names.processors[called - 1], names.settings[called - 1], now_s)
-        self._deaths = {
-            name: deaths for name, deaths in self._deaths.items() if self._entries.get(name) == deaths.settings
-        }
+        self._forget_others()
         for name, deaths in self._deaths.items():
             if len(deaths.at_s) >= DEADLY:
                 self.left_out[name] = (
@@ -165,11 +188,37 @@ class Blame:
                     f"mend it or change its settings, then `framebus restart enrich`"
                 )
 
+    def _forget_others(self) -> None:
+        """With other settings it is another processor."""
+        self._deaths = {
+            name: deaths for name, deaths in self._deaths.items() if self._entries.get(name) == deaths.settings
+        }
+
+    def _named(self, processors: Sequence[str]) -> bytes:
+        """The second part of the file."""
+        settings = [self._entries.get(name, "") for name in processors]
+        names = msgspec.json.encode(
+            _Names(processors=list(processors), settings=settings, deaths=self._deaths, oom_kills=self._oom_kills)
+        )
+        if len(names) > SIZE_BYTES - _CALLS_BYTES:
+            log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)
+            names = b""
+        return names.ljust(SIZE_BYTES - _CALLS_BYTES, b"\0")
+
     def _note(self, name: str, settings: str, now_s: float) -> None:
         before = self._deaths.get(name)
         earlier = before.at_s if before is not None and before.settings == settings else []
         recent = [at_s for at_s in earlier if 0.0 <= now_s - at_s < WITHIN_S]
         self._deaths[name] = Deaths(settings=settings, at_s=[*recent, now_s][-DEADLY:])
+
+
+def count_oom_kills() -> int | None:
+    """How many processes the kernel has killed since it started because memory ran out, in any group; None: unknown."""
+    try:
+        words = Path("/proc/vmstat").read_text().split()
+        return int(words[words.index("oom_kill") + 1])
+    except (OSError, ValueError):
+        return None
 
 
 def _digest(entry: str | dict[str, Any]) -> str:

@@ -1,14 +1,46 @@
-"""What the configuration says of the cameras, as enrich hears it while it runs."""
+"""What changes in the configuration while enrich runs: the cameras, which are told, and its own section, a file."""
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
 from framebus.errors import MalformedError
 from framebus.messages import ConfigChanged, Name
-from framebus.settings import EnrichedCamera, Masks, Record, Zones, seconds
+from framebus.settings import EnrichedCamera, EnrichProcessSettings, Masks, Record, Zones, seconds
+
+log = logging.getLogger(__name__)
 
 DEFAULT_KEEP_S = seconds(Record().keep)
+
+
+class SettingsFile:
+    """Enrich's own section, which its launcher writes anew when a setting changes that is taken live.
+
+    `config/services/` would not do: there `${NAME}` is not replaced, and passwords do not stand.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """None: there is none, and nothing changes."""
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+
+    def look(self) -> EnrichProcessSettings | None:
+        """What stands there, if it was written since the last look; costs next to nothing if it was not."""
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+            if (found.st_ino, found.st_mtime_ns) == self._seen:
+                return None
+            self._seen = found.st_ino, found.st_mtime_ns
+            return msgspec.json.decode(self._path.read_bytes(), type=EnrichProcessSettings)
+        except FileNotFoundError:  # the group is being tidied up
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            log.error("the settings in %s cannot be read, and stay as they are: %s", self._path, error)
+            return None
 
 
 class _Record(msgspec.Struct):

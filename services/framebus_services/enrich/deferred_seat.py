@@ -153,7 +153,7 @@ class DeferredSeat(Seat):
         if life is not None:
             self._floor.abandon(life, self.name)
         item = None if left is None else left.item
-        said = "a new one starts" if not self._is_stopping else "the service ends"
+        said = "a new one starts" if not self._is_stopping else "it was to end"
         log.error("processor %s: its worker %s; %s", self.name, why, said)
         self._floor.bus.stats.count(f"{self._stat}.restarts")
         if item is not None:

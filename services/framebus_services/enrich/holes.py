@@ -83,18 +83,20 @@ def _still(picture: U8, earlier: U8, factor: float) -> cv2.typing.MatLike:
     return cv2.morphologyEx(still, cv2.MORPH_CLOSE, _ABOUT)
 
 
-def _whole(changed: U8, still: cv2.typing.MatLike) -> U8:
-    """What is still of `changed`, with the rest of whatever is nearly all still: what goes piece by piece would seem to
+def _whole(changed: U8, unmoved: cv2.typing.MatLike) -> U8:
+    """What is `unmoved` of `changed`, with the rest of whatever nearly all is: what goes piece by piece would seem to
     move."""
-    still = cv2.bitwise_and(changed, still).astype(np.uint8, copy=False)
+    still: U8 = cv2.bitwise_and(changed, unmoved).astype(np.uint8, copy=False)
     if cv2.countNonZero(still) < MIN_PIXELS:
-        return still.astype(np.uint8, copy=False)
+        return still
     _, labels = cv2.connectedComponents(cv2.dilate(changed, _ABOUT), ltype=cv2.CV_16U)
-    at = changed > 0
-    all_of = np.bincount(labels[at])
-    still_of = np.bincount(labels[at], still[at], minlength=all_of.size)
+    at = np.flatnonzero(changed != 0)  # few: all that follows is of these
+    whose = labels.ravel()[at]
+    all_of = np.bincount(whose)
+    still_of = np.bincount(whose, still.ravel()[at], minlength=all_of.size)
     is_still = still_of >= 255 * NEARLY * np.maximum(all_of, 1)
-    return np.where(is_still[labels], changed, still).astype(np.uint8, copy=False)
+    still.ravel()[at[is_still[whose]]] = 255
+    return still
 
 
 def _edge(picture: cv2.typing.MatLike, where: cv2.typing.MatLike) -> float:

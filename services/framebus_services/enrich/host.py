@@ -7,6 +7,7 @@
 | `deferred_seat` | what the last two have in common: the care for a worker |
 | `lane`, `line` | what waits for a worker, what comes next; the way there and back, with a lock |
 | `deferred_thread`, `isolated`, `isolated_child` | the worker: a thread; a process, seen from both sides |
+| `successors`, `leaving` | who takes the place of another while enrich runs; those others until they have ended |
 | `guard` | the wall around each call |
 | `strikes`, `blame` | who may not cost another worker; whom the death of the whole process is due to |
 | `inquiries` | questions to processors |
@@ -21,7 +22,6 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Raw
 
@@ -29,15 +29,19 @@ from framebus.bus import Bus
 from framebus.door import Promise
 from framebus.errors import ConfigError
 from framebus.plugin_classes import load_processor
-from framebus.processor import DeferredProcessor
+from framebus.processor import AnyProcessor, DeferredProcessor
+from framebus.processor_file import names_of
 from framebus.requests import AskProcessor
-from framebus_services.enrich.blame import Blame
+from framebus_services.enrich.blame import Blame, count_oom_kills
 from framebus_services.enrich.inquiries import Inquiries
+from framebus_services.enrich.isolated import RemotePerformer
 from framebus_services.enrich.isolated_seat import IsolatedSeat
 from framebus_services.enrich.lane import Expire
+from framebus_services.enrich.leaving import Leaving
 from framebus_services.enrich.orders import Load, Order, read_orders
 from framebus_services.enrich.same_thread_seat import SameThreadSeat
 from framebus_services.enrich.seat import Floor, Outcome, Seat, Sight
+from framebus_services.enrich.successors import Entry, Prepared, Successor, Successors
 from framebus_services.enrich.thread_seat import ThreadSeat
 
 log = logging.getLogger(__name__)
@@ -55,23 +59,31 @@ LOOK_S = 0.01
 class Host:
     """The processors of one enrich process."""
 
-    def __init__(self, bus: Bus, entries: Sequence[str | dict[str, Any]], load: Load = load_processor) -> None:
+    def __init__(self, bus: Bus, entries: Sequence[Entry], load: Load = load_processor) -> None:
         """`entries` as in `EnrichSettings.processors`. Raises ConfigError with everything that is wrong in them."""
         self._bus = bus
-        blame = Blame(bus.place.run / f"{bus.name}.calls", entries, bus.clock.wall_s())
+        calls = bus.place.run / f"{bus.name}.calls"
+        blame = Blame(calls, entries, bus.clock.wall_s(), was_killed=bus.was_killed, oom_kills=count_oom_kills())
         self._inquiries = Inquiries()
         self._floor = Floor(bus, blame, self._inquiries.answered)
+        self._load = load
+        self._numbers: dict[str, int] = {}
+        """by which the blame file names processors; nobody gets that of another"""
+        self._sections: dict[str, Raw] = {}
+        """the newest of each topic"""
+        self._successors = Successors(bus, load, self._exchange)
+        self._leaving = Leaving(bus.clock, DRAIN_S)
         read = read_orders(entries, load, blame.left_out)
         problems: list[str] = []
-        seats = [self._seat(order, number, load, problems) for number, order in enumerate(read.orders)]
+        seats = [self._make_seat(order, problems) for order in read.orders]
         if problems:
             raise ConfigError(problems)
         self._seats = [seat for seat in seats if seat is not None]
-        blame.open([seat.name for seat in self._seats])
-        broken = [f"processor {name} is left out: {reason}" for name, reason in read.broken.items()]
-        self._complaints = [*broken, *blame.left_out.values()]
-        for complaint in self._complaints:
-            log.error("%s", complaint)
+        self._entries: dict[str, Entry] = dict(zip(names_of(entries), entries, strict=True))
+        """in force, by name"""
+        blame.open(list(self._numbers))
+        self._complaints: list[str] = []
+        self._complain([f"processor {name} is left out: {reason}" for name, reason in read.broken.items()])
 
     @property
     def has_workers(self) -> bool:
@@ -81,12 +93,21 @@ class Host:
     @property
     def complaints(self) -> list[str]:
         """What is not well, in sentences."""
-        return self._complaints + [seat.complaint for seat in self._seats if seat.complaint]
+        now = [self._successors.complaint, *(seat.complaint for seat in self._seats)]
+        return self._complaints + [complaint for complaint in now if complaint]
 
     def start(self) -> None:
         """Let the workers begin; no thread runs before."""
         for seat in self._seats:
             seat.start()
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Follow other entries, soon: who is new or has other settings is made on a thread, and sits down between two
+        frames; who is not concerned notices nothing. Where one can't be made, the one before it goes on."""
+        given = dict(zip(names_of(entries), entries, strict=True))
+        there = {*self._floor.blame.left_out, *(seat.name for seat in self._seats)}
+        stay = {name for name, entry in given.items() if name in there and self._entries.get(name) == entry}
+        self._successors.prepare(entries, stay)
 
     def process(self, sight: Sight) -> bool:
         """Show a frame, and what is seen in it, to all processors of its camera, in the order of the configuration.
@@ -108,6 +129,7 @@ class Host:
 
     def update_config(self, topic: str, value: Raw) -> None:
         """Hand a new section of the configuration to every processor."""
+        self._sections[topic] = value
         for seat in self._seats:
             seat.configure(topic, value)
 
@@ -119,6 +141,7 @@ class Host:
         """Look after the workers."""
         for seat in self._seats:
             seat.step()
+        self._leaving.step()
         if self._floor.is_worn_out:
             # A thread can't be ended from outside; a process can.
             os.kill(os.getpid(), signal.SIGTERM)
@@ -129,9 +152,11 @@ class Host:
         All that was found is published, also what was done before; questions are refused at once.
         """
         self._inquiries.end()
+        self._successors.end()
         start_s = time.monotonic()
         for seat in self._seats:
             seat.stop()
+        self._seats += self._leaving.seats
         self._await_stop(start_s + drain_s)
         for seat in self._seats:
             seat.cut()
@@ -158,14 +183,54 @@ class Host:
                 return
             nothing.wait(min(LOOK_S, left_s))
 
-    def _seat(self, order: Order, number: int, load: Load, problems: list[str]) -> Seat | None:
-        if order.options.isolate:
-            return IsolatedSeat(order, self._floor, load)
+    def _make_seat(self, order: Order, problems: list[str]) -> Seat | None:
         try:
-            processor = order.make()
+            return self._seat(order, None if order.options.isolate else order.make())
         except (ValueError, TypeError, OSError) as error:
             problems.append(f"{order.path}: {error}")
             return None
-        if isinstance(processor, DeferredProcessor):
-            return ThreadSeat(order, self._floor, processor, number)
-        return SameThreadSeat(order, self._floor, processor, number)
+
+    def _seat(self, order: Order, made: AnyProcessor | RemotePerformer | None) -> Seat:
+        number = self._numbers.setdefault(order.name, len(self._numbers))
+        if made is None or isinstance(made, RemotePerformer):
+            return IsolatedSeat(order, self._floor, self._load, made)
+        if isinstance(made, DeferredProcessor):
+            return ThreadSeat(order, self._floor, made, number)
+        return SameThreadSeat(order, self._floor, made, number)
+
+    def _exchange(self, prepared: Prepared) -> None:
+        """Between two frames: those who are ready sit down, and those they replace, or whom nobody wants, leave."""
+        if prepared.is_refused:
+            self._complain([f"{problem}; all goes on as it was" for problem in prepared.problems])
+            return
+        given = dict(zip(names_of(prepared.entries), prepared.entries, strict=True))
+        ready = {one.order.name: one for one in prepared.ready}
+        before = {seat.name: seat for seat in self._seats}
+        for seat in [seat for seat in self._seats if seat.name in ready or seat.name not in given]:
+            self._inquiries.leave(seat)
+            self._leaving.add(seat)
+            del before[seat.name]
+        before |= {name: self._begin(one) for name, one in ready.items()}
+        self._seats = [before[name] for name in given if name in before]
+        self._entries = {
+            name: entry if name in ready else self._entries.get(name, entry) for name, entry in given.items()
+        }
+        self._floor.blame.follow(self._entries, list(self._numbers))
+        self._complain([f"{problem}; what ran before goes on" for problem in prepared.problems])
+        log.info("processors now: %s; new or changed: %s", _list(self._seats), ", ".join(ready) or "none")
+
+    def _begin(self, one: Successor) -> Seat:
+        seat = self._seat(one.order, one.made)
+        for topic, value in self._sections.items():
+            seat.configure(topic, value)
+        seat.start()
+        return seat
+
+    def _complain(self, complaints: list[str]) -> None:
+        self._complaints = [*complaints, *self._floor.blame.left_out.values()]
+        for complaint in self._complaints:
+            log.error("%s", complaint)
+
+
+def _list(seats: Sequence[Seat]) -> str:
+    return ", ".join(seat.name for seat in seats) or "none"

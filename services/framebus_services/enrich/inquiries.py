@@ -22,6 +22,8 @@ class _Inquiry:
     promise: Promise
     left: list[Seat]
     """who has not been asked"""
+    asked: Seat | None = None
+    """who is asked now"""
 
 
 class Inquiries:
@@ -61,6 +63,13 @@ class Inquiries:
         else:
             self._go_on(number)
 
+    def leave(self, seat: Seat) -> None:
+        """This one answers no more: who waits for it may ask again, and meets the one in its place."""
+        for number, inquiry in list(self._open.items()):
+            if seat is inquiry.asked or seat in inquiry.left:
+                text = f"processor {seat.name}: its settings have changed meanwhile; ask again"
+                self._refuse(number, RefusedError(ErrorCode.UNAVAILABLE, text, retry_after_s=BUSY_S))
+
     def end(self) -> None:
         """Nobody will answer any more."""
         self._is_ending = True
@@ -73,7 +82,7 @@ class Inquiries:
             text = f"no processor knows {inquiry.request.topic[:100]!r}"
             self._refuse(number, RefusedError(ErrorCode.NOT_FOUND, text))
             return
-        seat = inquiry.left.pop(0)
+        seat = inquiry.asked = inquiry.left.pop(0)
         ask = Ask(number, inquiry.request.topic, inquiry.request.data, inquiry.promise.until_s)
         if not seat.ask(ask):
             text = f"processor {seat.name}: too many questions wait"

@@ -2,11 +2,12 @@
 
 import itertools
 import time
+from typing import Self
 
 from framebus.errors import ErrorCode
 from framebus.importable import name_importable
 from framebus.task import TaskEnd, TaskOutcome
-from framebus.worker import Closed, Full, OnCrash, WorkerProcess
+from framebus.worker import Closed, Full, OnCrash, StartError, WorkerProcess
 from framebus_services.enrich.guard import Reply, Result
 from framebus_services.enrich.isolated_child import Answer, Call, Look, Made, Sections
 from framebus_services.enrich.lane import Ask, Configure, Expire, Item, Reason, Stop, Work
@@ -41,6 +42,17 @@ class RemotePerformer:
             result_type=Answer,
             name=order.name,
         )
+
+    @classmethod
+    def started(cls, order: Order, load: Load) -> Self:
+        """One whose process has made the processor; raises StartError. Waits for it."""
+        performer = cls(order, load)
+        try:
+            performer._worker.wait_ready(START_LIMIT_S)
+        except StartError:
+            performer.close()
+            raise
+        return performer
 
     @property
     def starts(self) -> int:

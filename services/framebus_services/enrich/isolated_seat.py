@@ -16,8 +16,10 @@ from framebus_services.enrich.seat import Floor, Sight, overrides, work_of
 class IsolatedSeat(DeferredSeat):
     """A processor of either kind in a process of its own."""
 
-    def __init__(self, order: Order, floor: Floor, load: Load) -> None:
+    def __init__(self, order: Order, floor: Floor, load: Load, first: RemotePerformer | None = None) -> None:
+        """`first`: its process, if there is one already."""
         super().__init__(order, floor)
+        self._first = first
         self._order = order
         self._load = load
         self._starts = 1
@@ -57,7 +59,8 @@ class IsolatedSeat(DeferredSeat):
             performer.close(max(0.0, end_s - time.monotonic()))
 
     def _make_performer(self) -> Performer:
-        return RemotePerformer(self._order, self._load)
+        first, self._first = self._first, None
+        return first if first is not None else RemotePerformer(self._order, self._load)
 
     def _limit_s(self, in_hand: InHand) -> float:
         return float("inf")  # its process has the limit

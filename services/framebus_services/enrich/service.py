@@ -19,7 +19,7 @@ from framebus.ring import RingFormatError, RingReader
 from framebus.settings import EnrichedCamera, EnrichProcessSettings
 from framebus_services.enrich.archive import Archive
 from framebus_services.enrich.attention import Attention
-from framebus_services.enrich.configured import cameras_of
+from framebus_services.enrich.configured import SettingsFile, cameras_of
 from framebus_services.enrich.expiry import Expiry
 from framebus_services.enrich.host import STEP_S, Host
 from framebus_services.enrich.motion import Motion, MotionGate
@@ -34,7 +34,7 @@ IDLE_S = 10.0
 TELL_S = 0.1
 """how soon an update that had to wait is told after its time has come"""
 STEP_ALONE_S = 1.0
-"""how soon `framebus status` has a complaint of the detector, where no worker is to be looked after"""
+"""how soon new settings are taken, and `framebus status` has a complaint, where no worker is to be looked after"""
 OPEN_S = 5.0
 """how often it is written down which objects are there; after a crash they are known up to then"""
 STOP_S = 4.5
@@ -99,9 +99,11 @@ class Enrich:
         bus.on_news("config/", self._update_config)
         bus.every(IDLE_S, self._close_idle)
         bus.every(OPEN_S, self._note_open)
-        bus.every(STEP_S if self._host.has_workers else STEP_ALONE_S, self._look_after)
         bus.answer_later(AskProcessor, self._host.ask)
         self._host.start()
+        self._file = SettingsFile(bus.settings_file)
+        self._looks_alone = not self._host.has_workers
+        self._looking = bus.every(STEP_ALONE_S if self._looks_alone else STEP_S, self._look_after)
         self._look_after()
 
     def stop(self) -> None:
@@ -171,6 +173,14 @@ class Enrich:
 
     def _look_after(self) -> None:
         self._host.step()
+        settings = self._file.look()
+        if settings is not None and settings.processors != self._settings.processors:
+            self._settings = settings
+            self._host.take(settings.processors)
+        if self._looks_alone is self._host.has_workers:
+            self._looks_alone = not self._looks_alone
+            self._looking.cancel()
+            self._looking = self._bus.every(STEP_ALONE_S if self._looks_alone else STEP_S, self._look_after)
         self._bus.complaint = "; ".join([*self._attention.complaints, *self._host.complaints])
 
     def _find_motion(self, eye: Eye, frame: Frame) -> Motion:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import cv2
-import numpy as np
 from msgspec import Meta
 
 from framebus.frame import Frame, PixelFormat
-from framebus.messages import Box, Finding, ObjectEvent
+from framebus.messages import Finding, ObjectEvent
 from framebus.processor import DeferredProcessor, Pictured
+from framebus_services.enrich.shots import BETTER, quality_of
 from framebus_services.video.jpeg import encode_bgr
 
 T = TypeVar("T")
@@ -20,14 +20,6 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Side = Annotated[int, Meta(ge=32, le=1280)]
 Quality = Annotated[int, Meta(ge=1, le=95)]
 
-SAMPLE_SIDE = 192
-"""pixels about the middle of an object whose sharpness stands for the whole"""
-CUT_OFF = 0.5
-"""what an object counts that the edge of the picture cuts off"""
-EDGE = 0.03
-"""share of the picture's width or height from its edge within which an object counts as cut off: boxes are not exact"""
-BETTER = 1.15
-"""by so much a picture must be better than the one before: so few are copied"""
 FORGET = 0.99
 """how the best so far fades with each sight, should the queue have dropped it"""
 MAX_OBJECTS = 128
@@ -58,7 +50,7 @@ class BestShot(DeferredProcessor[Cut]):
         if self._labels is not None and object.label not in self._labels:
             return None
         box = object.box
-        best, score = FORGET * self._offered.get(object.id, 0.0), score_of(box, frame)
+        best, score = FORGET * self._offered.get(object.id, 0.0), quality_of(box, frame)
         is_better = score >= BETTER * best
         _keep(self._offered, object.id, score if is_better else best)
         if not is_better:
@@ -97,26 +89,6 @@ class BestShot(DeferredProcessor[Cut]):
         if scale < 1.0:
             bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         return Pictured(finding=finding, jpeg=encode_bgr(bgr, self._quality))
-
-
-def score_of(box: Box, frame: Frame) -> float:
-    """How good a picture the object makes: its size times its sharpness, half of that if an edge cuts it off.
-
-    Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy",
-    ICPR 2000, there LAPV), here its root, which is in steps of luma.
-    """
-    width, height = min(box.width, SAMPLE_SIDE), min(box.height, SAMPLE_SIDE)
-    x, y = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
-    if frame.pixel_format is PixelFormat.BGR24:  # its luma would be that of the whole picture
-        sample = frame.pixels[y : y + height, x : x + width, 1]
-    else:
-        sample = frame.luma[y : y + height, x : x + width]
-    _, sharpness = cv2.meanStdDev(cv2.Laplacian(np.ascontiguousarray(sample, np.uint8), cv2.CV_16S))
-    across = min(box.x, frame.width - box.x - box.width) / frame.width
-    down = min(box.y, frame.height - box.y - box.height) / frame.height
-    is_cut_off = min(across, down) < EDGE
-    size = (box.width * box.height) ** 0.5
-    return float(size * (1.0 + sharpness[0, 0]) * (CUT_OFF if is_cut_off else 1.0))
 
 
 def bgr_of(part: Frame) -> cv2.typing.MatLike:

@@ -1,5 +1,6 @@
 """A host in memory, its workers real: what the tests of deferred and isolated processors share."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,6 +90,12 @@ class Floor:
 
     def configure(self, topic: str, value: object) -> None:
         self.host.update_config(topic, Raw(codec.encode(value)))
+
+    def take(self, *entries: str | dict[str, Any]) -> None:
+        """Let it have other entries, until it has followed."""
+        self.host.take(entries)
+        self.wait(lambda: not any(thread.name == "successors" for thread in threading.enumerate()), "they are made")
+        self.bus.settle()
 
     def ask(self, topic: str, data: object = None, **more: Any) -> Callable[[], Any]:
         """Ask; call the result for the answer, once it is there."""

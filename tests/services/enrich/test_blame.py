@@ -104,6 +104,27 @@ def test_of_two_processors_that_crash_both_are_left_out_in_the_end(path: Path) -
     assert sorted(life(path, 7.0).left_out) == ["brightness", "mine"]
 
 
+@pytest.mark.parametrize(
+    ("was_killed", "counts", "left_out"),
+    [
+        (True, [7, 7, 7, 7], []),
+        (True, [7, 8, 9, 10], ["mine"]),
+        (True, [None, None, None, None], ["mine"]),
+        (False, [7, 7, 7, 7], ["mine"]),
+    ],
+)
+def test_a_kill_from_outside_blames_nobody_unless_memory_may_have_run_out(
+    path: Path, was_killed: bool, counts: list[int | None], left_out: list[str]
+) -> None:
+    """`counts`: of processes that the kernel has killed for their memory, when each life began."""
+    for at_s, oom_kills in enumerate(counts):
+        blame = Blame(path, ENTRIES, float(at_s), was_killed=was_killed, oom_kills=oom_kills)
+        blame.open(NAMES)
+        blame.enter_thread(1, "front", 42)
+
+    assert list(blame.left_out) == left_out
+
+
 def test_deaths_that_are_far_apart_do_not_add_up(path: Path) -> None:
     die_three_times(path, apart_s=3_000.0)
 
