@@ -150,6 +150,7 @@ class Group:
             for member in self.members.values():
                 member.skip(gap_s)
         self._heed_signals()
+        self._crew.mind_zygote()
         self._reconcile(now_s)
 
     def stop(self) -> None:
@@ -157,6 +158,7 @@ class Group:
         if self._stop_s is None:
             log.info("stopping")
             self._stop_s = self.bus.clock.boot_s()
+            self._crew.begin_end()
 
     @property
     def is_stopping(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from framebus.errors import ErrorCode, RefusedError
 from framebus.redact import RedactingFormatter
 from framebus.requests import GetLogs, LogLine, Logs
-from framebus_launcher.process import MAX_LINE, TAIL_LINES
+from framebus_launcher.tail import MAX_LINE, TAIL_LINES
 
 LAUNCHER = "launcher"
 

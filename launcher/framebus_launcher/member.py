@@ -10,9 +10,10 @@ from framebus.requests import WorkerLost
 from framebus.settings import Restart
 from framebus_launcher.liveness import ABORT_S, KILL_S, SUSPECT_S, Liveness, Silence
 from framebus_launcher.notices import Notice
-from framebus_launcher.process import Child, Exit, Tail, Usage
+from framebus_launcher.process import Child, Exit, Usage
 from framebus_launcher.restart import NOT_AGAIN, PROBE_S, Death, Record, judge
 from framebus_launcher.table import DISPATCHER, Row
+from framebus_launcher.tail import Tail
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Member:
         self._is_restart = False
         """the next start makes good for a death that nobody asked for"""
         self._last_exit = Exit()
+        self._hung_s: float | None = None
         self._back_after_s: float | None = None
         self._record = Record()
         self._start_s: float | None = None
@@ -143,7 +145,7 @@ class Member:
 
     def die(self, how: Exit, now_s: float) -> WorkerLost:
         """The child is dead. What there is to tell the dispatcher."""
-        is_hung = self._liveness is not None and self._liveness.silence >= Silence.ABORTED
+        hung_s = self._silent_s(now_s)
         is_ordered = now_s < self._ordered_until_s
         lost = WorkerLost(
             worker=self.row.name,
@@ -151,16 +153,16 @@ class Member:
             exit_code=how.code,
             signal=how.signal,
             by_us=self._is_asked or is_ordered,
-            hung=is_hung or self._is_late,
+            hung=hung_s is not None,
             log_tail=list(self.tail.lines),
         )
         reason = str(how)
-        if is_hung:
-            reason = f"no beat for {SUSPECT_S:.0f} s and more, {how}"
-        elif self._is_late:
+        if self._is_late:
             reason = f"not ready within {self.row.ready_s:g} s, {how}"
-        fault_s = self._liveness.heard_s if is_hung and self._liveness is not None else now_s
-        self._end_life(how, fault_s, now_s)
+        elif hung_s is not None:
+            reason = f"hung, no beat for {hung_s:.1f} s, {how}"
+        self._hung_s = hung_s
+        self._end_life(how, now_s if hung_s is None or self._is_late else now_s - hung_s, now_s)
         if self._is_asked:
             self._after_stop(how, now_s)
         elif is_ordered:
@@ -170,6 +172,15 @@ class Member:
         else:
             self._after_death(how, reason, now_s)
         return lost
+
+    def fail(self, error: OSError, now_s: float) -> None:
+        """The child could not be started after all."""
+        self.child = None
+        how = Exit(code=ExitCode.INTERNAL)
+        if self._is_asked:
+            self._after_stop(how, now_s)
+        else:
+            self._after_death(how, f"cannot be started: {error}", now_s)
 
     def told(self, incarnation: int) -> None:
         """The dispatcher has heard of that death: the successor need not wait for it."""
@@ -248,7 +259,7 @@ class Member:
         return ServiceStatus(
             name=self.row.name,
             state=self._state,
-            pid=self.child.pid if self.child is not None else None,
+            pid=(self.child.pid or None) if self.child is not None else None,
             incarnation=self._incarnation,
             restarts=self._restarts,
             since_at_s=self._since_at_s,
@@ -256,12 +267,20 @@ class Member:
             signal=self._last_exit.signal,
             reason=(self._reason or self._said)[:500],
             back_after_s=self._back_after_s,
+            hung_s=self._hung_s,
             cpu_percent=self.usage.cpu_percent,
             rss_bytes=self.usage.rss_bytes,
             log_tail=list(self.tail.lines) if self.is_broken else [],
         )
 
     # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _silent_s(self, now_s: float) -> float | None:
+        """For how long nothing was heard of it, where that is why we ended it."""
+        if self._is_late:
+            return now_s - self._spawned_s
+        is_hung = self._liveness is not None and self._liveness.silence >= Silence.ABORTED
+        return now_s - self._liveness.heard_s if is_hung and self._liveness is not None else None
 
     def _become(self, state: ServiceState, reason: str = "") -> None:
         self._state, self._reason = state, reason
@@ -282,7 +301,7 @@ class Member:
         try:
             self.child = self._spawn(self.row)
         except OSError as error:
-            self._after_death(Exit(code=ExitCode.INTERNAL), f"cannot be started: {error}", now_s)
+            self.fail(error, now_s)
             return
         self._incarnation = self.child.incarnation
         if not self.is_broken:  # a probe stays broken until it has proven itself
