@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -173,10 +175,11 @@ def import_(
     """
     found = read_frigate(frigate)
     _check_variables(found.cameras, (config.parent if config else Path()).resolve())
-    if config is None and not any(Path(name).exists() for name in DEFAULT_FILES):
-        _make_file()
-    file = CameraFile(config, data=data, run=run)
-    console = make_console()
+    with _file_of_import(config):
+        _import(found, CameraFile(config, data=data, run=run), frigate)
+
+
+def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
     cameras: dict[str, dict[str, Any]] = {}
     secrets: dict[str, str] = {}
     for name, camera in found.cameras.items():
@@ -188,12 +191,27 @@ def import_(
         secrets |= vault.new
     did = file.add(cameras, secrets) if cameras else None
     _tell_import(found, cameras, frigate)
+    if not cameras:
+        text = f"no camera of {frigate} can be taken, as is said above; nothing was written"
+        raise RefusedError(ErrorCode.CONFLICT, text)
+    console = make_console()
     for variable in secrets:
         console.print(f"the password {variable} stands in {SECRETS}; only you can read that file")
-    if cameras:
-        console.print(f"the group has them now: {did}" if did is not None else f"next: {command_name()} check")
-    else:
-        raise RefusedError(ErrorCode.CONFLICT, f"no camera of {frigate} was taken")
+    console.print(f"the group has them now: {did}" if did is not None else f"next: {command_name()} check")
+
+
+@contextmanager
+def _file_of_import(config: Path | None) -> Iterator[None]:
+    """A new configuration where this folder has none; it is gone again when nothing comes of the import."""
+    if config is not None or any(Path(name).exists() for name in DEFAULT_FILES):
+        yield
+        return
+    _make_file()
+    try:
+        yield
+    except BaseException:
+        Path(DEFAULT_FILES[0]).unlink(missing_ok=True)
+        raise
 
 
 def _check_variables(cameras: dict[str, dict[str, Any]], folder: Path) -> None:

@@ -16,7 +16,7 @@ from framebus.clock import SystemClock
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
-from framebus.requests import GetConfig, GetJob, ListJobs, ListServices, Request, Services
+from framebus.requests import GetConfig, GetJob, GetState, ListJobs, ListServices, Request, Services
 from framebus.settings import Settings
 from framebus.transport import Line
 from framebus_launcher.command import command_name
@@ -83,18 +83,36 @@ class GroupClient:
                 break
         raise RefusedError(ErrorCode.NOT_FOUND, f"there is no job {digits}; framebus jobs lists them")
 
-    def exports(self) -> Path | None:
-        """The folder of the clips, as far as that can be known from here."""
+    def data(self) -> Path | None:
+        """The data folder, as far as that can be known from here."""
         reach = find_reach(self.place.run)
         if reach is not None:
-            return Path(reach.data) / "exports"
+            return Path(reach.data)
         try:
             config = self.ask("launcher", GetConfig(path=""))
         except RefusedError:
             return None
         value = decoded(bytes(config.value))
         data = value.get("data") if isinstance(value, dict) else None
-        return Path(config.file).parent / str(data or Settings().data) / "exports"
+        return Path(config.file).parent / str(data or Settings().data)
+
+    def exports(self) -> Path | None:
+        """The folder of the clips, as far as that can be known from here."""
+        data = self.data()
+        return data / "exports" if data is not None else None
+
+    def cameras(self) -> list[str]:
+        """The cameras of the group: of its configuration, or where no launcher has one, those that tell how they are.
+
+        Raises RefusedError.
+        """
+        try:
+            value = decoded(bytes(self.ask("launcher", GetConfig(path="")).value))
+            cameras = value.get("cameras") if isinstance(value, dict) else None
+            return list(cameras) if isinstance(cameras, dict) else []
+        except RefusedError:
+            rows = self.ask("dispatcher", GetState(prefix="camera/")).rows
+            return sorted(row.topic.split("/")[1] for row in rows)
 
     def digits_for(self, ids: Collection[str]) -> int:
         """How many first digits tell these jobs from each other and from the newest 500."""

@@ -168,6 +168,19 @@ def test_an_import_writes_cameras_lists_what_it_left_and_hides_passwords(tmp_pat
     assert "there is a camera front already" in again.stdout
 
 
+def test_an_import_of_which_no_camera_can_be_taken_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "frigate.yml").write_text(
+        "cameras: {front: {ffmpeg: {inputs: [{path: 'bogus://x', roles: [record]}]}}}\n"
+    )
+
+    done = command("import", "frigate.yml", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "cameras.front.ffmpeg.inputs[0]: unknown kind of address" in done.stdout
+    assert "no camera of frigate.yml can be taken" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["frigate.yml"]
+
+
 def test_a_variable_of_frigate_s_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
     source = "rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@10.0.0.5/1"
     (tmp_path / "frigate.yml").write_text(
