@@ -123,9 +123,9 @@ class _Adding:
         report = look_at(opened)
         if report.cause is not None and not self._is_anyway:
             mend = f"mend it, or write it down as it is with --anyway  ({command_name()} add --help)"
-            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {trouble(report)}; {mend}")
+            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {trouble(report, source)}; {mend}")
         if report.cause is not None:
-            self._console.print(f"  no picture: {trouble(report)}", style="yellow")
+            self._console.print(f"  no picture: {trouble(report, source)}", style="yellow")
         else:
             self._console.print(f"  {description(report)}")
         return _Source(source, self._vault.take_out(self._placed(source)), report)
@@ -240,8 +240,19 @@ def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path
 
 
 def _make_file() -> None:
-    with Path(DEFAULT_FILES[0]).open("x") as file:
-        file.write(TEMPLATE.read_text())
+    """Whole or not at all; raises RefusedError, OSError."""
+    path = Path(DEFAULT_FILES[0])
+    try:
+        file = path.open("x")
+    except PermissionError:
+        text = f"{path} cannot be made in {Path.cwd()}: go to a folder of yours, or give yourself the right"
+        raise RefusedError(ErrorCode.DENIED, text) from None
+    try:
+        with file:
+            file.write(TEMPLATE.read_text())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path.absolute())) from None
 
 
 def _check_name(name: str, file: CameraFile) -> None:

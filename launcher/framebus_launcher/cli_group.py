@@ -20,7 +20,7 @@ from framebus.logs import FORMAT, JSON, wants_json
 from framebus.messages import CameraState, CameraStatus, ServiceState, ServiceStatus
 from framebus.place import Place
 from framebus.requests import GetState, ListServices, Reload, RestartService, StartService, StateRow, StopService
-from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus_launcher.client import GroupClient, JsonOption, RunOption, nobody_runs
 from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.group import Group
 from framebus_launcher.incarnation import Incarnations
@@ -138,7 +138,7 @@ def down(run: RunOption = None) -> None:
     place = Place.at(run)
     pids = [pid for pid in find_launchers(place.run) if _is_ours(pid)]
     if not pids:
-        raise RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}")
+        raise nobody_runs(place)
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGCONT)  # one that was stopped (SIGSTOP, Ctrl-Z) would not hear the first

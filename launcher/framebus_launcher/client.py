@@ -21,7 +21,7 @@ from framebus.settings import Settings
 from framebus.transport import Line
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
-from framebus_launcher.lock import find_launchers
+from framebus_launcher.lock import find_launchers, run_of
 from framebus_launcher.output import decoded
 
 A = TypeVar("A", bound=Message)
@@ -32,6 +32,7 @@ RunOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 CORE = ("dispatcher", "launcher")
 PAGE = 500
+_DATA = re.compile(r"^data:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 _RUN = re.compile(r"^run:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 DOOR_S = 1.0
 MAX_PAGES = 40
@@ -188,6 +189,16 @@ def _is_open(door: Path) -> bool:
         return True
 
 
+def _run_of_data(run: Path) -> Path | None:
+    """Where the group runs that has the data folder of the configuration here, if that is not `run`."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # it is only a hint
+        written = _DATA.search(Path("framebus.yml").read_text())
+        data = Path(written[1] if written is not None else Settings().data)
+        found = [run_of(pid, data) for pid in find_launchers(data)]
+        return next((one for one in found if one is not None and one != run), None)
+    return None
+
+
 def nobody_runs(place: Place, why: str = "") -> RefusedError:
     """What to say where no group lives, or no longer."""
     mend = f"start one with: {command_name()} up  (or name its folder with --run)"
@@ -195,4 +206,8 @@ def nobody_runs(place: Place, why: str = "") -> RefusedError:
         written = _RUN.search(Path("framebus.yml").read_text())
         if written is not None and os.path.abspath(written[1]) != str(place.run):
             mend = f"framebus.yml here says run: {written[1]}; add --run {written[1]}, or export FRAMEBUS_RUN"
+    if other := _run_of_data(
+        place.run
+    ):  # the default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in
+        mend = f"the group of this folder runs in {other}: add --run {other}, or export FRAMEBUS_RUN={other}"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -17,6 +17,21 @@ COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _SHOWN = re.compile(r"""(?:[^'"]|'(?:[^']{1,3}|<[a-z ]+>)'|"[^"]{1,3}")*""")
 _PLACE = re.compile(r" \(at [a-z0-9 ,]+\)$")
 
+_BEGUN = {
+    "could not find expected ':'": "a ':' is missing, as in `cameras:`",
+    "flow mapping: expected": "here begins a { that is not closed: a } or a comma is missing",
+    "flow sequence: expected": "here begins a [ that is not closed: a ] or a comma is missing",
+    "quoted scalar: found unexpected end": "here begins a text in quotes that does not end",
+}
+"""what a parser finds wrong only later, and what to say of the line where it began"""
+_THERE = {
+    "mapping values are not allowed": "a ':' that does not belong here: has the line above lost its own, or is this "
+    "one indented too far? A text with ': ' in it goes into quotes",
+    "character '\\t'": "a tab; indent with spaces",
+    "that cannot start any token": "a text that begins with such a character goes into quotes",
+    "expected <block end>": "this line is indented otherwise than those above it",
+}
+
 
 @dataclass(kw_only=True)
 class Document:
@@ -79,14 +94,22 @@ def _read_yaml(file: str, text: str) -> Document:
             document.value = _Builder(loader, document).build(node, "", ())
         return document
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark is not None else ""
-        # The error's own text would show the line, and with it what may be a password.
-        raise ConfigError([f"{file}{line}: {_hide(error.problem or 'is no YAML')}"]) from None
+        raise ConfigError([f"{file}{_mistake(error)}"]) from None
     except yaml.YAMLError:
         raise ConfigError([f"{file}: holds characters that YAML does not allow"]) from None
     finally:
         loader.dispose()
+
+
+def _mistake(error: yaml.MarkedYAMLError) -> str:
+    """Its line and what is wrong there, where we know in the words of who writes and not of who reads the file."""
+    said = f"{error.context}: {error.problem}"
+    begun = next((words for sign, words in _BEGUN.items() if sign in said), None)
+    mark = error.context_mark if begun is not None else error.problem_mark or error.context_mark
+    line = f":{mark.line + 1}" if mark is not None else ""
+    known = next((words for sign, words in _THERE.items() if sign in said), None)
+    # The error's own text would show the line, and with it what may be a password.
+    return f"{line}: {begun or known or _hide(error.problem or 'is no YAML')}"
 
 
 class _Builder:

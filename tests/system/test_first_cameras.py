@@ -10,7 +10,10 @@ import pytest
 import media
 from camera import RtspCamera
 from commands import command as typed
-from framebus.messages import ServiceState
+from framebus.messages import Cause, ServiceState
+from framebus.source_report import SourceReport
+from framebus_launcher import cli_cameras
+from framebus_launcher.look import trouble
 from groups import SYNTHETIC, running_group
 from web_camera import WebCamera
 
@@ -54,6 +57,30 @@ def test_init_makes_a_file_that_is_fine_and_never_touches_one_that_is_there(tmp_
     assert "stays as it is" in again.stderr
     assert (tmp_path / "framebus.yml").read_text() == text
     assert command("check", cwd=tmp_path).returncode == 0
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli_cameras, "TEMPLATE", tmp_path)
+
+    with pytest.raises(OSError, match=r"framebus\.yml"):
+        cli_cameras.init()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("rtsp://10.0.0.5/1", "write USER@ before the host"),
+        ("rtsp://viewer:wrong@10.0.0.5/1", "wrong user or password"),
+        ("v4l2:///dev/video0", "usermod -aG video"),
+    ],
+)
+def test_who_may_not_come_in_is_told_what_would_be_right(source: str, words: str) -> None:
+    assert words in trouble(SourceReport(cause=Cause.AUTH, detail="401"), source)
 
 
 def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_place(folder: Path, video: Path) -> None:
