@@ -16,8 +16,7 @@ from framebus.messages import NAME_PATTERN
 from framebus.redact import redact
 from framebus.source_report import SourceReport
 from framebus_launcher.camera_file import CameraFile
-from framebus_launcher.cli_group import ConfigOption, DataOption
-from framebus_launcher.client import RunOption
+from framebus_launcher.cli_options import ConfigOption, DataOption, RunOption
 from framebus_launcher.command import command_name
 from framebus_launcher.config import DEFAULT_FILES
 from framebus_launcher.credentials import Vault

@@ -12,8 +12,8 @@ from rich.table import Table
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.events import EndedObject, Ending, events_folder, list_events
 from framebus.settings import seconds
-from framebus_launcher.cli_group import ConfigOption, DataOption
-from framebus_launcher.client import GroupClient, JsonOption
+from framebus_launcher.cli_options import ConfigOption, DataOption, JsonOption
+from framebus_launcher.client import GroupClient
 from framebus_launcher.config import data_and_cameras
 from framebus_launcher.output import make_console, to_json
 

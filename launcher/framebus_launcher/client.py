@@ -6,9 +6,7 @@ import re
 import socket
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, TypeVar
-
-import typer
+from typing import TypeVar
 
 from framebus import codec, requests
 from framebus.access import find_reach
@@ -26,10 +24,6 @@ from framebus_launcher.output import decoded
 
 A = TypeVar("A", bound=Message)
 
-RunOption = Annotated[
-    Path | None, typer.Option("--run", envvar="FRAMEBUS_RUN", help="Folder of the group's sockets (default: yours).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 CORE = ("dispatcher", "launcher")
 PAGE = 500
 _DATA = re.compile(r"^data:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
