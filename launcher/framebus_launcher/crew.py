@@ -108,7 +108,7 @@ class Crew:
         for member in self.members.values():
             if isinstance(member.child, RunningChild):
                 member.usage = member.child.usage()
-            member.is_changed = True
+            member.standing.is_changed = True
         if zygote := self._spawner.zygote:
             self._orphans.bury([zygote.pid or 0, *self._pids()])
             if not self._is_ending and zygote.revive():
@@ -149,7 +149,7 @@ class Crew:
     def _see_birth(self, member: Member, child: RunningChild, error: OSError | None) -> None:
         if error is None:
             self._bus.watch(child.pidfd, partial(self._reap, member, child))
-            member.is_changed = True  # it has a pid now
+            member.standing.is_changed = True  # it has a pid now
         else:
             self._bus.unwatch(child.out)
             child.forget()

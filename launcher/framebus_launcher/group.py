@@ -205,7 +205,7 @@ class Group:
         for member in self.members.values():
             member.step(now_s)
         for member in self.members.values():
-            if member.is_changed:
+            if member.standing.is_changed:
                 self._tell(member)
         self._reloader.step(now_s)
 
@@ -273,7 +273,7 @@ class Group:
             member.kill(now_s)
 
     def _tell(self, member: Member) -> None:
-        member.is_changed = False
+        member.standing.is_changed = False
         status = member.status
         self.bus.publish(status)
         self.bus.call_soon(partial(self._on_change, status))

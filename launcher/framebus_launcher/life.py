@@ -1,7 +1,7 @@
 """One process of a row, from its start to its death: what it has to do by when, and what was asked of it."""
 
 from framebus_launcher.liveness import Liveness, Silence
-from framebus_launcher.process import Child
+from framebus_launcher.process import Child, Exit
 
 STOP_S = 5.0
 """what a child has to end after SIGTERM"""
@@ -17,7 +17,8 @@ class Life:
         """`limit_s` is what it has to be ready, or to be taken for that."""
         self.child = child
         self.spawned_s = now_s
-        self.limit_s = now_s + limit_s
+        self._given_s = limit_s
+        self.due_s = now_s + limit_s
         """until when it must be ready"""
         self.is_late = False
         self.ready_s: float | None = None
@@ -54,7 +55,7 @@ class Life:
 
     def skip(self, gap_s: float) -> None:
         """The launcher did not run for so long: nobody is to blame for that."""
-        self.limit_s += gap_s
+        self.due_s += gap_s
         if self.liveness is not None:
             self.liveness.skip(gap_s)
 
@@ -66,8 +67,20 @@ class Life:
         """For how long nothing was heard of it, where that is why we ended it."""
         if self.is_late:
             return now_s - self.spawned_s
-        is_hung = self.liveness is not None and self.liveness.silence >= Silence.ABORTED
-        return now_s - self.liveness.heard_s if is_hung and self.liveness is not None else None
+        if self.liveness is None or self.liveness.silence < Silence.ABORTED:
+            return None
+        return now_s - self.liveness.heard_s
+
+    def missed_since_s(self, now_s: float) -> float:
+        """When it dies now: who hung was missed before."""
+        return now_s if self.is_late else now_s - (self.silent_s(now_s) or 0.0)
+
+    def reason(self, how: Exit, now_s: float) -> str:
+        """Why it died, for people."""
+        silent_s = self.silent_s(now_s)
+        if self.is_late:
+            return f"not ready within {self._given_s:g} s, {how}"
+        return str(how) if silent_s is None else f"hung, no beat for {silent_s:.1f} s, {how}"
 
     @property
     def is_asked(self) -> bool:
@@ -80,6 +93,6 @@ class Life:
         if self.is_asked:
             return self.kill_s
         if self.ready_s is None:
-            return min(self.kill_s, self.limit_s)
-        due_s = self.liveness.next_s if self.liveness is not None else None
-        return self.kill_s if due_s is None else min(self.kill_s, due_s)
+            return min(self.kill_s, self.due_s)
+        next_s = self.liveness.next_s if self.liveness is not None else None
+        return self.kill_s if next_s is None else min(self.kill_s, next_s)

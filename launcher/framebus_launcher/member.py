@@ -12,7 +12,8 @@ from framebus_launcher.life import FOREVER_S, STOP_S, Life
 from framebus_launcher.liveness import ABORT_S, KILL_S, SUSPECT_S, Liveness, Silence
 from framebus_launcher.notices import Notice
 from framebus_launcher.process import Child, Exit, Usage
-from framebus_launcher.restart import NOT_AGAIN, PROBE_S, Death, Record, judge
+from framebus_launcher.restart import Death, Record, judge, prospect
+from framebus_launcher.standing import Standing
 from framebus_launcher.table import DISPATCHER, Row
 from framebus_launcher.tail import Tail
 
@@ -35,23 +36,12 @@ class Member:
         """ever, since the launcher started"""
         self._has_begun = False
         self._has_failed = False
-        self.is_changed = True
-        """the status has news; who tells them sets it back"""
+        self.standing = Standing(wall_s)
         self.usage = Usage()
         self.policy = policy
         self._spawn = spawn
-        self._wall_s = wall_s
-        self._state = ServiceState.STARTING
-        self._since_at_s = wall_s()
-        self._reason = "waits for its turn"
-        self._said = ""
-        self._incarnation = 0
-        self._restarts = 0
         self._is_restart = False
         """the next start makes good for a death that nobody asked for"""
-        self._last_exit = Exit()
-        self._hung_s: float | None = None
-        self._back_after_s: float | None = None
         self._record = Record()
         self._start_s: float | None = None
         """when to start; None: not by itself"""
@@ -67,8 +57,8 @@ class Member:
             return
         self._record, self._is_restart = Record(), False
         self._start_s = now_s
-        if self._state is not ServiceState.STARTING:
-            self._become(ServiceState.STARTING)
+        if self.standing.state is not ServiceState.STARTING:
+            self.standing.become(ServiceState.STARTING)
 
     def stop(self, now_s: float, *, again: bool = False) -> None:
         """End the child within 5 s and, unless `again`, stay stopped."""
@@ -76,8 +66,8 @@ class Member:
         if self._life is None:
             if again:
                 self.start(now_s)
-            elif self._state is not ServiceState.STOPPED:
-                self._become(ServiceState.STOPPED)
+            elif self.standing.state is not ServiceState.STOPPED:
+                self.standing.become(ServiceState.STOPPED)
             return
         self._life.again = again
         if not self._life.is_asked:
@@ -115,13 +105,12 @@ class Member:
         if life is None:
             return
         is_in_time = (notice.is_beat or notice.is_ready) and life.beat(now_s)
-        if is_in_time and self._state is ServiceState.SUSPECTED:
-            self._become(ServiceState.READY)
+        if is_in_time and self.standing.state is ServiceState.SUSPECTED:
+            self.standing.become(ServiceState.READY)
         if notice.is_ready and life.ready_s is None:
             self._become_ready(life, now_s)
-        if notice.status is not None and notice.status != self._said:
-            self._said = notice.status
-            self.is_changed = True
+        if notice.status is not None:
+            self.standing.say(notice.status)
         if notice.is_stopping:
             life.note_stop(now_s)
 
@@ -132,27 +121,23 @@ class Member:
         hung_s, is_ordered = life.silent_s(now_s), life.is_ordered(now_s)
         lost = WorkerLost(
             worker=self.row.name,
-            incarnation=self._incarnation,
+            incarnation=self.standing.incarnation,
             exit_code=how.code,
             signal=how.signal,
             by_us=life.is_asked or is_ordered,
             hung=hung_s is not None,
             log_tail=list(self.tail.lines),
         )
-        reason = str(how)
-        if life.is_late:
-            reason = f"not ready within {self.row.ready_s:g} s, {how}"
-        elif hung_s is not None:
-            reason = f"hung, no beat for {hung_s:.1f} s, {how}"
+        reason = life.reason(how, now_s)
         self._life, self.usage = None, Usage()
-        self._last_exit, self._hung_s = how, hung_s
-        self._died_s = now_s if hung_s is None or life.is_late else now_s - hung_s  # who hung was missed before
+        self.standing.last_exit, self.standing.hung_s = how, hung_s
+        self._died_s = life.missed_since_s(now_s)
         self._hold_s = now_s + TOLD_S if self.row.name != DISPATCHER else 0.0
         if life.is_asked:
             self._after_stop(life, how, now_s)
         elif is_ordered:
             log.warning("%s: %s, as ordered; started again", self.row.name, reason)
-            self._become(ServiceState.RESTARTING, reason)
+            self.standing.become(ServiceState.RESTARTING, reason)
             self._start_s = now_s
         else:
             self._after_death(how, reason, now_s, life.ready_s)
@@ -169,7 +154,7 @@ class Member:
 
     def told(self, incarnation: int) -> None:
         """The dispatcher has heard of that death: the successor need not wait for it."""
-        if incarnation == self._incarnation:
+        if incarnation == self.standing.incarnation:
             self._hold_s = 0.0
 
     def skip(self, gap_s: float) -> None:
@@ -212,65 +197,45 @@ class Member:
 
         A failed one is seen to by itself; only without the dispatcher nobody has anything to do.
         """
-        if self.was_ready or self._state is ServiceState.STOPPED:
+        if self.was_ready or self.standing.state is ServiceState.STOPPED:
             return True
         return self._has_failed and self.row.name != DISPATCHER
 
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing that was asked of it is still under way."""
-        return self._state is not ServiceState.STARTING and not (self._life is not None and self._life.is_asked)
+        return self.standing.state is not ServiceState.STARTING and not (self._life is not None and self._life.is_asked)
 
     @property
     def is_stopped(self) -> bool:
-        return self._state is ServiceState.STOPPED
+        return self.standing.state is ServiceState.STOPPED
 
     @property
     def is_off(self) -> bool:
         """Whether it was asked to stop and not to start again, also while it is on its way there."""
         life = self._life
-        return self._state is ServiceState.STOPPED or (life is not None and life.is_asked and not life.again)
+        return self.standing.state is ServiceState.STOPPED or (life is not None and life.is_asked and not life.again)
 
     @property
     def is_broken(self) -> bool:
-        return self._state is ServiceState.BROKEN
+        return self.standing.state is ServiceState.BROKEN
 
     @property
     def is_up(self) -> bool:
-        return self._state is ServiceState.READY
+        return self.standing.state is ServiceState.READY
 
     @property
     def status(self) -> ServiceStatus:
         """How it is, for everybody to know."""
-        return ServiceStatus(
-            name=self.row.name,
-            state=self._state,
-            pid=(self.child.pid or None) if self.child is not None else None,
-            incarnation=self._incarnation,
-            restarts=self._restarts,
-            since_at_s=self._since_at_s,
-            exit_code=self._last_exit.code,
-            signal=self._last_exit.signal,
-            reason=(self._reason or self._said)[:500],
-            back_after_s=self._back_after_s,
-            hung_s=self._hung_s,
-            cpu_percent=self.usage.cpu_percent,
-            rss_bytes=self.usage.rss_bytes,
-            log_tail=list(self.tail.lines) if self.is_broken else [],
-        )
+        return self.standing.status(self.row.name, self.child, self.usage, self.tail)
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
-    def _become(self, state: ServiceState, reason: str = "") -> None:
-        self._state, self._reason = state, reason
-        self._since_at_s = self._wall_s()
-        self.is_changed = True
-
     def _start(self, now_s: float) -> None:
         self._start_s = None
-        self._said, self.usage = "", Usage()
+        self.standing.said, self.usage = "", Usage()
         self._has_begun = True
-        self._restarts += self._is_restart
+        self.standing.restarts += self._is_restart
         self._is_restart = False
         try:
             child = self._spawn(self.row)
@@ -278,9 +243,9 @@ class Member:
             self.fail(error, now_s)
             return
         self._life = Life(child, now_s, self.row.ready_s if self.row.notify else SILENT_READY_S)
-        self._incarnation = child.incarnation
+        self.standing.incarnation = child.incarnation
         if not self.is_broken:  # a probe stays broken until it has proven itself
-            self._become(ServiceState.STARTING)
+            self.standing.become(ServiceState.STARTING)
 
     def _become_ready(self, life: Life, now_s: float) -> None:
         life.ready_s = now_s
@@ -288,26 +253,26 @@ class Member:
         if self.row.notify:
             life.liveness = Liveness(now_s)
         if self._died_s is not None:
-            self._back_after_s = now_s - self._died_s
-        self._become(ServiceState.READY)
+            self.standing.back_after_s = now_s - self._died_s
+        self.standing.become(ServiceState.READY)
         log.info("%s is ready after %.2f s", self.row.name, now_s - life.spawned_s)
 
     def _step_start(self, life: Life, now_s: float) -> None:
-        if now_s < life.limit_s:
+        if now_s < life.due_s:
             return
         if not self.row.notify:
             self._become_ready(life, now_s)
             return
         log.error("%s was not ready within %g s; killed", self.row.name, self.row.ready_s)
         life.child.send(signal.SIGABRT)
-        life.limit_s, life.is_late = FOREVER_S, True
+        life.due_s, life.is_late = FOREVER_S, True
         life.kill_s = now_s + KILL_S - ABORT_S
 
     def _step_silence(self, child: Child, liveness: Liveness, now_s: float) -> None:
         step = liveness.step(now_s)
         if step is Silence.SUSPECTED:
             log.warning("%s has not beaten for %.0f s", self.row.name, SUSPECT_S)
-            self._become(ServiceState.SUSPECTED, f"no beat for {SUSPECT_S:.0f} s")
+            self.standing.become(ServiceState.SUSPECTED, f"no beat for {SUSPECT_S:.0f} s")
         elif step is Silence.ABORTED:
             log.error("%s hangs; asked for its stacks (SIGABRT)", self.row.name)
             child.send(signal.SIGABRT)
@@ -325,7 +290,7 @@ class Member:
             self.start(now_s)
         else:
             self._died_s = None  # who comes back by wish has not come back from a death
-            self._become(ServiceState.STOPPED)
+            self.standing.become(ServiceState.STOPPED)
 
     def _after_death(self, how: Exit, reason: str, now_s: float, ready_s: float | None = None) -> None:
         self._has_failed = self._is_restart = True
@@ -335,16 +300,12 @@ class Member:
         self._record = verdict.record
         self._start_s = None if verdict.wait_s is None else now_s + verdict.wait_s
         name = self.row.name
-        if how.code in NOT_AGAIN:
-            again = f"not started again; mend it, then `framebus start {name}` reads its settings anew"
-        elif verdict.record.is_broken:
-            policy = self.policy
-            again = f"{policy.deaths} early deaths in {policy.within_s:g} s; tried again every {PROBE_S:.0f} s"
-        else:
+        if not verdict.record.is_broken:
             log.warning("%s: %s; started again in %.1f s", name, reason, verdict.wait_s)
-            self._become(ServiceState.RESTARTING, reason)
+            self.standing.become(ServiceState.RESTARTING, reason)
             return
+        again = prospect(name, verdict, self.policy)
         if cause := self.tail.last_error():
             reason = f"{reason} ({cause})"
         log.error("%s is broken: %s: %s", name, reason, again)
-        self._become(ServiceState.BROKEN, f"{reason}: {again}")
+        self.standing.become(ServiceState.BROKEN, f"{reason}: {again}")
