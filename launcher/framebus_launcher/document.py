@@ -32,6 +32,10 @@ _THERE = {
     "expected <block end>": "this line is indented otherwise than those above it",
 }
 
+_EXPECTED = re.compile(r"Expected `([a-z |]+)`(?:, got `([a-z]+)`)?")
+_TYPES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_TYPES |= {"array": "a list", "object": "a map of settings", "null": "nothing"}
+
 
 @dataclass(kw_only=True)
 class Document:
@@ -49,7 +53,7 @@ class Document:
         while path and path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         line = f":{self.lines[path]}" if path else ""
-        return redact(f"{self.file}{line}: {problem}")
+        return redact(f"{self.file}{line}: {_EXPECTED.sub(_of_types, problem)}")
 
 
 def read_document(path: Path) -> Document:
@@ -177,6 +181,12 @@ class _Builder:
 
     def _note(self, path: str, text: str) -> None:
         self._document.problems.append(f"{path or 'file'}: {text}")
+
+
+def _of_types(said: re.Match[str]) -> str:
+    """The types of a checker in the words of who writes the file."""
+    wanted = " or ".join(_TYPES.get(one, one) for one in said[1].split(" | "))
+    return f"expected {wanted}{f', got {_TYPES.get(said[2], said[2])}' if said[2] else ''}"
 
 
 def _hide(text: str) -> str:

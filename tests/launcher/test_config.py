@@ -178,6 +178,10 @@ def test_a_source_of_the_users_own_is_found_beside_the_file_with_the_class_that_
             "framebus.yml:3: cameras.front.source: synthetic:// has no option 'fpss'; did you mean fps?",
         ),
         ("data: ${NO_SUCH_VARIABLE}\n", "framebus.yml:1: data: the environment variable NO_SUCH_VARIABLE is not set"),
+        (
+            "cameras: {a: {source: 5}}\n",
+            "framebus.yml:1: cameras.a.source: expected text, got a whole number",
+        ),
         ("data: ${A:-b}\n", "framebus.yml:1: data: ${...} takes the name of a variable, as in ${FRONT_DOOR_PASSWORD}"),
         ("services: &a\n  x: *a\n", "framebus.yml:2: services.x: refers to itself"),
         ("data: !!python/name:os.system\n", "framebus.yml:1: data: is not readable; put it in quotes"),
