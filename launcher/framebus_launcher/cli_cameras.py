@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,8 +16,7 @@ from framebus.messages import NAME_PATTERN
 from framebus.redact import redact
 from framebus.source_report import SourceReport
 from framebus_launcher.camera_file import CameraFile
-from framebus_launcher.cli_group import ConfigOption, DataOption
-from framebus_launcher.client import RunOption
+from framebus_launcher.cli_options import ConfigOption, DataOption, RunOption
 from framebus_launcher.command import command_name
 from framebus_launcher.config import DEFAULT_FILES
 from framebus_launcher.credentials import Vault
@@ -121,9 +122,9 @@ class _Adding:
         report = look_at(opened)
         if report.cause is not None and not self._is_anyway:
             mend = f"mend it, or write it down as it is with --anyway  ({command_name()} add --help)"
-            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {trouble(report)}; {mend}")
+            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {trouble(report, source)}; {mend}")
         if report.cause is not None:
-            self._console.print(f"  no picture: {trouble(report)}", style="yellow")
+            self._console.print(f"  no picture: {trouble(report, source)}", style="yellow")
         else:
             self._console.print(f"  {description(report)}")
         return _Source(source, self._vault.take_out(self._placed(source)), report)
@@ -173,10 +174,11 @@ def import_(
     """
     found = read_frigate(frigate)
     _check_variables(found.cameras, (config.parent if config else Path()).resolve())
-    if config is None and not any(Path(name).exists() for name in DEFAULT_FILES):
-        _make_file()
-    file = CameraFile(config, data=data, run=run)
-    console = make_console()
+    with _file_of_import(config):
+        _import(found, CameraFile(config, data=data, run=run), frigate)
+
+
+def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
     cameras: dict[str, dict[str, Any]] = {}
     secrets: dict[str, str] = {}
     for name, camera in found.cameras.items():
@@ -188,12 +190,27 @@ def import_(
         secrets |= vault.new
     did = file.add(cameras, secrets) if cameras else None
     _tell_import(found, cameras, frigate)
+    if not cameras:
+        text = f"no camera of {frigate} can be taken, as is said above; nothing was written"
+        raise RefusedError(ErrorCode.CONFLICT, text)
+    console = make_console()
     for variable in secrets:
         console.print(f"the password {variable} stands in {SECRETS}; only you can read that file")
-    if cameras:
-        console.print(f"the group has them now: {did}" if did is not None else f"next: {command_name()} check")
-    else:
-        raise RefusedError(ErrorCode.CONFLICT, f"no camera of {frigate} was taken")
+    console.print(f"the group has them now: {did}" if did is not None else f"next: {command_name()} check")
+
+
+@contextmanager
+def _file_of_import(config: Path | None) -> Iterator[None]:
+    """A new configuration where this folder has none; it is gone again when nothing comes of the import."""
+    if config is not None or any(Path(name).exists() for name in DEFAULT_FILES):
+        yield
+        return
+    _make_file()
+    try:
+        yield
+    except BaseException:
+        Path(DEFAULT_FILES[0]).unlink(missing_ok=True)
+        raise
 
 
 def _check_variables(cameras: dict[str, dict[str, Any]], folder: Path) -> None:
@@ -222,8 +239,19 @@ def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path
 
 
 def _make_file() -> None:
-    with Path(DEFAULT_FILES[0]).open("x") as file:
-        file.write(TEMPLATE.read_text())
+    """Whole or not at all; raises RefusedError, OSError."""
+    path = Path(DEFAULT_FILES[0])
+    try:
+        file = path.open("x")
+    except PermissionError:
+        text = f"{path} cannot be made in {Path.cwd()}: go to a folder of yours, or give yourself the right"
+        raise RefusedError(ErrorCode.DENIED, text) from None
+    try:
+        with file:
+            file.write(TEMPLATE.read_text())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path.absolute())) from None
 
 
 def _check_name(name: str, file: CameraFile) -> None:

@@ -9,7 +9,8 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus_launcher.chaos_run import ChaosRun
 from framebus_launcher.chaos_table import recovery_json, recovery_line, verdict_json, verdict_table
 from framebus_launcher.chaos_verdict import Recovery, judge
-from framebus_launcher.client import JsonOption, RunOption, find_group
+from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.client import find_group
 from framebus_launcher.output import make_console, to_json
 
 LARGEST_SEED = 2**32 - 1

@@ -11,7 +11,7 @@ from rich.text import Text
 from framebus.errors import ConfigError, ExitCode
 from framebus.place import Place
 from framebus_launcher import doctor_machine, doctor_parts, doctor_place
-from framebus_launcher.client import JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption
 from framebus_launcher.config import DEFAULT_FILES, load_settings, place_of
 from framebus_launcher.finding import Finding, Level, fail, ok
 from framebus_launcher.output import make_console, to_json

@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from framebus.errors import ConfigError
+from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.events import EndedObject, Ending, events_folder, list_events
 from framebus.settings import seconds
-from framebus_launcher.cli_group import ConfigOption, DataOption
-from framebus_launcher.client import JsonOption
+from framebus_launcher.cli_options import ConfigOption, DataOption, JsonOption
+from framebus_launcher.client import GroupClient
 from framebus_launcher.config import data_and_cameras
 from framebus_launcher.output import make_console, to_json
 
@@ -34,6 +34,7 @@ def events(
     zone: Annotated[str, typer.Option(help="Only those that stood in this zone.")] = "",
     config: ConfigOption = None,
     data: DataOption = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Those of the group that runs with this folder.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the objects that a camera saw, by their start; no group needs to run.
@@ -44,7 +45,7 @@ def events(
         last_s = seconds(last)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--last") from None
-    folder, cameras = _folder_of(camera, config, data)
+    folder, cameras = _folder_of(camera, config, data) if run is None else (_folder_in(run, camera), None)
     if zone and cameras is not None and zone not in cameras[camera]:
         raise typer.BadParameter(f"{camera} has no zone {zone}; {_listed('it has', cameras[camera])}")
     now_s = time.time()
@@ -73,6 +74,18 @@ def _folder_of(camera: str, config: Path | None, data: Path | None) -> tuple[Pat
     if camera not in cameras:
         raise ConfigError([f"there is no camera {camera}; {_listed('the configuration has', list(cameras))}"])
     return data or folder, cameras
+
+
+def _folder_in(run: Path, camera: str) -> Path:
+    """The data folder of the group that runs there, and has this camera; raises RefusedError, ConfigError."""
+    with GroupClient(run) as group:
+        known, data = group.cameras(), group.data()
+    if camera not in known:
+        raise ConfigError([f"there is no camera {camera}; {_listed('the group has', known)}"])
+    if data is None:
+        text = f"nobody who runs in {run} tells where the data is; name its folder with --data"
+        raise RefusedError(ErrorCode.UNAVAILABLE, text)
+    return data
 
 
 def _listed(words: str, names: list[str]) -> str:

@@ -1,14 +1,11 @@
-"""The commands about a group: up, run, down, status, start, stop, restart, reload, check."""
+"""The commands about a whole group: up, down, status; and run, which is one service without a launcher."""
 
 import contextlib
-import json
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import psutil
@@ -19,34 +16,23 @@ from framebus.errors import ErrorCode, ExitCode, RefusedError
 from framebus.logs import FORMAT, JSON, wants_json
 from framebus.messages import CameraState, CameraStatus, ServiceState, ServiceStatus
 from framebus.place import Place
-from framebus.requests import GetState, ListServices, Reload, RestartService, StartService, StateRow, StopService
-from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus.requests import GetState, ListServices, StateRow
+from framebus_launcher.cli_options import ConfigOption, DataOption, JsonOption, NameArgument, RunOption
+from framebus_launcher.client import GroupClient, nobody_runs
 from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.group import Group
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.live import LiveTable
 from framebus_launcher.lock import find_launchers
 from framebus_launcher.log_output import json_log, log_by, plain_log
-from framebus_launcher.needs import find_needs
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
 from framebus_launcher.page_link import PageLink
-from framebus_launcher.reload import summary
 from framebus_launcher.renewal import Renewal
-from framebus_launcher.schema import make_schema
 from framebus_launcher.spawner import search_path
-from framebus_launcher.words import counted
 
 DOWN_LIMIT_S = 12.0
-SERVICE_LIMIT_S = 20.0
 POLL_S = 0.05
 
-ConfigOption = Annotated[
-    Path | None, typer.Option("-c", "--config", help="The configuration (default: framebus.yml here).")
-]
-DataOption = Annotated[
-    Path | None, typer.Option("--data", envvar="FRAMEBUS_DATA", help="Folder of recordings, exports and the ledger.")
-]
-NameArgument = Annotated[str, typer.Argument(help="As in export, or capture@front.")]
 JsonLogsOption = Annotated[
     bool, typer.Option("--json-logs", help="One JSON object a line, for collectors of logs (FRAMEBUS_LOG_FORMAT=json).")
 ]
@@ -54,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (up, run, down, status, start, stop, restart, reload, check):
+    for command in (up, run, down, status):
         app.command()(command)
 
 
@@ -138,7 +124,7 @@ def down(run: RunOption = None) -> None:
     place = Place.at(run)
     pids = [pid for pid in find_launchers(place.run) if _is_ours(pid)]
     if not pids:
-        raise RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}")
+        raise nobody_runs(place)
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGCONT)  # one that was stopped (SIGSTOP, Ctrl-Z) would not hear the first
@@ -177,91 +163,6 @@ def status(run: RunOption = None, as_json: JsonOption = False) -> None:
     raise typer.Exit(ExitCode.OK if is_well else ExitCode.FAILED)
 
 
-def start(name: NameArgument, run: RunOption = None) -> None:
-    """Start a service that is stopped or broken.
-
-    Example: framebus start export
-    """
-    with GroupClient(run) as group:
-        group.ask("launcher", StartService(name=name))
-        _print_when(group, name, lambda one: one.state is ServiceState.READY)
-
-
-def stop(name: NameArgument, run: RunOption = None) -> None:
-    """Stop a service; it stays stopped until framebus start, or the next framebus up.
-
-    Example: framebus stop export
-    """
-    with GroupClient(run) as group:
-        group.ask("launcher", StopService(name=name))
-        _print_when(group, name, lambda one: one.state is ServiceState.STOPPED)
-    make_console().print(f"until: framebus start {name}, or the next framebus up", style="dim")
-
-
-def restart(name: NameArgument, run: RunOption = None) -> None:
-    """Stop a service in good order and start it again.
-
-    Example: framebus restart export
-    """
-    with GroupClient(run) as group:
-        old = group.ask("launcher", RestartService(name=name)).incarnation
-        _print_when(group, name, _is_ready_after(old))
-
-
-def reload(run: RunOption = None) -> None:
-    """Read the configuration again; only what changed in it is started, stopped or restarted.
-
-    Example: framebus reload
-    """
-    with GroupClient(run) as group:
-        old = {one.name: one.incarnation for one in group.ask("launcher", ListServices()).services}
-        applied = group.ask("launcher", Reload())
-        make_console().print(f"applied: {summary(applied)}")
-        for name in (*applied.restarted, *applied.started):
-            _print_when(group, name, _is_ready_after(old.get(name, -1)))
-
-
-def check(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The configuration; as -c.")] = None,
-    config: ConfigOption = None,
-    data: DataOption = None,
-    run: RunOption = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON schema of the file instead, for editors.")
-    ] = False,
-) -> None:
-    """Validate the configuration: all errors at once, each with its place; exit code 78 when there are any.
-
-    Example: framebus check framebus.yml
-    """
-    console = make_console()
-    if schema:
-        console.print(json.dumps(make_schema(), indent=2))
-        return
-    if file is not None and config is not None:
-        raise typer.BadParameter("name the configuration once: as FILE, or with -c")
-    found = ConfigFile(file or config, data=data, run=run)
-    first = found.first
-    detector, warnings = found.check_detector()
-    needs = find_needs(first)
-    for warning in (*first.warnings, *warnings, *needs.warnings):
-        console.print(f"warning: {warning}", style="yellow")
-    cameras = counted(len(first.settings.cameras), "camera")
-    console.print(f"the configuration is fine: {cameras}, {counted(len(first.rows), 'process', 'processes')}")
-    for row in first.rows:
-        console.print(f"  {row.name}")
-    if detector:
-        console.print(f"detector: {detector}")
-    for line in needs.lines:
-        console.print(line)
-    place = first.place
-    console.print(f"data {place.data}   run {place.run}   shm {place.shm}", style="dim")
-
-
-def _is_ready_after(incarnation: int) -> Callable[[ServiceStatus], bool]:
-    return lambda one: one.state is ServiceState.READY and one.incarnation > incarnation
-
-
 def _print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -294,20 +195,6 @@ def _camera(row: StateRow) -> CameraStatus:
         since_at_s=row.at_s,
         source=status.source,
     )
-
-
-def _print_when(group: GroupClient, name: str, is_so: Callable[[ServiceStatus], bool]) -> None:
-    """Wait until a service is as it was asked to be, and say so; raises RefusedError when it does not get there."""
-    end_s = time.monotonic() + SERVICE_LIMIT_S
-    while True:
-        status = next(one for one in group.ask("launcher", ListServices()).services if one.name == name)
-        if is_so(status):
-            make_console().print(f"{name} {status.state.value}")
-            return
-        if status.state is ServiceState.BROKEN or time.monotonic() > end_s:
-            why = f": {status.reason}" if status.reason else ""
-            raise RefusedError(ErrorCode.UNAVAILABLE, f"{name} is {status.state.value}{why}")
-        time.sleep(POLL_S)
 
 
 def _in_memory(section: bytes) -> str:

@@ -10,7 +10,8 @@ from framebus import codec
 from framebus.errors import ErrorCode, ExitCode, RefusedError
 from framebus.messages import JobBoard, JobState, JobView, QueueStatus
 from framebus.requests import CancelCase, CancelJob, GetQueue, GetState, GetStory, JobStory, ListJobs, RetryJob
-from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.client import GroupClient
 from framebus_launcher.command import command_name
 from framebus_launcher.follow import follow_all, follow_to_end
 from framebus_launcher.job_text import jobs_table, queue_lines, story_lines

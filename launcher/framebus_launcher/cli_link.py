@@ -11,7 +11,8 @@ import typer
 from framebus.access import AccessFile, Reach, Role, find_reach
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import NAME_PATTERN
-from framebus_launcher.client import RunOption, find_group
+from framebus_launcher.cli_options import RunOption
+from framebus_launcher.client import GroupClient, find_group
 from framebus_launcher.output import make_console
 from framebus_launcher.page_link import ADDRESS, link_of
 from framebus_launcher.words import counted
@@ -48,6 +49,8 @@ def link(
     reach = _find(run)
     file = AccessFile(_data(reach))
     cameras = sorted(set(camera)) if camera else None
+    if cameras and not revoke:  # the links of a camera that is gone may be taken back yet
+        _check_cameras(cameras, run)
     console = make_console()
     try:
         if revoke:
@@ -60,6 +63,14 @@ def link(
     console.print(grant.token if token else whole)
     if qr:
         _draw(whole)
+
+
+def _check_cameras(cameras: list[str], run: Path | None) -> None:
+    with GroupClient(run) as group:
+        known = group.cameras()
+    if unknown := [name for name in cameras if name not in known]:
+        text = f"there is no camera {', '.join(unknown)}; the group has {', '.join(known) or 'none'}"
+        raise RefusedError(ErrorCode.NOT_FOUND, text)
 
 
 def _draw(whole: str) -> None:

@@ -10,7 +10,8 @@ from framebus.asking import MAX_ROWS
 from framebus.errors import RefusedError
 from framebus.logs import json_line
 from framebus.requests import GetLogs, LogLine
-from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.client import GroupClient
 from framebus_launcher.log_output import log_text, split_level
 from framebus_launcher.output import make_console
 

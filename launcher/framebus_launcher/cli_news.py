@@ -15,7 +15,8 @@ from framebus import codec
 from framebus.codec import News
 from framebus.topics import TOPICS, Topic, find_topic
 from framebus.transport import Listener
-from framebus_launcher.client import GroupClient, JsonOption, RunOption, find_group
+from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.client import GroupClient, find_group
 from framebus_launcher.output import decoded, make_console, text_table, to_json
 
 MAX_SHOWN = 400

@@ -12,7 +12,8 @@ from msgspec import Raw
 from framebus import codec
 from framebus.errors import ExitCode, RefusedError
 from framebus.requests import BatchItem, ExportPlan, PlanExport
-from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.client import GroupClient
 from framebus_launcher.handing_in import hand_in, hand_in_all, make_request, read_batch
 from framebus_launcher.mistakes import refusal
 from framebus_launcher.output import make_console, size, to_json

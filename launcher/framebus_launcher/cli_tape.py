@@ -15,7 +15,8 @@ from framebus.gaps import Gaps
 from framebus.retelling import MAX_TOPICS, Cast, Retelling, Weather, read_cast
 from framebus.tape import Taped, TapeError, TapeFullError, TapeHead, TapeReader, TapeWriter
 from framebus.transport import Listener, Megaphone
-from framebus_launcher.client import RunOption, find_group
+from framebus_launcher.cli_options import RunOption
+from framebus_launcher.client import find_group
 from framebus_launcher.output import make_console, size
 from framebus_launcher.own_bus import own_bus
 from framebus_launcher.player import Player

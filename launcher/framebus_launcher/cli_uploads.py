@@ -6,7 +6,8 @@ import typer
 from rich.table import Table
 
 from framebus.requests import MAX_ROWS, ListUploads, UploadRow, Uploads
-from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.client import GroupClient
 from framebus_launcher.output import clock, make_console, size, to_json
 
 _WORDS = {

@@ -14,7 +14,8 @@ from framebus.requests import GetState
 from framebus.stage import Stage, drop_words
 from framebus.transport import Listener
 from framebus.why import Why, explain
-from framebus_launcher.client import GroupClient, JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.client import GroupClient
 from framebus_launcher.output import make_console, text_table, to_json
 
 LOOK_S = 2.2

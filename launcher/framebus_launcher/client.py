@@ -6,9 +6,7 @@ import re
 import socket
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, TypeVar
-
-import typer
+from typing import TypeVar
 
 from framebus import codec, requests
 from framebus.access import find_reach
@@ -16,22 +14,19 @@ from framebus.clock import SystemClock
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
-from framebus.requests import GetConfig, GetJob, ListJobs, ListServices, Request, Services
+from framebus.requests import GetConfig, GetJob, GetState, ListJobs, ListServices, Request, Services
 from framebus.settings import Settings
 from framebus.transport import Line
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
-from framebus_launcher.lock import find_launchers
+from framebus_launcher.lock import find_launchers, run_of
 from framebus_launcher.output import decoded
 
 A = TypeVar("A", bound=Message)
 
-RunOption = Annotated[
-    Path | None, typer.Option("--run", envvar="FRAMEBUS_RUN", help="Folder of the group's sockets (default: yours).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 CORE = ("dispatcher", "launcher")
 PAGE = 500
+_DATA = re.compile(r"^data:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 _RUN = re.compile(r"^run:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 DOOR_S = 1.0
 MAX_PAGES = 40
@@ -83,18 +78,36 @@ class GroupClient:
                 break
         raise RefusedError(ErrorCode.NOT_FOUND, f"there is no job {digits}; framebus jobs lists them")
 
-    def exports(self) -> Path | None:
-        """The folder of the clips, as far as that can be known from here."""
+    def data(self) -> Path | None:
+        """The data folder, as far as that can be known from here."""
         reach = find_reach(self.place.run)
         if reach is not None:
-            return Path(reach.data) / "exports"
+            return Path(reach.data)
         try:
             config = self.ask("launcher", GetConfig(path=""))
         except RefusedError:
             return None
         value = decoded(bytes(config.value))
         data = value.get("data") if isinstance(value, dict) else None
-        return Path(config.file).parent / str(data or Settings().data) / "exports"
+        return Path(config.file).parent / str(data or Settings().data)
+
+    def exports(self) -> Path | None:
+        """The folder of the clips, as far as that can be known from here."""
+        data = self.data()
+        return data / "exports" if data is not None else None
+
+    def cameras(self) -> list[str]:
+        """The cameras of the group: of its configuration, or where no launcher has one, those that tell how they are.
+
+        Raises RefusedError.
+        """
+        try:
+            value = decoded(bytes(self.ask("launcher", GetConfig(path="")).value))
+            cameras = value.get("cameras") if isinstance(value, dict) else None
+            return list(cameras) if isinstance(cameras, dict) else []
+        except RefusedError:
+            rows = self.ask("dispatcher", GetState(prefix="camera/")).rows
+            return sorted(row.topic.split("/")[1] for row in rows)
 
     def digits_for(self, ids: Collection[str]) -> int:
         """How many first digits tell these jobs from each other and from the newest 500."""
@@ -170,6 +183,16 @@ def _is_open(door: Path) -> bool:
         return True
 
 
+def _run_of_data(run: Path) -> Path | None:
+    """Where the group runs that has the data folder of the configuration here, if that is not `run`."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # it is only a hint
+        written = _DATA.search(Path("framebus.yml").read_text())
+        data = Path(written[1] if written is not None else Settings().data)
+        found = [run_of(pid, data) for pid in find_launchers(data)]
+        return next((one for one in found if one is not None and one != run), None)
+    return None
+
+
 def nobody_runs(place: Place, why: str = "") -> RefusedError:
     """What to say where no group lives, or no longer."""
     mend = f"start one with: {command_name()} up  (or name its folder with --run)"
@@ -177,4 +200,8 @@ def nobody_runs(place: Place, why: str = "") -> RefusedError:
         written = _RUN.search(Path("framebus.yml").read_text())
         if written is not None and os.path.abspath(written[1]) != str(place.run):
             mend = f"framebus.yml here says run: {written[1]}; add --run {written[1]}, or export FRAMEBUS_RUN"
+    if other := _run_of_data(
+        place.run
+    ):  # the default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in
+        mend = f"the group of this folder runs in {other}: add --run {other}, or export FRAMEBUS_RUN={other}"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

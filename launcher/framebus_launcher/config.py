@@ -9,13 +9,11 @@ from typing import Any
 
 import msgspec
 
-from framebus.addresses import ONCE, Kind, find_address_problem, parse_address
-from framebus.detector_settings import COCO_NAME
+from framebus.addresses import Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
 from framebus.problems import find_problems
-from framebus.processor_file import resolve_reference
 from framebus.settings import (
     AnalysisSettings,
     EnrichSettings,
@@ -28,11 +26,11 @@ from framebus.settings import (
 from framebus_launcher.command import command_name
 from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.document import Document, read_document
+from framebus_launcher.full_paths import with_full_paths
 from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
     BUILT_IN,
-    ENRICH,
     JOBS_HOST,
     RESERVED,
     has_camera_libraries,
@@ -68,7 +66,7 @@ def settings_in(document: Document, *, data: Path | None = None, run: Path | Non
     problems += find_settings_problems(value)
     settings = Settings()
     if not problems:
-        settings = _resolve(msgspec.convert(value, Settings), folder)
+        settings = with_full_paths(msgspec.convert(value, Settings), folder)
         overrides = {"data": data, "run": run}
         absolute = {name: str(given.absolute()) for name, given in overrides.items() if given is not None}
         settings = msgspec.structs.replace(settings, **absolute)
@@ -167,6 +165,12 @@ def find_file() -> Path:
     raise ConfigError([f"{DEFAULT_FILES[0]}: there is none in {Path.cwd()}; {make}, or name one with -c FILE"])
 
 
+def _file_of(source: str) -> Path | None:
+    """The file that a resolved source names."""
+    address = parse_address(source)
+    return Path(address.url) if address.kind in (Kind.FILE, Kind.PLUGIN) and address.url else None
+
+
 def _map(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -239,78 +243,3 @@ def in_order(document: Document, problems: list[str]) -> list[str]:
         return int(number) if number.isdecimal() else 0
 
     return sorted(located, key=line)
-
-
-def _resolve(settings: Settings, folder: Path) -> Settings:
-    """The settings with paths that do not depend on where the launcher was started."""
-    cameras = {}
-    for name, camera in settings.cameras.items():
-        detect = camera.detect
-        if detect.source is not None:
-            detect = msgspec.structs.replace(detect, source=_resolve_source(detect.source, folder))
-        cameras[name] = msgspec.structs.replace(camera, source=_resolve_source(camera.source, folder), detect=detect)
-    services = {name: _resolve_service(name, section, folder) for name, section in settings.services.items()}
-    return msgspec.structs.replace(
-        settings,
-        data=str(folder / settings.data),
-        run=str(folder / settings.run) if settings.run else None,
-        shm=str(folder / settings.shm) if settings.shm else None,
-        cameras=cameras,
-        services=services,
-    )
-
-
-def _resolve_source(source: str, folder: Path) -> str:
-    address = parse_address(source)
-    if address.kind is Kind.PLUGIN and address.url:
-        return str(folder / source)  # the class behind the name stays there
-    if address.kind is not Kind.FILE:
-        return source
-    if source.lower().startswith("file:"):
-        return address.url + (ONCE if address.is_once else "")
-    return str(folder / source)
-
-
-def _file_of(source: str) -> Path | None:
-    """The file that a resolved source names."""
-    address = parse_address(source)
-    return Path(address.url) if address.kind in (Kind.FILE, Kind.PLUGIN) and address.url else None
-
-
-def _resolve_service(name: str, section: Any, folder: Path) -> Any:
-    if name == ENRICH and isinstance(section, dict):
-        processors = section.get("processors")
-        if processors is not None:
-            section = {**section, "processors": [_resolve_processor(entry, folder) for entry in processors]}
-        return _resolve_detector(section, folder)
-    if name == "analysis" and isinstance(section, dict):
-        analysers = _map(section.get("analysers"))
-        objects = _resolve_detector(analysers.get("objects"), folder)
-        return {**section, "analysers": {**analysers, "objects": objects}} if objects else section
-    return section if name in BUILT_IN or name in installed_services() else _resolve_command(section, folder)
-
-
-def _resolve_processor(entry: str | dict[str, Any], folder: Path) -> str | dict[str, Any]:
-    if isinstance(entry, str):
-        return resolve_reference(entry, folder)
-    return {resolve_reference(name, folder): settings for name, settings in entry.items()}
-
-
-def _resolve_command(section: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A word of a command that names a file beside the configuration becomes its full path (`[node, counter.js]`)."""
-    command = [str(folder / word) if _is_file(folder / word) else word for word in section["command"]]
-    return {**section, "command": command}
-
-
-def _resolve_detector(section: Any, folder: Path) -> Any:
-    detector = _map(_map(section).get("detector"))
-    words = {key: detector.get(key) for key in ("model", "labels")}
-    files = {key: str(folder / word) for key, word in words.items() if isinstance(word, str) and word != COCO_NAME}
-    return {**section, "detector": {**detector, **files}} if files else section
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a word that cannot be a name, as the program after `python3 -c`
-        return False

@@ -1,5 +1,6 @@
 """The configuration file of a running group: read and checked as a whole, shown without passwords, written safely."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -59,7 +60,9 @@ class ConfigFile:
         """the section of enrich that was found to be good last"""
         self.first = self.read()
         if kinds:
-            rows_of_kinds(self.first.rows, kinds)  # later a kind may have no row: its last camera has gone
+            rows_of_kinds(
+                make_table(self.first.settings, self.first.place), kinds
+            )  # later a kind may have no row: its last camera has gone
 
     def read(self, group: Place | None = None) -> Reading:
         """Read and check it; raises ConfigError with every problem, each with its line."""
@@ -120,7 +123,11 @@ class ConfigFile:
             temp.rename(target)
             _sync_folder(target.parent)
         except OSError as error:
-            raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}") from None
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                text = f"{self.path} cannot be written: the disk is full, make room; it stays as it was"
+                raise RefusedError(ErrorCode.NO_SPACE, text) from None
+            mend = f"; give yourself the right to write in {target.parent}" if error.errno == errno.EACCES else ""
+            raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}{mend}") from None
         finally:
             with suppress(OSError):
                 temp.unlink(missing_ok=True)

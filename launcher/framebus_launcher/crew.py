@@ -37,6 +37,7 @@ class Crew:
         self._spawner = spawner
         self._logbook = logbook
         self._on_line = on_line
+        self._is_ending = False
 
     def open(self, notify: Path) -> None:
         """Begin to hear what the children say of themselves."""
@@ -61,20 +62,25 @@ class Crew:
         self._losses.end()
         for member in self.members.values():
             member.kill(self._bus.clock.boot_s())
+        if zygote := self._spawner.zygote:
+            self._bus.unwatch(zygote.fileno())
+            zygote.end()
         end_s = time.monotonic() + BURY_S
         for member in self.members.values():
             child = member.child
-            if isinstance(child, RunningChild):
+            if isinstance(child, RunningChild) and not child.pid:
+                self._bus.unwatch(child.out)
+                child.forget()
+            elif isinstance(child, RunningChild):
                 if child.has_ended(max(0.0, end_s - time.monotonic())):
                     self._reap(member, child)
                 else:
                     log.error(
                         "%s, pid %d, was killed and does not die: the kernel holds it", member.row.name, child.pid
                     )
-        if zygote := self._spawner.zygote:
-            self._bus.unwatch(zygote.fileno())
-            zygote.close()
+        if zygote is not None:
             self._orphans.kill(self._pids())
+            zygote.close()
         self._losses.close()
         self._bus.unwatch(self._notices.fileno())
         self._notices.close()
@@ -102,11 +108,20 @@ class Crew:
         for member in self.members.values():
             if isinstance(member.child, RunningChild):
                 member.usage = member.child.usage()
-            member.is_changed = True
+            member.standing.is_changed = True
         if zygote := self._spawner.zygote:
             self._orphans.bury([zygote.pid or 0, *self._pids()])
-            if zygote.revive():
+            if not self._is_ending and zygote.revive():
                 self._bus.watch(zygote.fileno(), self._hear_zygote)
+
+    def mind_zygote(self) -> None:
+        """Who waits for a fork waits no longer than it should; a few times a second."""
+        if zygote := self._spawner.zygote:
+            zygote.mind()
+
+    def begin_end(self) -> None:
+        """The group stops: nothing is made for later starts."""
+        self._is_ending = True
 
     @property
     def has_untold(self) -> bool:
@@ -128,22 +143,31 @@ class Crew:
         member = self.members[row.name]
         child = self._spawner.spawn(row, was_killed=member.was_killed)
         self._bus.watch(child.out, partial(self._read, member, child))
-        self._bus.watch(child.pidfd, partial(self._reap, member, child))
+        child.when_born(partial(self._see_birth, member, child))
         return child
 
+    def _see_birth(self, member: Member, child: RunningChild, error: OSError | None) -> None:
+        if error is None:
+            self._bus.watch(child.pidfd, partial(self._reap, member, child))
+            member.standing.is_changed = True  # it has a pid now
+        else:
+            self._bus.unwatch(child.out)
+            child.forget()
+            member.fail(error, self._bus.clock.boot_s())
+
     def _pids(self) -> list[int]:
-        return [member.child.pid for member in self.members.values() if member.child is not None]
+        """Without those whom the zygote has yet to fork."""
+        return [member.child.pid for member in self.members.values() if member.child is not None and member.child.pid]
 
     def _hear_zygote(self) -> None:
         zygote = self._spawner.zygote
-        assert zygote is not None
-        line = zygote.fileno()
-        if not zygote.hear():
+        if zygote is not None and (line := zygote.fileno()) >= 0 and not zygote.hear():
             self._bus.unwatch(line)
 
     def _hear(self) -> None:
-        leaders = {member.child.pid: member for member in self.members.values() if member.child is not None}
+        self._hear_zygote()  # who speaks may be a child that it has just made
         now_s = self._bus.clock.boot_s()
+        leaders = {member.child.pid: member for member in self.members.values() if member.child and member.child.pid}
         for notice in self._notices.take():
             leader = leader_of(notice.pid, leaders)
             if leader is None:

@@ -23,6 +23,7 @@ from framebus.requests import (
 from framebus_launcher.logbook import Logbook
 from framebus_launcher.member import Member
 from framebus_launcher.reload import Reloader
+from framebus_launcher.table import no_service
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Desk:
             raise RefusedError(ErrorCode.UNAVAILABLE, "the group is stopping")
         member = self._members.get(name)
         if member is None:
-            raise RefusedError(ErrorCode.NOT_FOUND, f"no service {name}; there are {', '.join(self._members)}")
+            raise RefusedError(ErrorCode.NOT_FOUND, no_service(name, self._members))
         if self._reloader.is_leaving(member):
             raise RefusedError(ErrorCode.NOT_FOUND, f"{name} is no longer in the configuration; it is stopping")
         return member

@@ -17,6 +17,25 @@ COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _SHOWN = re.compile(r"""(?:[^'"]|'(?:[^']{1,3}|<[a-z ]+>)'|"[^"]{1,3}")*""")
 _PLACE = re.compile(r" \(at [a-z0-9 ,]+\)$")
 
+_BEGUN = {
+    "could not find expected ':'": "a ':' is missing, as in `cameras:`",
+    "flow mapping: expected": "here begins a { that is not closed: a } or a comma is missing",
+    "flow sequence: expected": "here begins a [ that is not closed: a ] or a comma is missing",
+    "quoted scalar: found unexpected end": "here begins a text in quotes that does not end",
+}
+"""what a parser finds wrong only later, and what to say of the line where it began"""
+_THERE = {
+    "mapping values are not allowed": "a ':' that does not belong here: has the line above lost its own, or is this "
+    "one indented too far? A text with ': ' in it goes into quotes",
+    "character '\\t'": "a tab; indent with spaces",
+    "that cannot start any token": "a text that begins with such a character goes into quotes",
+    "expected <block end>": "this line is indented otherwise than those above it",
+}
+
+_EXPECTED = re.compile(r"Expected `([a-z |]+)`(?:, got `([a-z]+)`)?")
+_TYPES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_TYPES |= {"array": "a list", "object": "a map of settings", "null": "nothing"}
+
 
 @dataclass(kw_only=True)
 class Document:
@@ -34,7 +53,7 @@ class Document:
         while path and path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         line = f":{self.lines[path]}" if path else ""
-        return redact(f"{self.file}{line}: {problem}")
+        return redact(f"{self.file}{line}: {_EXPECTED.sub(_of_types, problem)}")
 
 
 def read_document(path: Path) -> Document:
@@ -79,14 +98,22 @@ def _read_yaml(file: str, text: str) -> Document:
             document.value = _Builder(loader, document).build(node, "", ())
         return document
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark is not None else ""
-        # The error's own text would show the line, and with it what may be a password.
-        raise ConfigError([f"{file}{line}: {_hide(error.problem or 'is no YAML')}"]) from None
+        raise ConfigError([f"{file}{_mistake(error)}"]) from None
     except yaml.YAMLError:
         raise ConfigError([f"{file}: holds characters that YAML does not allow"]) from None
     finally:
         loader.dispose()
+
+
+def _mistake(error: yaml.MarkedYAMLError) -> str:
+    """Its line and what is wrong there, where we know in the words of who writes and not of who reads the file."""
+    said = f"{error.context}: {error.problem}"
+    begun = next((words for sign, words in _BEGUN.items() if sign in said), None)
+    mark = error.context_mark if begun is not None else error.problem_mark or error.context_mark
+    line = f":{mark.line + 1}" if mark is not None else ""
+    known = next((words for sign, words in _THERE.items() if sign in said), None)
+    # The error's own text would show the line, and with it what may be a password.
+    return f"{line}: {begun or known or _hide(error.problem or 'is no YAML')}"
 
 
 class _Builder:
@@ -154,6 +181,12 @@ class _Builder:
 
     def _note(self, path: str, text: str) -> None:
         self._document.problems.append(f"{path or 'file'}: {text}")
+
+
+def _of_types(said: re.Match[str]) -> str:
+    """The types of a checker in the words of who writes the file."""
+    wanted = " or ".join(_TYPES.get(one, one) for one in said[1].split(" | "))
+    return f"expected {wanted}{f', got {_TYPES.get(said[2], said[2])}' if said[2] else ''}"
 
 
 def _hide(text: str) -> str:

@@ -75,7 +75,7 @@ def read_frigate(path: Path) -> Imported:
     if document.problems:
         raise ConfigError([document.locate(problem) for problem in document.problems])
     value = document.value
-    if not isinstance(value, dict) or not isinstance(value.get("cameras"), dict):
+    if not isinstance(value, dict) or not isinstance(value.get("cameras") or None, dict):
         raise ConfigError([f"{path}: has no cameras; is it the configuration of a Frigate?"])
     found = Imported(document)
     for name in value["cameras"]:

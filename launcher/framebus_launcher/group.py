@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from types import FrameType
 
 import msgspec
 
@@ -26,6 +25,7 @@ from framebus_launcher.member import Member
 from framebus_launcher.reload import Reloader
 from framebus_launcher.removed_cameras import RemovedCameras
 from framebus_launcher.renewal import Renewal
+from framebus_launcher.signals import Signals
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
 
@@ -92,25 +92,21 @@ class Group:
         """when a dispatcher that is the last one left is stopped, whatever it has heard"""
         self._is_over = False
         self._exit_code: int = ExitCode.OK
-        self._signals: list[int] = []
+        self._signals = Signals(self.bus.wakeup_fd)
 
     def run(self) -> int:
         """Keep the group up until SIGTERM or SIGINT, or `stop()`; returns the exit code of the command."""
-        handlers = {number: signal.signal(number, self._note_signal) for number in _SIGNALS}
-        wakeup = signal.set_wakeup_fd(self.bus.wakeup_fd, warn_on_full_buffer=False)
-        try:
-            self.open()
-            while not self._is_over:
-                self.turn()
-            return self._exit_code
-        except LockedError as error:
-            log.error("%s", error)
-            return ExitCode.TRY_AGAIN
-        finally:
-            self.close()
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        with self._signals:
+            try:
+                self.open()
+                while not self._is_over:
+                    self.turn()
+                return self._exit_code
+            except LockedError as error:
+                log.error("%s", error)
+                return ExitCode.TRY_AGAIN
+            finally:
+                self.close()
 
     def open(self) -> None:
         """Take the locks and open the doors; raises LockedError when another launcher has them."""
@@ -149,7 +145,9 @@ class Group:
             log.warning("the launcher did not run for %.1f s", gap_s)
             for member in self.members.values():
                 member.skip(gap_s)
-        self._heed_signals()
+        for number in self._signals.take():
+            self._heed(number)
+        self._crew.mind_zygote()
         self._reconcile(now_s)
 
     def stop(self) -> None:
@@ -157,6 +155,7 @@ class Group:
         if self._stop_s is None:
             log.info("stopping")
             self._stop_s = self.bus.clock.boot_s()
+            self._crew.begin_end()
 
     @property
     def is_stopping(self) -> bool:
@@ -206,7 +205,7 @@ class Group:
         for member in self.members.values():
             member.step(now_s)
         for member in self.members.values():
-            if member.is_changed:
+            if member.standing.is_changed:
                 self._tell(member)
         self._reloader.step(now_s)
 
@@ -274,26 +273,21 @@ class Group:
             member.kill(now_s)
 
     def _tell(self, member: Member) -> None:
-        member.is_changed = False
+        member.standing.is_changed = False
         status = member.status
         self.bus.publish(status)
         self.bus.call_soon(partial(self._on_change, status))
 
-    # Signals ----------------------------------------------------------------------------------------------------------
+    # What is asked by signals -----------------------------------------------------------------------------------------
 
-    def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signals.append(number)
-
-    def _heed_signals(self) -> None:
-        while self._signals:
-            number = self._signals.pop(0)
-            if number == signal.SIGHUP:
-                self._reload()
-            elif self._stop_s is None:
-                self.stop()
-            else:
-                log.warning("asked twice: killing what still runs")
-                self._hurry()
+    def _heed(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            self._reload()
+        elif self._stop_s is None:
+            self.stop()
+        else:
+            log.warning("asked twice: killing what still runs")
+            self._hurry()
 
     def _reload(self) -> None:
         """As asked by SIGHUP: what is wrong stands in the log."""
@@ -302,6 +296,3 @@ class Group:
         except RefusedError as error:
             for line in error.message.splitlines():
                 log.error("%s", line)
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

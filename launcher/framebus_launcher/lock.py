@@ -81,6 +81,17 @@ def find_launchers(run: Path) -> list[int]:
     return found
 
 
+def run_of(pid: int, data: Path) -> Path | None:
+    """The run folder of the launcher that has this data folder."""
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                file = descriptor.readlink()
+                if file.name == "lock" and file.parent != data.resolve():
+                    return file.parent
+    return None
+
+
 def _pid_in(path: Path) -> int | None:
     text = path.read_text(errors="replace").strip()
     return int(text) if text.isdecimal() else None

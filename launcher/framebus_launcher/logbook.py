@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from framebus.errors import ErrorCode, RefusedError
 from framebus.redact import RedactingFormatter
 from framebus.requests import GetLogs, LogLine, Logs
-from framebus_launcher.process import MAX_LINE, TAIL_LINES
+from framebus_launcher.table import no_service
+from framebus_launcher.tail import MAX_LINE, TAIL_LINES
 
 LAUNCHER = "launcher"
 
@@ -45,7 +46,7 @@ class Logbook:
         """The lines after a number, oldest first, or the last ones; raises RefusedError for an unknown member."""
         with self._lock:
             if ask.name is not None and ask.name not in self._lines:
-                raise RefusedError(ErrorCode.NOT_FOUND, f"no service {ask.name}; there are {', '.join(self._lines)}")
+                raise RefusedError(ErrorCode.NOT_FOUND, no_service(ask.name, self._lines))
             some = [self._lines[ask.name]] if ask.name is not None else list(self._lines.values())
             found = sorted((line for lines in some for line in lines), key=lambda line: line.number)
             newest = self._number - 1

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from framebus.addresses import Kind, parse_address
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import Cause
 from framebus.source_report import LookAt, SourceReport
@@ -43,9 +44,13 @@ def look_at(source: str) -> SourceReport:
     return msgspec.json.decode(lines[-1], type=SourceReport)
 
 
-def trouble(report: SourceReport) -> str:
-    """Why there is no picture, for people."""
+def trouble(report: SourceReport, source: str) -> str:
+    """Why there is no picture from this source, for people."""
     words = WORDS.get(report.cause or Cause.UNKNOWN)
+    if report.cause is Cause.AUTH and "://" in source and "@" not in source:
+        words = "it wants a user and a password: write USER@ before the host, and the password is asked for"
+        if parse_address(source).kind is Kind.DEVICE:
+            words = "you may not open it: sudo usermod -aG video $USER, and log in anew"
     return f"{words} ({report.detail})" if words else report.detail
 
 

@@ -157,7 +157,7 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
     for status in services:
         note = status.reason
         if status.back_after_s is not None and not note:
-            note = f"back after {status.back_after_s:.2f} s" + (f", signal {status.signal}" if status.signal else "")
+            note = f"back after {status.back_after_s:.2f} s{_death(status)}"
         table.add_row(
             status.name,
             Text(status.state.value, _SERVICE_STYLES.get(status.state, "")),
@@ -168,6 +168,13 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
             note,
         )
     return table
+
+
+def _death(status: ServiceStatus) -> str:
+    """How it died last, for the end of a sentence: who was killed since it hung did not just get a signal."""
+    if status.hung_s is not None:
+        return f", hung: no beat for {status.hung_s:.1f} s"
+    return f", signal {status.signal}" if status.signal else ""
 
 
 def cameras_table(cameras: Iterable[CameraStatus]) -> Table:

@@ -15,7 +15,8 @@ from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.place import Place
 from framebus.requests import Ping
 from framebus.transport import Line
-from framebus_launcher.process import RunningChild, Tail
+from framebus_launcher.process import RunningChild
+from framebus_launcher.tail import Tail
 
 START_S = 15.0
 STOP_S = 5.0

@@ -1,4 +1,4 @@
-"""One running child: its pid, its pidfd, and what it prints. It is started here, and only here."""
+"""One child: how it is started, its pid and its pidfd, and what it prints. It is started here, and only here."""
 
 import logging
 import os
@@ -6,7 +6,6 @@ import select
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,59 +14,15 @@ from typing import Protocol
 
 import psutil
 
-from framebus.redact import redact
 from framebus_launcher import child
-from framebus_launcher.notices import is_notice
 from framebus_launcher.zygote import Zygote
 from framebus_launcher.zygote_process import Order
 
 log = logging.getLogger(__name__)
 
-TAIL_LINES = 200
-MAX_LINE = 1_000
 READ_BYTES = 65_536
 MAX_READS = 64
 """at a death: 4 MiB of last words are enough"""
-
-
-class Tail:
-    """The last lines of a child, without credentials. Lives as long as the row, so that a restart loses none."""
-
-    def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=TAIL_LINES)
-        self._open = b""
-
-    def feed(self, data: bytes, on_notice: Callable[[bytes], None] | None = None) -> list[str]:
-        """The lines that these bytes complete; a line of more than 1,000 characters comes in pieces.
-
-        With `on_notice`, lines that are words of sd_notify go there instead, and are not kept.
-        """
-        *whole, self._open = (self._open + data).split(b"\n")
-        if len(self._open) > READ_BYTES:
-            cut = self._open.rfind(b" ") + 1 or len(self._open)  # never within an address: its password would show
-            whole.append(self._open[:cut])
-            self._open = self._open[cut:]
-        if on_notice is not None:
-            for line in filter(is_notice, whole):
-                on_notice(line)
-            whole = [line for line in whole if not is_notice(line)]
-        return self._keep(whole)
-
-    def flush(self) -> list[str]:
-        """The line that no line end completed."""
-        rest, self._open = self._open, b""
-        return self._keep([rest])
-
-    def last_error(self) -> str:
-        """What a child of ours said last of what went wrong; empty when it said nothing of the kind."""
-        marks = ("ERROR ", "CRITICAL ")
-        return next((line.partition(" ")[2] for line in reversed(self.lines) if line.startswith(marks)), "")
-
-    def _keep(self, raw: list[bytes]) -> list[str]:
-        texts = [redact(line.decode(errors="replace")).rstrip() for line in raw]
-        pieces = [text[start : start + MAX_LINE] for text in texts for start in range(0, len(text), MAX_LINE)]
-        self.lines.extend(pieces)
-        return pieces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +60,7 @@ class Child(Protocol):
 
 
 class RunningChild:
-    """A process of the group, leader of its own session."""
+    """A process of the group, leader of its own session; or one that the zygote has yet to fork."""
 
     def __init__(
         self,
@@ -123,35 +78,49 @@ class RunningChild:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("children are started from the main thread only")
         self.incarnation = incarnation
-        self.out, output = os.pipe()
+        self.pid = 0
+        """0: the zygote has yet to say it"""
+        self._order = Order(argv=argv, environment=dict(environment), nice=nice)
+        self._owed: list[int] = []
+        """signals that came before it was there"""
+        self._on_birth: Callable[[OSError | None], None] = lambda error: None
+        self.out, self._output = os.pipe()
+        os.set_blocking(self.out, False)
         try:
-            self.pid = _fork(zygote, argv, environment, nice, output) or _spawn(argv, environment, nice, output)
+            if zygote is None or not self._ask(zygote):
+                self._spawn()
         except OSError:
             os.close(self.out)
             raise
-        finally:
-            os.close(output)
-        os.set_blocking(self.out, False)
-        try:
-            self._usage = psutil.Process(self.pid)
-            self.pidfd = os.pidfd_open(self.pid)
-        except (OSError, psutil.Error) as error:  # no child that nobody watches
-            self.send_group(signal.SIGKILL)
-            os.close(self.out)
-            os.waitpid(self.pid, 0)
-            raise OSError(f"{argv[0]} cannot be watched: {error}") from None
-        with suppress(psutil.Error):
-            self._usage.cpu_percent()  # the first reading is only where the next counts from
+
+    def when_born(self, call: Callable[[OSError | None], None]) -> None:
+        """Call as soon as it has a pid, at once if it has; with an error when it cannot be started after all."""
+        if self.pid:
+            call(None)
+        else:
+            self._on_birth = call
 
     def send(self, number: int) -> None:
         """Send a signal to the child alone."""
+        if not self.pid:
+            self._owed.append(number)
+            return
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, number)
 
     def send_group(self, number: int) -> None:
         """Send a signal to the child and to what it started."""
+        if not self.pid:
+            self._owed.append(number)
+            return
         with suppress(ProcessLookupError):
             os.killpg(self.pid, number)  # the pid is ours until it is reaped, and so is the group
+
+    def forget(self) -> None:
+        """It will never be: give its pipe back."""
+        os.close(self.out)
+        if self._output >= 0:
+            os.close(self._output)
 
     def read(self) -> bytes | None:
         """Some of what it printed; None when there is nothing now, empty when it will print no more."""
@@ -182,38 +151,74 @@ class RunningChild:
 
     def usage(self) -> Usage:
         """What it takes now; nothing when it has just died."""
+        if not self.pid:
+            return Usage()
         try:
             return Usage(cpu_percent=self._usage.cpu_percent(), rss_bytes=self._usage.memory_info().rss)
         except psutil.Error:
             return Usage()
 
+    # Inside -----------------------------------------------------------------------------------------------------------
 
-def _fork(
-    zygote: Zygote | None, argv: tuple[str, ...], environment: Mapping[str, str], nice: int, output: int
-) -> int | None:
-    """A new child by the warm way; None where that is closed."""
-    if zygote is None:
-        return None
-    try:
-        return zygote.fork(Order(argv=argv, environment=dict(environment), nice=nice), output)
-    except (OSError, UnicodeEncodeError) as error:
-        log.warning("no fork of the zygote: %s", error)
-        return None
+    def _ask(self, zygote: Zygote) -> bool:
+        """Have it made the warm way; False where that is closed."""
+        try:
+            zygote.order(self._order, self._output, self._be_forked)
+        except (OSError, UnicodeEncodeError) as error:
+            log.warning("no fork of the zygote: %s", error)
+            return False
+        return True
 
+    def _be_forked(self, pid: int | None) -> None:
+        try:
+            if pid is None:
+                self._spawn()
+            else:
+                self._be_born(pid)
+        except OSError as error:
+            self._on_birth(error)
+            return
+        self._on_birth(None)
+        for number in self._owed:
+            self.send_group(number)
 
-def _spawn(argv: tuple[str, ...], environment: Mapping[str, str], nice: int, output: int) -> int:
-    """A new child by the plain way: an interpreter that turns into the program."""
-    return os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-ISs", child.__file__, str(os.getpid()), str(nice), *argv],
-        dict(environment),
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, output, 1),
-            (os.POSIX_SPAWN_DUP2, output, 2),
-        ],
-        setsid=True,
-    )
+    def _spawn(self) -> None:
+        """Make it the plain way: an interpreter that turns into the program."""
+        try:
+            pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-ISs", child.__file__, str(os.getpid()), str(self._order.nice), *self._order.argv],
+                self._order.environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, self._output, 1),
+                    (os.POSIX_SPAWN_DUP2, self._output, 2),
+                ],
+                setsid=True,
+            )
+        finally:
+            self._close_output()
+        self._be_born(pid)
+
+    def _be_born(self, pid: int) -> None:
+        self._close_output()
+        try:
+            self._usage = psutil.Process(pid)
+            self.pidfd = os.pidfd_open(pid)
+        except (OSError, psutil.Error) as error:  # no child that nobody watches
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise OSError(f"{self._order.argv[0]} cannot be watched: {error}") from None
+        self.pid = pid
+        with suppress(psutil.Error):
+            self._usage.cpu_percent()  # the first reading is only where the next counts from
+
+    def _close_output(self) -> None:
+        """Once the child has it: else its end would not be seen."""
+        if self._output >= 0:
+            os.close(self._output)
+            self._output = -1
 
 
 def write_settings(folder: Path, name: str, section: bytes) -> Path:

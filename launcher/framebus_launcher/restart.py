@@ -72,3 +72,10 @@ def judge(record: Record, death: Death, policy: Restart, rng: Callable[[], float
         return Verdict(record=record, wait_s=PROBE_S)
     wait_s = backoff_s(record.in_a_row, base_s=policy.base_s, factor=policy.factor, limit_s=policy.limit_s, rng=rng)
     return Verdict(record=record, wait_s=wait_s)
+
+
+def prospect(name: str, verdict: Verdict, policy: Restart) -> str:
+    """What becomes of a service that is broken, and who has to do something."""
+    if verdict.wait_s is None:
+        return f"not started again; mend it, then `framebus start {name}` reads its settings anew"
+    return f"{policy.deaths} early deaths in {policy.within_s:g} s; tried again every {PROBE_S:.0f} s"

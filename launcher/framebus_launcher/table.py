@@ -157,6 +157,13 @@ def http_settings(settings: Settings) -> HttpSettings | None:
     return msgspec.structs.replace(given, bind=given.bind or os.environ.get(BIND) or None)
 
 
+def no_service(name: str, known: Collection[str]) -> str:
+    """What to say of a name that nobody has; a camera's is the end of one."""
+    capture = f"capture@{name}"
+    mend = f"did you mean {capture}?" if capture in known else f"there are {', '.join(known)}"
+    return f"no service {name}; {mend}"
+
+
 def has_libraries(names: Sequence[str]) -> bool:
     """Whether these are installed; none is imported here."""
     return all(find_spec(name) is not None for name in names)

@@ -37,7 +37,7 @@ def _substitute_text(text: str, environment: Mapping[str, str], problems: list[s
         if not _NAME.fullmatch(name):
             problems.append(f"{path}: ${{...}} takes the name of a variable, as in ${{FRONT_DOOR_PASSWORD}}")
         elif name not in environment:
-            problems.append(f"{path}: the environment variable {name} is not set")
+            problems.append(f"{path}: the environment variable {name} is not set, nor in secrets.env beside the file")
         else:
             return quote(environment[name], safe="") if use.end() <= quoted_until else environment[name]
         return ""

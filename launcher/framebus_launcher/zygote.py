@@ -12,22 +12,28 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
-from framebus_launcher.zygote_process import FAILED, FORKED, LOADED, READ_BYTES, REFUSED, Order
+from framebus_launcher.zygote_process import FAILED, FORKED, LOADED, READ_BYTES, Order
 
 log = logging.getLogger(__name__)
 
 PR_SET_CHILD_SUBREAPER = 36
-FORK_S = 5.0
-"""what it has to answer, the import that it is at included"""
+FORK_S = 2.0
+"""what it has to answer; a fork takes milliseconds"""
+IMPORT_S = 5.0
+"""the same while it loads: the import that it is at included"""
 LOAD_S = 15.0
 """what it has to load everything; whoever waited then starts the plain way"""
+END_S = 0.5
+"""what it has to die of SIGKILL; the kernel may hold it for as long as a disk is away"""
 LIVES = 5
 """it is not made again more often than that"""
-TITLE_BYTES, SURROUNDINGS_BYTES = 512, 4_096
-"""room that its children have for what /proc tells of them"""
+SURROUNDINGS_BYTES = 4_096
+"""room that its children have for what /proc tells of their environment"""
 MODULES = (
     "framebus_services.dispatcher.service",
     "framebus_services.enrich.service",
@@ -42,6 +48,10 @@ MODULES = (
 """what the services of a whole group are made of, in the order of loading"""
 
 
+Birth = Callable[[int | None], None]
+"""hears the pid of a new child of ours; None: there will be none, and the plain way is left"""
+
+
 class Zygote:
     """One process that is made again when it dies. On the main thread only."""
 
@@ -51,13 +61,17 @@ class Zygote:
         self._start()
 
     def _start(self) -> None:
-        _adopt_orphans(is_wanted=True)
         self._lives += 1
         self._loaded: set[str] = set()
         self._missing: set[str] = set()
         self._began_s = time.monotonic()
+        self._is_late = False
+        """that it loads for too long was told"""
+        self._births: deque[tuple[float, Birth]] = deque()
+        """forks that were ordered and not answered yet, and when, in their order"""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.set_inheritable(True)
+        ours.setblocking(False)
         words = ("-m", "framebus_launcher.zygote_process", str(theirs.fileno()), str(os.getpid()), ",".join(MODULES))
         # Threads of a library would not survive the fork, and it is refused then.
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -67,7 +81,7 @@ class Zygote:
             try:
                 self.pid: int | None = os.posix_spawn(
                     sys.executable,
-                    [sys.executable, *words, "." * TITLE_BYTES],
+                    [sys.executable, *words],
                     environment,
                     file_actions=nothing,
                     setsid=True,
@@ -75,6 +89,7 @@ class Zygote:
             except OSError:
                 ours.close()
                 raise
+        _adopt_orphans(is_wanted=True)  # before the first order: a fork's parent ends at once
         self._line = ours
 
     def fileno(self) -> int:
@@ -83,25 +98,21 @@ class Zygote:
 
     def is_loading(self, module: str) -> bool:
         """Whether who needs it had better wait a moment."""
-        is_due = module in MODULES and module not in self._loaded | self._missing
-        return self.pid is not None and is_due and time.monotonic() < self._began_s + LOAD_S
+        return self.pid is not None and module in self._to_load() and time.monotonic() < self._began_s + LOAD_S
 
     def can_fork(self, module: str) -> bool:
         """Whether a service made of this module comes from here."""
         return self.pid is not None and module in self._loaded
 
-    def fork(self, order: Order, output: int) -> int:
-        """The pid of a new child of ours; raises OSError when there is none, and the plain way is left."""
+    def order(self, order: Order, output: int, birth: Birth) -> None:
+        """Have a child made, and never wait: `birth` hears of it, from `hear()` or `mind()`; after `end()` it doesn't.
+
+        Raises OSError when there is nobody to make it. `output` is to stay open until then.
+        """
         if self.pid is None:
             raise OSError("there is no zygote")
-        try:
-            socket.send_fds(self._line, [msgspec.json.encode(order)], [output])
-            return self._forked()
-        except (ConnectionError, TimeoutError) as error:
-            self._end(f"is replaced: {error or 'it has died'}")
-            if pid := self._last_fork():
-                return pid
-            raise
+        socket.send_fds(self._line, [msgspec.json.encode(order)], [output])
+        self._births.append((time.monotonic(), birth))
 
     def hear(self) -> bool:
         """Take what it says; False when it is dead, and its line closed."""
@@ -109,7 +120,7 @@ class Zygote:
             while self.pid is not None and self._has_word(0.0):
                 self._take()
         except ConnectionError:
-            self._end("has died")
+            self._replace("has died")
         if self.pid is None:
             self._line.close()
         return self.pid is not None
@@ -123,38 +134,43 @@ class Zygote:
             self._start()
         return self.pid is not None
 
-    def close(self) -> None:
-        """End it; its children live on."""
+    def mind(self) -> None:
+        """See to what takes it too long; a few times a second."""
+        if self.pid is None:
+            return
+        now_s, left = time.monotonic(), self._to_load()
+        if self._births and now_s > self._births[0][0] + (IMPORT_S if left else FORK_S) and not self._has_word(0.0):
+            self._replace("does not answer, and is killed")
+        elif left and not self._is_late and now_s > self._began_s + LOAD_S:
+            self._is_late = True
+            log.warning(
+                "the zygote, pid %d, has not loaded %s within %.0f s; until then services are started the plain way, "
+                "which takes longer and more memory. A slow disk? This shows: %s -X importtime -c 'import %s'",
+                *(self.pid, left[0], LOAD_S, sys.executable, left[0]),
+            )
+
+    def end(self) -> None:
+        """End it, with what it was told and has not done; its children live on."""
         if self.pid is not None:
             self._kill()
+            self._hear_last_words()
+        self._births.clear()
+
+    def close(self) -> None:
+        """The same, and forget its children's children."""
+        self.end()
         self._line.close()
         _adopt_orphans(is_wanted=False)
 
-    def _forked(self) -> int:
-        end_s = time.monotonic() + FORK_S
-        while self._has_word(max(0.0, end_s - time.monotonic())):
-            word, text = self._take()
-            if word == FORKED:
-                return int(text)
-            if word == REFUSED:
-                raise OSError(text)
-        raise TimeoutError("it does not answer")
-
-    def _last_fork(self) -> int | None:
-        """What it told before it was killed: no child that nobody knows of."""
-        with contextlib.suppress(ConnectionError):
-            while self._has_word(0.0):
-                word, text = self._take()
-                if word == FORKED:
-                    return int(text)
-        return None
+    def _to_load(self) -> list[str]:
+        return [module for module in MODULES if module not in self._loaded and module not in self._missing]
 
     def _has_word(self, limit_s: float) -> bool:
         poll = select.poll()
         poll.register(self._line, select.POLLIN)
         return bool(poll.poll(limit_s * 1_000))
 
-    def _take(self) -> tuple[str, str]:
+    def _take(self) -> None:
         data = self._line.recv(READ_BYTES)
         if not data:
             raise ConnectionError
@@ -163,18 +179,39 @@ class Zygote:
             self._loaded.add(text)
         elif word == FAILED:
             self._missing.add(text.partition(" ")[0])
-        return word, text
+        elif word == FORKED:
+            self._births.popleft()[1](int(text))
+        else:
+            log.warning("no fork of the zygote: %s", text)
+            self._births.popleft()[1](None)
 
-    def _end(self, what: str) -> None:
-        log.warning("the zygote, pid %d, %s; services are started the plain way meanwhile", self.pid, what)
+    def _replace(self, what: str) -> None:
+        """It is dead or as good as dead: who waits for it goes the plain way."""
+        again = "it is made again" if self._lives < LIVES else f"it was made {LIVES} times, and is not made again"
+        log.warning(
+            "the zygote, pid %d, %s; services are started the plain way meanwhile, and %s", self.pid, what, again
+        )
         self._kill()
+        self._hear_last_words()
+        while self._births:
+            self._births.popleft()[1](None)
+
+    def _hear_last_words(self) -> None:
+        """What it told before it was killed: no child that nobody knows of."""
+        with contextlib.suppress(ConnectionError):
+            while self._has_word(0.0):
+                self._take()
 
     def _kill(self) -> None:
-        assert self.pid is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        self.pid = None
+        pid, self.pid = self.pid, None
+        assert pid is not None
+        death = os.pidfd_open(pid)  # it is ours until we have waited for it
+        os.kill(pid, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(death, select.POLLIN)
+        poll.poll(END_S * 1_000)
+        os.close(death)
+        os.waitpid(pid, os.WNOHANG)  # one that does not die is an orphan of ours
 
 
 _begun: list[Zygote] = []

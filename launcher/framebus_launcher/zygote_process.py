@@ -1,6 +1,6 @@
 """The zygote: a process that has loaded what services need, and forks them on the launcher's word.
 
-`python -m framebus_launcher.zygote_process LINE PARENT_PID MODULES PADDING`: a fork shares the pages of what is loaded,
+`python -m framebus_launcher.zygote_process LINE PARENT_PID MODULES`: a fork shares the pages of what is loaded,
 and starts in milliseconds. It has one thread and no socket but the line, so that a fork cuts nothing in two; when an
 import has left a thread behind, it refuses. Its death is no service's: they are the launcher's children.
 """
@@ -21,6 +21,7 @@ import msgspec
 
 from framebus_launcher import child
 
+PR_SET_NAME = 15
 READ_BYTES = 262_144
 GO = b"."
 LOADED, FAILED, FORKED, REFUSED = "loaded", "failed", "forked", "refused"
@@ -36,11 +37,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def main() -> None:
-    number, parent, modules, _ = sys.argv[1:]
+    number, parent, modules = sys.argv[1:]
     if problem := child.die_with(int(parent)):
         raise SystemExit(problem)
     line = _only_descriptor(int(number))
     launcher = int(parent)
+    _be_called("framebus zygote")
     gc.disable()  # what is loaded stays; to look through it would copy its pages in every child
     for order, output in _orders(line, modules.split(",")):
         if _fork(line, order, output, launcher):
@@ -136,21 +138,35 @@ def _begin(order: Order, output: int, waits: int, launcher: int) -> None:
     if problem := child.join(launcher, order.nice):
         sys.stderr.write(f"ERROR {problem}\n")
         os._exit(child.INTERNAL)
-    _show(" ".join(order.argv), os.environ)
+    name = order.environment.get("FRAMEBUS_NAME")
+    _be_called(f"framebus {name}" if name else " ".join(order.argv), name)
+    _show(os.environ)
 
 
-def _show(title: str, environment: Mapping[str, str]) -> None:
-    """Let `ps` and /proc/PID tell title and surroundings of this process: the zygote's are written over, in place."""
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    arguments, arguments_end, variables, variables_end = map(int, fields[45:49])  # arg_start ... env_end: proc(5)
+def _be_called(title: str, short: str | None = None) -> None:
+    """Let `ps` and /proc/PID/cmdline tell this title, and `top` a short one: the zygote's is written over, in place."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, (short or title).encode()[:15], 0, 0, 0)
+    arguments, arguments_end, _, _ = _areas()
     room = arguments_end - arguments - 1
     # A last byte that is no zero tells the kernel that the title ends at the first zero.
     ctypes.memmove(arguments, title.encode(errors="replace")[: room - 1].ljust(room, b"\0") + b".", room + 1)
+
+
+def _show(environment: Mapping[str, str]) -> None:
+    """Let /proc/PID/environ tell this environment, in place of the zygote's."""
+    _, _, variables, variables_end = _areas()
     room = variables_end - variables
     ours_first = sorted(environment.items(), key=lambda item: not item[0].startswith("FRAMEBUS_"))
     text = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in ours_first)
     text = text[: text.rfind(b"\0", 0, room) + 1]  # no variable is cut in two
     ctypes.memmove(variables, text.ljust(room, b"\0"), room)
+
+
+def _areas() -> tuple[int, int, int, int]:
+    """Where the kernel reads arguments and environment: arg_start, arg_end, env_start, env_end of proc(5)."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    arguments, arguments_end, variables, variables_end = map(int, fields[45:49])
+    return arguments, arguments_end, variables, variables_end
 
 
 def _run(argv: Sequence[str]) -> None:

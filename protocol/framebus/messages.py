@@ -347,6 +347,8 @@ class ServiceStatus(Message, frozen=True, kw_only=True):
     reason: Text = ""
     back_after_s: Seconds | None = None
     """from the last death to ready again"""
+    hung_s: Seconds | None = None
+    """for so long nothing was heard of it when its launcher ended it; None: it died of something else"""
     cpu_percent: Rate = 0.0
     """of one core"""
     rss_bytes: Count = 0

@@ -149,7 +149,7 @@ def run_check(folder: Path, site: Path, services: str) -> subprocess.CompletedPr
 @pytest.mark.parametrize(
     ("services", "problem"),
     [
-        ("transcript: {slots: 0}", "services.transcript.slots: Expected `int` >= 1"),
+        ("transcript: {slots: 0}", "services.transcript.slots: expected a whole number >= 1"),
         ("transcript: {command: [x]}", "services.transcript: this name belongs to the jobs of an installed package"),
         ("transcript:", "services.transcript: is empty; give it settings, or switch it off with `transcript: off`"),
         ("transcript: 7", "services.transcript: expected a map of settings"),

@@ -131,7 +131,9 @@ def test_an_installed_processor_is_known_by_its_name_and_its_settings_are_checke
 
     said = " ".join(done.stderr.split())
     assert done.returncode == 78
-    assert said == f"error: {file}:1: services.enrich.processors[1].lamps.every_frames: Expected `int`, got `str`"
+    assert (
+        said == f"error: {file}:1: services.enrich.processors[1].lamps.every_frames: expected a whole number, got text"
+    )
 
 
 def test_what_is_there_is_not_overwritten(made: Path) -> None:

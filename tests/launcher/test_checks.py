@@ -168,7 +168,7 @@ class Mine(Processor):
     [
         (MINE, "./mine.py", None),
         (MINE, "{mine.py: {threshold: 3, cameras: [front]}}", None),
-        (MINE, "{./mine.py:Mine: {threshold: three}}", "[0].mine.threshold: Expected `int`, got `str`"),
+        (MINE, "{./mine.py:Mine: {threshold: three}}", "[0].mine.threshold: expected a whole number, got text"),
         (MINE, "./none.py", "[0]: there is no file {folder}/none.py"),
         ("x = (", "./mine.py", "[0]: {folder}/mine.py:1: SyntaxError: '(' was never closed"),
         (MINE, "mine.py, brightness.py", "[1]: there is no file {folder}/brightness.py"),

@@ -163,14 +163,25 @@ def test_a_source_of_the_users_own_is_found_beside_the_file_with_the_class_that_
     ("text", "problem"),
     [
         ("data: a\nrun: b\ndata: c\n", "framebus.yml:3: data: stands here for the second time; the first is in line 1"),
-        ("data: [a\n", "framebus.yml:2: expected ',' or ']', but got '<stream end>'"),
-        ("data: a\n bad: b\n", "framebus.yml:2: mapping values are not allowed here"),
+        ("data: [a\n", "framebus.yml:1: here begins a [ that is not closed"),
+        ("data: a\n bad: b\n", "framebus.yml:2: a ':' that does not belong here"),
+        ("data: a\ncameras\n  a: {}\n", "framebus.yml:2: a ':' is missing"),
+        ("data: a\n\tb: 1\n", "framebus.yml:2: a tab; indent with spaces"),
+        ("a: 1\nb: {c: 1\nd: {e: 2}\n", "framebus.yml:2: here begins a { that is not closed"),
+        ("a: [1\nb: 2\n", "framebus.yml:1: here begins a [ that is not closed"),
+        ("a: 'x\nb: 2\n", "framebus.yml:1: here begins a text in quotes that does not end"),
+        ("data: @x\n", "framebus.yml:1: a text that begins with such a character goes into quotes"),
+        ("a:\n  b: 1\n c: 2\n", "framebus.yml:3: this line is indented otherwise than those above it"),
         ("- a\n", "framebus.yml: file: expected a map of settings, got list"),
         (
             "cameras:\n  front:\n    source: synthetic://?fpss=3\n",
             "framebus.yml:3: cameras.front.source: synthetic:// has no option 'fpss'; did you mean fps?",
         ),
         ("data: ${NO_SUCH_VARIABLE}\n", "framebus.yml:1: data: the environment variable NO_SUCH_VARIABLE is not set"),
+        (
+            "cameras: {a: {source: 5}}\n",
+            "framebus.yml:1: cameras.a.source: expected text, got a whole number",
+        ),
         ("data: ${A:-b}\n", "framebus.yml:1: data: ${...} takes the name of a variable, as in ${FRONT_DOOR_PASSWORD}"),
         ("services: &a\n  x: *a\n", "framebus.yml:2: services.x: refers to itself"),
         ("data: !!python/name:os.system\n", "framebus.yml:1: data: is not readable; put it in quotes"),
@@ -331,7 +342,7 @@ def test_a_kind_may_lose_its_last_row_but_must_have_one_at_first(folder: Path) -
 
     assert [row.name for row in file.first.rows] == ["capture@front"]
     assert file.read().rows == []
-    with pytest.raises(ConfigError, match="no such service"):
+    with pytest.raises(ConfigError, match="no such service; it has analysis, dispatcher"):
         ConfigFile(path, kinds=["capture"])
 
 

@@ -65,3 +65,21 @@ def test_a_folder_of_sockets_that_the_configuration_names_is_named_where_it_was_
         find_group(tmp_path / "elsewhere")
 
     assert refused.value.message.endswith("framebus.yml here says run: ./run; add --run ./run, or export FRAMEBUS_RUN")
+
+
+def test_a_group_of_this_folder_that_runs_with_other_sockets_is_named_where_it_was_not_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "framebus.yml").write_text("cameras: {}\n")
+    for name in ("run", "data"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    with (
+        Lock(tmp_path / "run" / "lock"),
+        Lock(tmp_path / "data" / "lock"),
+        pytest.raises(RefusedError) as refused,
+    ):
+        find_group(tmp_path / "elsewhere")
+
+    assert f"the group of this folder runs in {tmp_path}/run: add --run {tmp_path}/run" in refused.value.message

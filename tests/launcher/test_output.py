@@ -44,6 +44,13 @@ def test_after_a_mend_each_service_still_has_one_line_in_80_columns() -> None:
     assert "back after 0.3" in lines[1]
 
 
+def test_who_was_killed_since_it_hung_is_told_as_that_and_not_as_a_signal() -> None:
+    _, line = shown(service(back_after_s=7.5, signal=9, hung_s=6.0))
+
+    assert "hung: no beat" in line
+    assert "signal" not in line
+
+
 def test_the_reason_of_a_broken_service_is_shown_whole() -> None:
     reason = "died five times within a minute, the last time of signal 11"
 

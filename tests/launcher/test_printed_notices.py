@@ -6,7 +6,7 @@ from framebus.messages import ServiceStatus
 from framebus.problems import find_problems
 from framebus.settings import Plugin
 from framebus_launcher.notices import is_notice
-from framebus_launcher.process import Tail
+from framebus_launcher.tail import Tail
 from groups import running_group, wait_until
 
 BEATS_FOR_A_WHILE = "echo READY=1; echo STATUS=at work; echo hello; sleep 1; echo WATCHDOG=1; exec sleep 60"

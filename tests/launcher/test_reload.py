@@ -142,10 +142,10 @@ def test_a_hangup_reloads_and_says_what_is_wrong(trial: Trial, caplog: pytest.Lo
     trial.until_ready("dispatcher", "one")
 
     trial.write({"timezone": "Nowhere"})
-    group._note_signal(signal.SIGHUP, None)
+    group._signals._keep(signal.SIGHUP, None)
     trial.until(lambda: "there is no such time zone" in caplog.text)
     trial.write({})
-    group._note_signal(signal.SIGHUP, None)
+    group._signals._keep(signal.SIGHUP, None)
     trial.until(lambda: "one" not in pids(trial))
 
     assert list(pids(trial)) == ["dispatcher"]

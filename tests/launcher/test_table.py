@@ -18,8 +18,9 @@ from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.lock import LockedError, find_launchers, lock_group
 from framebus_launcher.member import Member
 from framebus_launcher.notices import Notice
-from framebus_launcher.process import Exit, RunningChild, Tail
+from framebus_launcher.process import Exit, RunningChild
 from framebus_launcher.table import Row, make_table, rows_of_kinds
+from framebus_launcher.tail import Tail
 
 PLACE = Place.at(Path("/run/fb"), data=Path("/data"))
 SETTINGS = Settings(
@@ -328,6 +329,16 @@ def test_who_hung_was_away_since_its_last_beat(member: Member) -> None:
     member.note(Notice(pid=7, is_ready=True), 17.5)
 
     assert member.status.back_after_s == 7.5
+    assert member.status.hung_s == 6.0
+
+
+def test_who_is_killed_by_somebody_else_did_not_hang(member: Member) -> None:
+    member.note(Notice(pid=7, is_ready=True), 0.0)
+
+    member.die(Exit(signal=9), 2.5)
+
+    assert member.status.signal == 9
+    assert member.status.hung_s is None
 
 
 def test_a_new_row_replaces_the_process_of_who_runs_or_is_broken_but_not_of_who_is_off(member: Member) -> None:

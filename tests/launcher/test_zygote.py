@@ -30,14 +30,29 @@ def zygote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Zygote]:
 
 
 def start(zygote: Zygote, *command: str, nice: int = 0, **environment: str) -> RunningChild:
-    wait_until(lambda: zygote.hear() and zygote.can_fork("framebus.run_jobs"), LIMIT_S)
+    await_loaded(zygote)
     argv = (sys.executable, "-m", *command)
     told = {"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **environment}
-    return RunningChild(argv, environment=told, nice=nice, incarnation=1, zygote=zygote)
+    return await_birth(zygote, RunningChild(argv, environment=told, nice=nice, incarnation=1, zygote=zygote))
 
 
-def start_now(zygote: Zygote) -> RunningChild:
+def await_loaded(zygote: Zygote) -> None:
+    wait_until(lambda: zygote.hear() and zygote.can_fork("framebus.run_jobs"), LIMIT_S)
+
+
+def order(zygote: Zygote) -> RunningChild:
     return RunningChild((sys.executable, "-m", *SERVER), environment={}, nice=0, incarnation=1, zygote=zygote)
+
+
+def await_birth(zygote: Zygote, child: RunningChild) -> RunningChild:
+    def is_born() -> bool:
+        zygote.mind()
+        if zygote.fileno() >= 0:
+            zygote.hear()
+        return child.pid > 0
+
+    wait_until(is_born, LIMIT_S)
+    return child
 
 
 def is_buried(pid: int, orphans: Orphans) -> bool:
@@ -51,6 +66,11 @@ def end(child: RunningChild) -> None:
     child.reap()
 
 
+def title(pid: int | None) -> str:
+    """What `ps` shows."""
+    return " ".join(psutil.Process(pid).cmdline())
+
+
 def is_fork(pid: int) -> bool:
     """Whether it has what the zygote has loaded; a server alone has not."""
     return "libzmq" in Path(f"/proc/{pid}/maps").read_text()
@@ -60,9 +80,11 @@ def test_a_fork_is_our_child_with_session_limits_and_title_of_its_own(zygote: Zy
     child = start(zygote, *SERVER, nice=5, FRAMEBUS_NAME="one")
 
     process = psutil.Process(child.pid)
-    wait_until(lambda: " ".join(process.cmdline()) == f"{sys.executable} -m {' '.join(SERVER)}", LIMIT_S)
+    wait_until(lambda: title(child.pid) == "framebus one", LIMIT_S)
 
     assert is_fork(child.pid)
+    assert process.name() == "one"
+    assert title(zygote.pid) == "framebus zygote"
     assert process.ppid() == os.getpid()
     assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
     assert process.nice() == psutil.Process().nice() + 5
@@ -87,9 +109,9 @@ def test_forks_outlive_the_zygote_and_what_starts_after_it_starts_the_plain_way(
     assert zygote.pid is not None
     os.kill(zygote.pid, signal.SIGKILL)
 
-    after = start_now(zygote)
+    after = await_birth(zygote, order(zygote))
+    wait_until(lambda: zygote.fileno() < 0 or not zygote.hear(), LIMIT_S)
 
-    assert not zygote.hear()
     assert psutil.Process(before.pid).is_running()
     assert not is_fork(after.pid)
     assert zygote.revive()
@@ -99,19 +121,70 @@ def test_forks_outlive_the_zygote_and_what_starts_after_it_starts_the_plain_way(
         end(child)
 
 
-def test_a_zygote_that_hangs_is_killed_and_what_it_was_asked_for_starts_the_plain_way(
-    zygote: Zygote, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(zygote_module, "FORK_S", 0.2)
-    wait_until(lambda: zygote.hear() and zygote.can_fork("framebus.run_jobs"), LIMIT_S)
+@pytest.fixture
+def hanging(zygote: Zygote) -> Zygote:
+    """One that has loaded all, and stands still."""
+    await_loaded(zygote)
     assert zygote.pid is not None
     os.kill(zygote.pid, signal.SIGSTOP)
+    return zygote
 
-    child = start_now(zygote)
 
-    assert zygote.pid is None
+def test_a_zygote_that_hangs_keeps_nobody_waiting_and_is_killed_when_its_time_is_over(
+    hanging: Zygote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = order(hanging)
+    hanging.mind()
+    was_born = child.pid > 0
+    monkeypatch.setattr(zygote_module, "FORK_S", 0.0)
+
+    await_birth(hanging, child)
+
+    assert not was_born
+    assert hanging.pid is None
     assert not is_fork(child.pid)
     end(child)
+
+
+def test_a_child_that_is_stopped_before_it_is_there_is_stopped_when_it_is(hanging: Zygote) -> None:
+    child = order(hanging)
+    child.send_group(signal.SIGTERM)
+    assert hanging.pid is not None
+    os.kill(hanging.pid, signal.SIGCONT)
+
+    await_birth(hanging, child)
+
+    assert child.has_ended(LIMIT_S)
+    assert child.reap()[0].signal == signal.SIGTERM
+
+
+def test_what_a_zygote_was_told_is_nothing_any_more_when_it_is_ended(hanging: Zygote) -> None:
+    child = order(hanging)
+
+    hanging.end()
+    hanging.mind()
+
+    assert child.pid == 0
+    child.forget()
+
+
+def test_a_zygote_that_hangs_while_it_loads_is_told_of_once_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(zygote_module, "MODULES", ("endless",))
+    monkeypatch.setattr(zygote_module, "LOAD_S", 0.0)
+    hangs = Zygote()
+
+    for _ in range(3):
+        hangs.mind()
+
+    assert not hangs.is_loading("endless")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "has not loaded endless" in caplog.text
+    assert "-X importtime -c 'import endless'" in caplog.text
+    hangs.close()
 
 
 def test_a_zygote_with_a_thread_of_an_import_refuses_to_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import framebus
+from commands import command, framebus
 from framebus import codec
 from framebus.messages import CameraState, CameraStatus
 from framebus.transport import SocketBus
@@ -43,6 +43,14 @@ def test_status_as_json_can_be_read_by_programs(group: RunningGroup) -> None:
 
     assert {service["name"] for service in status["services"]} == {"dispatcher", "export", "enrich", "capture@front"}
     assert status["cameras"][0]["camera"] == "front"
+
+
+def test_events_of_a_group_that_runs_are_found_by_its_run_folder(group: RunningGroup, tmp_path: Path) -> None:
+    known, unknown = (command(group, "events", name, cwd=tmp_path) for name in ("front", "nosuch"))
+
+    assert known.returncode == 0, known.stderr
+    assert unknown.returncode == 78
+    assert "there is no camera nosuch; the group has front" in unknown.stderr
 
 
 def test_tap_prints_job_states_while_a_job_runs(group: RunningGroup) -> None:

@@ -10,7 +10,10 @@ import pytest
 import media
 from camera import RtspCamera
 from commands import command as typed
-from framebus.messages import ServiceState
+from framebus.messages import Cause, ServiceState
+from framebus.source_report import SourceReport
+from framebus_launcher import cli_cameras
+from framebus_launcher.look import trouble
 from groups import SYNTHETIC, running_group
 from web_camera import WebCamera
 
@@ -54,6 +57,30 @@ def test_init_makes_a_file_that_is_fine_and_never_touches_one_that_is_there(tmp_
     assert "stays as it is" in again.stderr
     assert (tmp_path / "framebus.yml").read_text() == text
     assert command("check", cwd=tmp_path).returncode == 0
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli_cameras, "TEMPLATE", tmp_path)
+
+    with pytest.raises(OSError, match=r"framebus\.yml"):
+        cli_cameras.init()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("rtsp://10.0.0.5/1", "write USER@ before the host"),
+        ("rtsp://viewer:wrong@10.0.0.5/1", "wrong user or password"),
+        ("v4l2:///dev/video0", "usermod -aG video"),
+    ],
+)
+def test_who_may_not_come_in_is_told_what_would_be_right(source: str, words: str) -> None:
+    assert words in trouble(SourceReport(cause=Cause.AUTH, detail="401"), source)
 
 
 def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_place(folder: Path, video: Path) -> None:
@@ -166,6 +193,19 @@ def test_an_import_writes_cameras_lists_what_it_left_and_hides_passwords(tmp_pat
     assert command("check", cwd=tmp_path).returncode == 0
     assert again.returncode == 1
     assert "there is a camera front already" in again.stdout
+
+
+def test_an_import_of_which_no_camera_can_be_taken_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "frigate.yml").write_text(
+        "cameras: {front: {ffmpeg: {inputs: [{path: 'bogus://x', roles: [record]}]}}}\n"
+    )
+
+    done = command("import", "frigate.yml", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "cameras.front.ffmpeg.inputs[0]: unknown kind of address" in done.stdout
+    assert "no camera of frigate.yml can be taken" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["frigate.yml"]
 
 
 def test_a_variable_of_frigate_s_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:

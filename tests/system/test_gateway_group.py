@@ -110,11 +110,15 @@ def test_links_are_for_a_role_and_cameras_and_are_taken_back(web: Web) -> None:
     taken = framebus(web.group, "link", "--role", "viewer", "--revoke")
     after = web.ask("/api/me", token=viewer)[0]
     wrong = command(web.group, "link", "--camera", "front")
+    unknown = command(web.group, "link", "--role", "viewer", "--camera", "nosuch")
 
     assert (before["role"], before["cameras"]) == ("viewer", ["front"])
     assert taken == "1 link of viewer taken back\n"
     assert after == 401
     assert wrong.returncode == 64
+    assert unknown.returncode == 1
+    assert "there is no camera nosuch; the group has front, shed" in unknown.stderr
+    assert "nosuch" not in (web.group.place.data / "access.json").read_text()
 
 
 def test_a_clip_is_made_watched_and_fetched_in_part(web: Web) -> None:

@@ -34,6 +34,11 @@ class ImpatientProtocol(H11Protocol):
         self._cancel()  # from here on the connection belongs to another protocol
         super().handle_websocket_upgrade(event)
 
+    def cut(self) -> None:
+        """An answer that has begun ends here; one that has not may still say that the server stops."""
+        if self.cycle and self.cycle.response_started:
+            self.transport.abort()
+
     def _begin(self) -> None:
         self._cancel()
         self._before = self.cycle  # None before the first request, whatever its annotation says

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framebus.bus import Bus
+from framebus_services.gateway.farewell import FarewellProtocol
 from framebus_services.gateway.impatient import ImpatientProtocol
 
 log = logging.getLogger(__name__)
@@ -21,8 +22,10 @@ LATE_S = 0.01
 """what is less late is not worth telling, and telling it would wake everybody each second"""
 STUCK_S = 3.0
 START_S = 10.0
+CUT_S = 0.8
+"""for requests at work when the server stops, and for who takes nothing; then they are cut"""
 GRACE_S = 1
-"""for requests at work when the server stops; whole seconds"""
+"""uvicorn's own limit for them, with a traceback for each; whole seconds"""
 STOP_S = 4.0
 SPARE_CONNECTIONS = 256
 """beyond the clients that stay: page files, pictures, requests"""
@@ -71,10 +74,10 @@ class Web:
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         config = uvicorn.Config(
-            self._make(),
+            self._patient(self._make()),
             loop="none",
             http=ImpatientProtocol,
-            ws="websockets-sansio",
+            ws=FarewellProtocol,
             ws_max_size=64 * 1_024,
             ws_max_queue=8,
             ws_per_message_deflate=False,  # costs memory for each client, and the network is near
@@ -92,6 +95,18 @@ class Web:
         self._server = _Server(config, self._note_pulse)
         await self._server.serve(sockets=[self._listening])
 
+    def _patient(self, app: ASGIApp) -> ASGIApp:
+        """An application whose work may be cut when the server stops, without a word in the log."""
+
+        async def run(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                if self._server is None or not self._server.should_exit:
+                    raise
+
+        return run
+
     def _note_pulse(self, late_s: float) -> None:
         """The loop turns."""
         self._pulse_s = time.monotonic()
@@ -107,6 +122,19 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.woken = asyncio.Event()
         self._on_pulse = on_pulse
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        timer = asyncio.get_running_loop().call_later(CUT_S, self._cut)
+        await super().shutdown(sockets)
+        timer.cancel()
+
+    def _cut(self) -> None:
+        """What is at work still has no end that would come soon."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, FarewellProtocol | ImpatientProtocol):
+                connection.cut()
+        for task in self.server_state.tasks:
+            task.cancel()
 
     async def main_loop(self) -> None:
         due_s = time.monotonic()
