@@ -237,7 +237,7 @@ descriptors = len(os.listdir("/proc/self/fd")) - 1
 print(files, core, os.nice(0), os.getsid(0) == os.getpid(), sys.stdin.read() == "", descriptors)
 """
     row = trial.row("one", tells + GOOD)
-    trial.start(Row(name="one", tier=1, argv=row.argv, nice=os.nice(0) + 3))
+    trial.start(Row(name="one", tier=1, argv=row.argv, nice=3))
     trial.until_ready("one")
     trial.until(lambda: bool(trial.lines))
 
