@@ -185,7 +185,7 @@ class StatsTeller:
 
 def _run_folder(name: str, argv: Sequence[str]) -> Path | None:
     """What `--run` names."""
-    if not argv:  # as the launcher starts us: argparse would take 2 MB of each service
+    if not argv:  # as the launcher starts us: argparse would take 1 MB of each service
         return None
     import argparse  # noqa: PLC0415
 
