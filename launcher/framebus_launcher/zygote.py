@@ -35,6 +35,10 @@ LIVES = 5
 SURROUNDINGS_BYTES = 4_096
 """room that its children have for what /proc tells of their environment"""
 MODULES = (
+    "framebus.run_jobs",
+    "framebus.run_service",
+    "framebus_services.export.contract",
+    "framebus_services.analysis.contract",
     "framebus_services.dispatcher.service",
     "framebus_services.enrich.service",
     "framebus_services.capture.service",
@@ -42,10 +46,9 @@ MODULES = (
     "framebus_services.gateway.service",
     "framebus_services.ingest.service",
     "framebus_services.analysis.runner",
-    "framebus.run_jobs",
-    "framebus.run_service",
 )
-"""what the services of a whole group are made of, in the order of loading"""
+"""what the services of a whole group are made of, in the order of loading: what all need comes first, as each that
+loads it after its fork has a copy of its own"""
 
 
 Birth = Callable[[int | None], None]

@@ -25,6 +25,9 @@ PR_SET_NAME = 15
 READ_BYTES = 262_144
 GO = b"."
 LOADED, FAILED, FORKED, REFUSED = "loaded", "failed", "forked", "refused"
+REST_S = 1.0
+"""loaded, and without an order for so long: it lets go of what only loading needed"""
+MADV_DONTNEED = 4
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +67,14 @@ def _orders(line: socket.socket, modules: Sequence[str]) -> Iterator[tuple[Order
     poll = select.poll()
     poll.register(line, select.POLLIN)
     waiting = list(modules)
+    is_lean = False
     while True:
         if waiting and not poll.poll(0):
             _load(line, waiting.pop(0))
+            continue
+        if not is_lean and not poll.poll(REST_S * 1_000):
+            _let_go_of_files()
+            is_lean = True
             continue
         data, descriptors, _, _ = socket.recv_fds(line, READ_BYTES, 1)
         if not data:
@@ -81,6 +89,20 @@ def _load(line: socket.socket, module: str) -> None:
         _tell(line, FAILED, f"{module} {type(error).__name__}")
         return
     _tell(line, LOADED, module)
+
+
+def _let_go_of_files() -> None:
+    """No longer map what of libraries was only read while they were loaded: 26 MB, which the kernel may then have."""
+    libc = ctypes.CDLL(None)
+    start = end = 0
+    is_file = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, value, *more = line.split()
+        if not name.endswith(":"):  # as in 7f00-7f10 r-xp 00000000 fe:00 1234 /usr/lib/libc.so.6
+            start, end = (int(number, 16) for number in name.split("-"))
+            is_file = "w" not in value and more[2] != "0"
+        elif name == "Anonymous:" and is_file and value == "0":  # else the linker wrote there: it would be lost
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
 
 
 def _fork(line: socket.socket, order: Order, output: int, launcher: int) -> bool:

@@ -1,6 +1,5 @@
 """Runs a service as a process: signals, readiness and beats, one loop, an error boundary, exit codes."""
 
-import argparse
 import faulthandler
 import logging
 import os
@@ -56,11 +55,11 @@ def run(name: str, make: Callable[[Bus], object], argv: Sequence[str] | None = N
 
     Under the launcher or systemd the surroundings come from the environment; in a terminal from `--run`.
     """
-    arguments = _parse(name, argv)
+    folder = _run_folder(name, sys.argv[1:] if argv is None else argv)
     faulthandler.enable()  # SIGABRT from a supervisor that misses our beats writes every stack to the log
     log_to_stderr(os.environ.get("FRAMEBUS_NAME", name))
     try:
-        bus = _make_bus(name, arguments.run)
+        bus = _make_bus(name, folder)
         process = Process(bus, make, Notifier())
     except (ConfigError, msgspec.ValidationError) as error:
         log.error("configuration: %s", error)
@@ -184,10 +183,16 @@ class StatsTeller:
         return self._newest  # reading again would take the latencies of the second away from the news
 
 
-def _parse(name: str, argv: Sequence[str] | None) -> argparse.Namespace:
+def _run_folder(name: str, argv: Sequence[str]) -> Path | None:
+    """What `--run` names."""
+    if not argv:  # as the launcher starts us: argparse would take 1 MB of each service
+        return None
+    import argparse  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(prog=name, description=f"The framebus service {name}.")
     parser.add_argument("--run", type=Path, help="folder of the group's sockets (default: the user's)")
-    return parser.parse_args(argv)
+    run: Path | None = parser.parse_args(argv).run
+    return run
 
 
 def _make_bus(name: str, run: Path | None) -> SocketBus:

@@ -76,6 +76,26 @@ def is_fork(pid: int) -> bool:
     return "libzmq" in Path(f"/proc/{pid}/maps").read_text()
 
 
+def resident_kb(pid: int, library: str) -> int:
+    """How much of a library's code is in the memory of a process."""
+    lines = iter(Path(f"/proc/{pid}/smaps").read_text().splitlines())
+    found = (line for line in lines if " r-xp " in line and library in line)
+    return sum(int(next(line for line in lines if line.startswith("Rss:")).split()[1]) for _ in found)
+
+
+def test_a_zygote_at_rest_has_no_library_in_its_memory_that_it_does_not_run(zygote: Zygote) -> None:
+    wait_until(lambda: zygote.hear() and zygote.can_fork("framebus.run_jobs"), LIMIT_S)
+    assert zygote.pid is not None
+
+    wait_until(lambda: resident_kb(zygote.pid or 0, "libzmq") == 0, LIMIT_S)
+
+    child = start(zygote, "framebus.run_jobs")
+    assert child.has_ended(LIMIT_S)
+    how, words = child.reap()
+    assert how.code == ExitCode.USAGE
+    assert b"usage" in words
+
+
 def test_a_fork_is_our_child_with_session_limits_and_title_of_its_own(zygote: Zygote) -> None:
     child = start(zygote, *SERVER, nice=5, FRAMEBUS_NAME="one")
 

@@ -9,7 +9,7 @@ PIXELS = ("numpy", "cv2", "av", "onnxruntime")
 SCREEN = ("rich", "typer", "yaml")
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     # what is loaded: how many modules at most, and which never
-    "framebus.service": (290, (*PIXELS, *SCREEN, "asyncio", "sqlite3", "psutil")),
+    "framebus.service": (290, (*PIXELS, *SCREEN, "argparse", "asyncio", "sqlite3", "psutil")),
     "framebus.testing": (290, (*PIXELS, *SCREEN, "asyncio")),
     "framebus.run_jobs": (290, (*PIXELS, *SCREEN, "asyncio", "psutil")),
     "framebus.run_service": (290, (*PIXELS, *SCREEN, "asyncio", "psutil")),
@@ -36,3 +36,22 @@ def test_a_process_loads_no_more_than_it_needs(module: str) -> None:
     count, *loaded = said.split()
     assert loaded == []
     assert int(count) <= most
+
+
+def test_what_a_service_needs_is_loaded_before_the_first_is_forked() -> None:
+    """Else each has a copy of its own."""
+    script = (
+        "import sys, importlib\n"
+        "from framebus_launcher.zygote import MODULES\n"
+        "from framebus_launcher.table import DISPATCHER\n"
+        "first = next(number for number, module in enumerate(MODULES) if DISPATCHER in module)\n"
+        "for module in MODULES[: first + 1]: importlib.import_module(module)\n"
+        "loaded = set(sys.modules)\n"
+        "import framebus.run_jobs, framebus.run_service, framebus_services.dispatcher.__main__\n"
+        "from framebus.plugins import load_job_types; load_job_types()\n"
+        "print(*sorted(name for name in set(sys.modules) - loaded if name.startswith('framebus')))"
+    )
+
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert said.split() == ["framebus_services.dispatcher.__main__"]
