@@ -235,7 +235,7 @@ def test_the_values_of_a_dead_publisher_become_stale_and_fresh_again_in_its_next
     second.close()
 
     assert stale == ["camera/front/"]
-    assert not reader._convergence.held["camera/front/"].is_stale
+    assert not reader._hearing.convergence.held["camera/front/"].is_stale
 
 
 def test_of_frames_that_waited_only_the_newest_is_handed_out(
