@@ -5,7 +5,6 @@ seen -> quiet -> looked into -> claimed | duplicate | quarantine
            +---------+  it changed meanwhile, or is not whole yet
 """
 
-import heapq
 import logging
 import os
 import stat
@@ -27,12 +26,11 @@ from framebus_services.ingest.names import folder_of, is_unfinished, kind_of, pa
 from framebus_services.ingest.registry import HeldError, Registry
 from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.sighting import OPEN_S, SAMPLE_S, Sighting, Stamp
+from framebus_services.ingest.watched import MAX_WATCHED, Watched
 from framebus_services.ingest.writers import is_being_written
 
 log = logging.getLogger(__name__)
 
-MAX_SEEN = 50_000
-"""files that are watched at once; the others are found by the next scan"""
 AGAIN_S = 30.0
 """how soon a file is looked into again when the process that does it was away"""
 TIMED_OUT_AT_MOST = 3
@@ -62,8 +60,7 @@ class Intake:
         self._rejection = rejection
         self._clock = clock
         self._tell = tell
-        self._seen: dict[str, Sighting] = {}
-        self._due: list[tuple[float, str]] = []
+        self._watched = Watched()
         self._held = Held()
         self.tally: Counter[str] = Counter()
         self.has_more = False
@@ -71,7 +68,7 @@ class Intake:
 
     def __len__(self) -> int:
         """How many files are on their way."""
-        return len(self._seen)
+        return len(self._watched)
 
     @property
     def held(self) -> dict[str, str]:
@@ -81,7 +78,7 @@ class Intake:
     @property
     def next_due_s(self) -> float:
         """The boot time at which the next file may be looked into."""
-        return min(self._due[0][0] if self._due else float("inf"), self._held.next_due_s)
+        return min(self._watched.next_due_s, self._held.next_due_s)
 
     @property
     def is_busy(self) -> bool:
@@ -118,20 +115,16 @@ class Intake:
         now_s = self._clock.boot_s()
         for folder in self._held.due_folders(now_s):
             self._try_again(folder, now_s)
-        while may_claim and self._due and self._due[0][0] <= now_s:
-            _, path = heapq.heappop(self._due)
-            sighting = self._seen.get(path)
-            if sighting is None:
-                continue
-            sighting.due_s = float("inf")
+        while may_claim and (due := self._watched.take_due(now_s)) is not None:
+            path, sighting = due
             if path in self._looks:
                 continue
             if sighting.ready_s() > now_s:
-                self._wait(path, sighting.ready_s())
+                self._watched.wait_until_ready(path, sighting)
             elif now_s - sighting.changed_s < OPEN_S and is_being_written(self._root, path):
-                self._wait(path, now_s + SAMPLE_S)
+                self._watched.wait(path, now_s + SAMPLE_S)
             elif self._is_unchanged(path, sighting) and not self._look_into(path, sighting):
-                self._wait(path, now_s)
+                self._watched.wait(path, now_s)
                 return
 
     # Inside -----------------------------------------------------------------------------------------------------------
@@ -140,21 +133,22 @@ class Intake:
         if is_unfinished(path) or kind_of(path) is None:
             return
         stamp, now_s = stamp_of(found), self._clock.boot_s()
-        sighting = self._seen.get(path)
+        sighting = self._watched.get(path)
         if sighting is None:
             if self._held.has_folder(folder_of(path)) or self._is_known(path, stamp):
                 return
-            if len(self._seen) - self._held.files >= MAX_SEEN:
+            if len(self._watched) - self._held.files >= MAX_WATCHED:
                 self.has_more = True
                 return
-            sighting = self._seen[path] = Sighting(stamp, now_s, is_open=is_written)
+            sighting = Sighting(stamp, now_s, is_open=is_written)
+            self._watched.add(path, sighting)
         elif is_written and stamp.size_bytes != sighting.stamp.size_bytes:  # not a mere change of its time
             sighting.see(stamp, now_s)
             sighting.note_written()
         sighting.see(stamp, now_s)
         if is_closed:
             sighting.note_closed(now_s)
-        self._wait(path, sighting.ready_s())
+        self._watched.wait_until_ready(path, sighting)
 
     def _is_known(self, path: str, stamp: Stamp) -> bool:
         if path_problem(path):  # the database takes no such name
@@ -162,16 +156,9 @@ class Intake:
         known = self._journal.get(path)
         return known is not None and known.stamp == stamp and known.state != "gone"
 
-    def _wait(self, path: str, until_s: float) -> None:
-        """Have it looked at then, or sooner; each file stands in the line once, however often it is heard of."""
-        sighting = self._seen.get(path)
-        if sighting is not None and until_s < sighting.due_s:
-            sighting.due_s = until_s
-            heapq.heappush(self._due, (until_s, path))
-
     def _let_go(self, path: str) -> None:
         """It is there no more, or was decided on."""
-        self._seen.pop(path, None)
+        self._watched.drop(path)
         self._held.release(path)
 
     def _try_again(self, folder: str, now_s: float) -> None:
@@ -196,7 +183,7 @@ class Intake:
         before = sighting.stamp
         sighting.see(stamp_of(found), self._clock.boot_s())
         if sighting.stamp != before:
-            self._wait(path, sighting.ready_s())
+            self._watched.wait_until_ready(path, sighting)
         return sighting.stamp == before
 
     def _look_into(self, path: str, sighting: Sighting) -> bool:
@@ -247,9 +234,9 @@ class Intake:
     def _hold(self, path: str, text: str) -> None:
         again_s = self._held.hold_file(path, text, self._clock.boot_s())
         if again_s is None:
-            self._seen.pop(path, None)
+            self._watched.drop(path)
         else:
-            self._wait(path, again_s)
+            self._watched.wait(path, again_s)
 
     def _take_outcomes(self) -> None:
         outcomes = self._looks.take()
@@ -260,13 +247,13 @@ class Intake:
 
     def _take(self, outcome: TaskOutcome) -> None:
         path = str(outcome.key)
-        sighting = self._seen.get(path)
+        sighting = self._watched.get(path)
         if sighting is None:
             return
         if outcome.is_done:
             self._decide(path, sighting, outcome.result)
         elif outcome.end in (TaskEnd.NOT_STARTED, TaskEnd.NOT_DONE, TaskEnd.CANCELLED):
-            self._wait(path, self._clock.boot_s() + AGAIN_S)
+            self._watched.wait(path, self._clock.boot_s() + AGAIN_S)
         elif outcome.end is TaskEnd.TIMED_OUT and self._held.tries(path) + 1 < TIMED_OUT_AT_MOST:
             self._hold(path, "")
         else:
@@ -294,7 +281,7 @@ class Intake:
             self._reject(path, sighting.stamp, reason, text)
             return
         sighting.is_broken = True
-        self._wait(path, sighting.ready_s())
+        self._watched.wait_until_ready(path, sighting)
 
     def _claim(self, path: str, looked: Looked) -> None:
         folder, kind = folder_of(path), kind_of(path)

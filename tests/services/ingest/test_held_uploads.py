@@ -34,7 +34,7 @@ def stubbed(data: Path, stub: Stub) -> Uploads:
 
 
 def test_the_files_of_a_held_folder_take_no_place_of_others(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framebus_services.ingest.intake.MAX_SEEN", 10)
+    monkeypatch.setattr("framebus_services.ingest.intake.MAX_WATCHED", 10)
     uploads.put("Front Door/a.jpg", jpeg(1))
     uploads.settle()
     for number in range(30):

@@ -85,7 +85,7 @@ def test_a_file_stands_in_the_line_once_however_long_nobody_takes_jobs(uploads: 
         uploads.intake.scan()
         uploads.intake.look(may_claim=False)
 
-    assert len(uploads.intake._due) < 100
+    assert len(uploads.intake._watched._line) < 100
     uploads.settle()
     assert len(uploads.states()) == 20
 
