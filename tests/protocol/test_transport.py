@@ -27,7 +27,7 @@ from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, Finding, FrameNotice, Gone
 from framebus.place import Place
 from framebus.requests import GetStats, Ping, Pong, SubmitJob
-from framebus.transport import Line, Listener, SocketBus
+from framebus.transport import Listener, ScriptCaller, SocketBus
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_for, turn_until
 
@@ -340,7 +340,7 @@ def test_a_line_on_which_no_answer_came_is_closed(make_bus: Callable[[str], Sock
     assert len(peers_of(server, client, 2)) == 2
 
 
-def test_a_kept_line_to_a_service_that_was_started_anew_is_not_used(
+def test_a_call_to_a_service_that_was_started_anew_does_not_try_the_line_to_the_dead_one_first(
     place: Place, make_bus: Callable[[str], SocketBus]
 ) -> None:
     client, first = make_bus("client"), SocketBus("server", place=place)
@@ -350,7 +350,9 @@ def test_a_kept_line_to_a_service_that_was_started_anew_is_not_used(
     second = make_bus("server")
     second.answer(Ping, lambda _: PONG)
 
-    assert len(peers_of(second, client, 1)) == 1
+    came = peers_of(second, client, 1)
+
+    assert len(came) == 1, "tried on the line that broke, a request is sent a second time on a new one"
 
 
 def test_a_line_that_nobody_needs_is_given_back_without_another_call(
@@ -450,12 +452,12 @@ def test_a_deadline_that_no_door_would_take_is_refused_at_home(make_bus: Callabl
 
 
 def test_a_script_asks_without_a_bus(place: Place, make_bus: Callable[[str], SocketBus]) -> None:
-    server, line = make_bus("server"), Line(place)
+    server, caller = make_bus("server"), ScriptCaller(place)
     server.answer(Ping, lambda _: PONG)
 
-    with asking(lambda: line.caller.call("server", "ping", b"\x80", 5.0)) as call:
+    with asking(lambda: caller.call("server", "ping", b"\x80", 5.0)) as call:
         turn_until(call.done, server)
-    line.close()
+    caller.close()
 
     assert call.result() == (codec.encode(PONG), None)
 
