@@ -23,9 +23,6 @@ class Looked(Struct, frozen=True, kw_only=True):
     mtime_ns: int = 0
     sha256: str = ""
     """of its content, hex"""
-    width: int = 0
-    height: int = 0
-    duration_s: float = 0.0
     reason: str = ""
     """one word, which names a folder of the quarantine"""
     text: str = ""

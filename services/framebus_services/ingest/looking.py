@@ -59,15 +59,17 @@ def look(task: Look) -> Looked:
         try:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            size = _decode_image(file) if task.kind is Kind.IMAGE else _decode_video(file, task.path)
+            if task.kind is Kind.IMAGE:
+                _check_image(file)
+            else:
+                _check_video(file, task.path)
         except _BrokenError as error:
             return replace(looked, reason="broken", text=str(error))
         except OSError as error:
             return _unread(error)
         if stamp_of(os.fstat(file.fileno())) != before:
             return Looked(reason="changed", text="it changed while it was read")
-        width, height, duration_s = size
-        return replace(looked, sha256=sha256, width=width, height=height, duration_s=duration_s)
+        return replace(looked, sha256=sha256)
 
 
 def _unread(error: OSError) -> Looked:
@@ -77,7 +79,8 @@ def _unread(error: OSError) -> Looked:
     return Looked(reason="unread", text=f"it can't be read: {error.strerror or error}")
 
 
-def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
+def _check_image(file: BinaryIO) -> None:
+    """Raises _BrokenError for one that does not decode whole."""
     content = file.read(MAX_IMAGE_BYTES)
     if problem := image_problem(content):
         raise _BrokenError(problem)
@@ -89,10 +92,10 @@ def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
         raise _BrokenError(wrong) from None
     if picture is None:
         raise _BrokenError("it does not decode")
-    return picture.shape[1], picture.shape[0], 0.0
 
 
-def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
+def _check_video(file: BinaryIO, path: str) -> None:
+    """Raises _BrokenError for one whose first or last picture does not decode."""
     until_s = time.monotonic() + DECODE_S
     try:
         with av.open(file, "r", format=VIDEOS[PurePosixPath(path).suffix.lower()], timeout=READ_S) as container:
@@ -100,8 +103,7 @@ def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
                 raise _BrokenError("it holds no video")
             video = container.streams.video[0]
             video.thread_type = "NONE"
-            first = next(container.decode(video), None)
-            if first is None:
+            if next(container.decode(video), None) is None:
                 raise _BrokenError("its first picture does not decode")
             length_s = container.duration / av.time_base if container.duration else 0.0
             begin_s = (container.start_time or 0) / av.time_base
@@ -111,7 +113,6 @@ def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
             missing_s = begin_s + length_s - end_s
             if length_s and missing_s > max(MISSING_S, 0.02 * length_s):
                 raise _BrokenError(f"it is cut off: it should last {length_s:.1f} s, and {missing_s:.1f} s are missing")
-            return first.width, first.height, length_s
     except av.FFmpegError as error:
         raise _BrokenError(f"it does not open as a video: {error.strerror}") from None
 

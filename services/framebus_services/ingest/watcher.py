@@ -62,10 +62,6 @@ class Watcher:
         if self._observer.is_alive():
             self._observer.join(limit_s)
 
-    @property
-    def is_alive(self) -> bool:
-        return self._observer.is_alive()
-
     def take(self) -> tuple[list[tuple[str, What]], bool]:
         """What happened: paths, each once, with what says most; and whether events were lost."""
         taken: dict[str, What] = {}
