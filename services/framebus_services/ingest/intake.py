@@ -19,10 +19,11 @@ from framebus_services.below import NotPlainError
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import check_own, list_files, stamp_of
 from framebus_services.ingest.held import Held
-from framebus_services.ingest.journal import Journal
+from framebus_services.ingest.journal import Journal, State
 from framebus_services.ingest.look import Looked
 from framebus_services.ingest.looks import Looks, fault_of
 from framebus_services.ingest.names import folder_of, is_unfinished, kind_of, path_problem, shown
+from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.registry import HeldError, Registry
 from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.sighting import OPEN_S, SAMPLE_S, Sighting, Stamp
@@ -154,7 +155,7 @@ class Intake:
         if path_problem(path):  # the database takes no such name
             return False
         known = self._journal.get(path)
-        return known is not None and known.stamp == stamp and known.state != "gone"
+        return known is not None and known.stamp == stamp and known.state is not State.GONE
 
     def _let_go(self, path: str) -> None:
         """It is there no more, or was decided on."""
@@ -193,16 +194,16 @@ class Intake:
         folder = folder_of(path)
         if folder is None:
             text = "it lies in no folder, and the first folder names the camera"
-            self._reject(path, sighting.stamp, "no_camera", text)
+            self._reject(path, sighting.stamp, Reason.NO_CAMERA, text)
             return True
         if problem := path_problem(path):
-            self._reject(path, sighting.stamp, "name", problem)
+            self._reject(path, sighting.stamp, Reason.NAME, problem)
             return True
         try:
             check_own(os.lstat(f"{self._root}/{path}"))
             self._camera_of(folder)
         except NotPlainError as error:
-            self._reject(path, sighting.stamp, error.reason, str(error))
+            self._reject(path, sighting.stamp, Reason(error.reason), str(error))
             return True
         except HeldError as error:
             self._hold_folder(folder, path, error)
@@ -215,7 +216,7 @@ class Intake:
             return True
         if (least := self._looks.least_bytes(kind)) > sighting.stamp.size_bytes:
             text = f"it has {sighting.stamp.size_bytes} bytes; less than {least} are no {kind.value}"
-            self._note_broken(path, sighting, "too_small", text)
+            self._note_broken(path, sighting, Reason.TOO_SMALL, text)
             return True
         return self._looks.begin(path, kind, sighting.stamp.size_bytes)
 
@@ -257,25 +258,26 @@ class Intake:
         elif outcome.end is TaskEnd.TIMED_OUT and self._held.tries(path) + 1 < TIMED_OUT_AT_MOST:
             self._hold(path, "")
         else:
-            self._reject(path, sighting.stamp, "undecodable", fault_of(outcome))
+            self._reject(path, sighting.stamp, Reason.UNDECODABLE, fault_of(outcome))
 
     def _decide(self, path: str, sighting: Sighting, looked: Looked) -> None:
-        if looked.reason != "unread":
+        if looked.reason is not Reason.UNREAD:
             self._held.release(path)
-        if looked.reason == "gone":
-            self._let_go(path)
-        elif looked.reason == "unread":
-            self._hold(path, f"{shown(path)}: {looked.text}")
-        elif looked.reason == "broken":
-            self._note_broken(path, sighting, looked.reason, looked.text)
-        elif looked.reason and looked.reason != "changed":
-            self._reject(path, sighting.stamp, looked.reason, looked.text)
-        elif looked.reason or Stamp(looked.inode, looked.size_bytes, looked.mtime_ns) != sighting.stamp:
-            self.note(path, is_closed=False)
-        else:
-            self._claim(path, looked)
+        match looked.reason:
+            case None if looked.stamp == sighting.stamp:
+                self._claim(path, looked)
+            case None | Reason.CHANGED:
+                self.note(path, is_closed=False)
+            case Reason.GONE:
+                self._let_go(path)
+            case Reason.UNREAD:
+                self._hold(path, f"{shown(path)}: {looked.text}")
+            case Reason.BROKEN:
+                self._note_broken(path, sighting, looked.reason, looked.text)
+            case _:
+                self._reject(path, sighting.stamp, looked.reason, looked.text)
 
-    def _note_broken(self, path: str, sighting: Sighting, reason: str, text: str) -> None:
+    def _note_broken(self, path: str, sighting: Sighting, reason: Reason, text: str) -> None:
         now_s = self._clock.boot_s()
         if sighting.is_given_up(now_s):
             self._reject(path, sighting.stamp, reason, text)
@@ -294,13 +296,13 @@ class Intake:
             return
         claim = self._claims.claim(path, camera, kind, looked)
         self._let_go(path)
-        if claim.is_new and claim.upload.state == "duplicate":
-            self.tally["duplicate"] += 1
+        if claim.is_new and claim.upload.state is State.DUPLICATE:
+            self.tally[State.DUPLICATE] += 1
             self._tell(
                 UploadEvent(camera=camera, path=path, outcome=UploadOutcome.DUPLICATE, job_id=claim.upload.job_id)
             )
 
-    def _reject(self, path: str, stamp: Stamp, reason: str, text: str) -> None:
+    def _reject(self, path: str, stamp: Stamp, reason: Reason, text: str) -> None:
         try:
             self._rejection.reject(path, stamp, reason, text)
         except OSError as error:  # a folder that is read-only, a disk that is full

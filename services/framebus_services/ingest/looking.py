@@ -18,6 +18,7 @@ from framebus_services.below import NotPlainError, open_below
 from framebus_services.ingest.files import check_own, stamp_of
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind
+from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.wholeness import image_problem
 from framebus_services.video.formats import VIDEOS
 
@@ -41,21 +42,21 @@ def look(task: Look) -> Looked:
     try:
         file = os.fdopen(open_below(Path(task.root), task.path), "rb")
     except NotPlainError as error:
-        return Looked(reason=error.reason, text=str(error))
+        return Looked(reason=Reason(error.reason), text=str(error))
     except OSError as error:
         return _unread(error)
     with file:
         try:
             check_own(os.fstat(file.fileno()))
         except NotPlainError as error:
-            return Looked(reason=error.reason, text=str(error))
+            return Looked(reason=Reason(error.reason), text=str(error))
         before = stamp_of(os.fstat(file.fileno()))
-        looked = Looked(inode=before.inode, size_bytes=before.size_bytes, mtime_ns=before.mtime_ns)
+        looked = Looked(stamp=before)
         if before.size_bytes > task.max_bytes:
             text = f"it has {before.size_bytes} bytes; at most {task.max_bytes} are taken (services.ingest.max_bytes)"
-            return replace(looked, reason="too_large", text=text)
+            return replace(looked, reason=Reason.TOO_LARGE, text=text)
         if task.kind is Kind.IMAGE and before.size_bytes > MAX_IMAGE_BYTES:
-            return replace(looked, reason="broken", text=f"a picture of more than {MAX_IMAGE_BYTES} bytes")
+            return replace(looked, reason=Reason.BROKEN, text=f"a picture of more than {MAX_IMAGE_BYTES} bytes")
         try:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
@@ -64,19 +65,19 @@ def look(task: Look) -> Looked:
             else:
                 _check_video(file, task.path)
         except _BrokenError as error:
-            return replace(looked, reason="broken", text=str(error))
+            return replace(looked, reason=Reason.BROKEN, text=str(error))
         except OSError as error:
             return _unread(error)
         if stamp_of(os.fstat(file.fileno())) != before:
-            return Looked(reason="changed", text="it changed while it was read")
+            return Looked(reason=Reason.CHANGED, text="it changed while it was read")
         return replace(looked, sha256=sha256)
 
 
 def _unread(error: OSError) -> Looked:
     """No fault of the file: rights that are missing, a share that is away, a disk that fails."""
     if isinstance(error, FileNotFoundError):
-        return Looked(reason="gone", text="it is gone")
-    return Looked(reason="unread", text=f"it can't be read: {error.strerror or error}")
+        return Looked(reason=Reason.GONE, text="it is gone")
+    return Looked(reason=Reason.UNREAD, text=f"it can't be read: {error.strerror or error}")
 
 
 def _check_image(file: BinaryIO) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from framebus_services.below import folder_below
 from framebus_services.ingest.names import shown
+from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.stock import Stock, stock_of
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class Quarantine:
         self._root = root
         self.folder = folder
 
-    def take(self, path: str, reason: str, text: str, at_s: float) -> Path:
+    def take(self, path: str, reason: Reason, text: str, at_s: float) -> Path:
         """Move a file here, whatever it is; links are moved, not followed. Raises OSError."""
         into = self.folder / reason
         into.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from framebus.wall_trust import WallTrust
 from framebus_services.below import folder_below
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import stamp_of
-from framebus_services.ingest.journal import Journal, Upload
+from framebus_services.ingest.journal import Journal, State, Upload
 from framebus_services.ingest.names import is_upload
 from framebus_services.ingest.quarantine import Quarantine
 from framebus_services.ingest.stock import Stock, divide_stock, stock_of, take_stock
@@ -136,15 +136,15 @@ class Retention:
 
     def _delete_each(self, uploads: list[Upload], excess: Stock, open_jobs: OpenJobs) -> tuple[int, Stock]:
         """Until that much is gone; how many are there no more, and what is still too much."""
-        spared = open_jobs() if any(upload.state == "done" for upload in uploads) else frozenset()
+        spared = open_jobs() if any(upload.state is State.DONE for upload in uploads) else frozenset()
         gone = []
         for upload in uploads:
             if excess.is_nothing:
                 break
-            if upload.state == "done" and upload.job_id in spared:
+            if upload.state is State.DONE and upload.job_id in spared:
                 continue
             # Of what was rejected the journal keeps only a word: its file is in the quarantine.
-            freed = Stock() if upload.state == "rejected" else self._delete(upload)
+            freed = Stock() if upload.state is State.REJECTED else self._delete(upload)
             if freed is not None:
                 gone.append(upload)
                 excess = excess.less(freed)

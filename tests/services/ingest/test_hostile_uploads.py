@@ -285,9 +285,9 @@ def test_a_file_that_cannot_be_read_is_not_called_broken(uploads: Uploads) -> No
     assert (looked.reason, looked.text) == ("unread", "it can't be read: File name too long")
 
 
-@pytest.mark.parametrize(("share", "reason"), [(1.0, ""), (0.6, "broken")])
+@pytest.mark.parametrize(("share", "reason"), [(1.0, None), (0.6, "broken")])
 def test_a_video_whose_end_takes_long_to_decode_is_judged_by_its_packets(
-    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, share: float, reason: str
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, share: float, reason: str | None
 ) -> None:
     whole = uploads.data / "whole.mkv"
     make_video(whole, seconds=6.0)
