@@ -421,10 +421,12 @@ def test_an_answer_that_finds_nobody_is_counted_and_harms_nothing(make_bus: Call
     client, server, promises = make_bus("client"), make_bus("server"), list[Promise]()
     undelivered: list[int] = []
     server.answer_later(Ping, lambda _, promise: promises.append(promise))
+    process = psutil.Process()
+    before = process.num_fds()
     with pytest.raises(DeadlineError):
         client.ask("server", Ping(), deadline_s=0.05)
     turn_until(lambda: bool(promises), server)
-    turn_for(0.05, server)  # until the client's leaving is known
+    turn_until(lambda: process.num_fds() <= before, server)  # both ends of the line are closed
 
     promises[0].on_undelivered = lambda: undelivered.append(1)
     promises[0].resolve(PONG)
