@@ -81,8 +81,8 @@ class Bus(ABC):
         """Call `handler` with each message of this type, as in `on(FrameNotice, self._note, camera="front")`.
 
         Of a retained topic the last value comes at once, and nothing older than what was seen ever comes after.
+        Raises TypeError for a type that has no topic, or a field that the type lacks.
         """
-
         if unknown := only.keys() - set(body.__struct_fields__):
             raise TypeError(
                 f"{body.__name__} has no field {min(unknown)!r}; it has {', '.join(body.__struct_fields__)}"
@@ -100,7 +100,7 @@ class Bus(ABC):
         self._hearing.listen(prefix, handler)
 
     def off_news(self, prefix: str, handler: NewsHandler) -> None:
-        """Take back one `on_news`; who made the news for us alone stops making them."""
+        """Take back one `on_news`; who made the news for us alone stops making them. ValueError when there was none."""
         self._hearing.stop_listening(prefix, handler)
 
     def on_watched(self, topic: str, handler: Callable[[bool], None]) -> None:
@@ -123,7 +123,11 @@ class Bus(ABC):
         return self._timers.after(delay_s, handler)
 
     def publish(self, message: Message, blob: bytes | None = None) -> None:
-        """Tell everybody who listens. May be called from any thread; never blocks."""
+        """Tell everybody who listens. May be called from any thread; never blocks.
+
+        Raises TypeError for a type that has no topic, MalformedError for a message that is larger than readers accept;
+        from another thread than the loop's that is logged and counted instead.
+        """
         if threading.get_ident() != self._thread:
             self.call_soon(partial(self.publish, message, blob))
             return
@@ -152,7 +156,7 @@ class Bus(ABC):
 
         A lost answer is asked for again under the same id until `deadline_s` is over; `is_long` marks a request that
         is answered late by design, and is sent again only when the connection breaks.
-        Raises RefusedError, or DeadlineError when nobody answered.
+        Raises RefusedError, DeadlineError when nobody answered, ValueError for a deadline of more than an hour.
         """
         answer, _ = self.ask_blob(service, request, deadline_s, is_long=is_long)
         return answer
@@ -205,7 +209,7 @@ class Bus(ABC):
     # What the sockets call -------------------------------------------------------------------------------------------
 
     def receive(self, frames: Sequence[bytes]) -> None:
-        """Take one message from the bus: refuse what is malformed, keep what is latest-wins, hand on the rest."""
+        """Take one message from the bus."""
         self._hearing.receive(frames)
 
     def flush_latest(self) -> None:

@@ -25,6 +25,8 @@ class Claim:
 
 
 class Claims:
+    """Decides for each whole file whether its bytes are new for its camera."""
+
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock

@@ -171,6 +171,7 @@ class Journal:
         return self._rows("WHERE state NOT IN ('claimed', 'rejected') ORDER BY number LIMIT ? OFFSET ?", limit, skip)
 
     def forget(self, upload: Upload) -> None:
+        """Drop its line, if that is still the same: the file is gone, or in the quarantine."""
         self._database.execute(
             "DELETE FROM upload WHERE path = ? AND state = ? AND at_s = ?", (upload.path, upload.state, upload.at_s)
         )
@@ -191,6 +192,7 @@ class Journal:
         return int(row[0]) if row else 0
 
     def note_content(self, camera: str, sha256: str, job_id: str, at_s: float, times: int) -> None:
+        """These bytes came now, and have this job, the `times`-th."""
         self._database.execute(
             "INSERT INTO content (camera, sha256, job_id, seen_at_s, times) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (camera, sha256) DO UPDATE SET job_id = excluded.job_id, seen_at_s = excluded.seen_at_s,"

@@ -21,6 +21,8 @@ MAX_NAME_BYTES = 200
 
 
 class Quarantine:
+    """The folder, and what is moved into it and deleted from it."""
+
     def __init__(self, root: Path, folder: Path) -> None:
         """Takes files below `root` into `folder`, on the same disk if it can be."""
         self._root = root

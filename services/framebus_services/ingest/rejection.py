@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 
 class Rejection:
+    """To the quarantine, into the journal, onto the bus."""
+
     def __init__(
         self,
         quarantine: Quarantine,

@@ -58,6 +58,7 @@ class Watcher:
         self._observer.start()
 
     def stop(self, limit_s: float) -> None:
+        """No more events; waits at most so long for the thread to end."""
         self._observer.stop()
         if self._observer.is_alive():
             self._observer.join(limit_s)
