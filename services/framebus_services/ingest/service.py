@@ -71,7 +71,7 @@ class Ingest:
         except ValueError as error:
             raise ConfigError([str(error)]) from None
         self._worker = WorkerProcess(
-            "framebus_services.ingest.looking:look",
+            "framebus_services.ingest.look_process:look",
             max_waiting=LOOKS,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,

@@ -13,7 +13,7 @@ from uploading import Uploads, jpeg
 from framebus.messages import UploadOutcome
 from framebus_services.ingest.journal import Journal, Upload, open_journal
 from framebus_services.ingest.look import Look
-from framebus_services.ingest.looking import look
+from framebus_services.ingest.look_process import look
 from framebus_services.ingest.names import Kind, path_problem, shown
 from framebus_services.ingest.registry import FILE, Registry
 from framebus_services.ingest.sighting import Stamp
@@ -294,7 +294,7 @@ def test_a_video_whose_end_takes_long_to_decode_is_judged_by_its_packets(
     (uploads.root / "yard").mkdir()
     content = whole.read_bytes()
     (uploads.root / "yard/a.mkv").write_bytes(content[: int(share * len(content))])
-    monkeypatch.setattr("framebus_services.ingest.looking.DECODE_S", 0.0)
+    monkeypatch.setattr("framebus_services.ingest.look_process.DECODE_S", 0.0)
 
     looked = look(Look(root=str(uploads.root), path="yard/a.mkv", kind=Kind.VIDEO, max_bytes=2**30))
 
