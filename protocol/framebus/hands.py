@@ -72,7 +72,9 @@ class Worker:
         self._close_processes()
 
     def is_healthy(self) -> bool:
-        return self._is_stopping.is_set() or all(thread.is_alive() for thread in self._threads)
+        """Whether every slot can do jobs, or it stops."""
+        can_work = all(thread.is_alive() for thread in self._threads)
+        return self._is_stopping.is_set() or (can_work and not any(process.is_over for process in self._processes))
 
     # Beginning and end -----------------------------------------------------------------------------------------------
 

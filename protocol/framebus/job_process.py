@@ -86,6 +86,11 @@ class JobProcess:
         """Raises StartError when no runner could be made."""
         self._worker.wait_ready(timeout_s)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no job will ever be done here any more."""
+        return self._worker.is_over
+
     def close(self) -> None:
         self._worker.close()
 

@@ -138,6 +138,11 @@ class WorkerProcess:
         """Why no process could be made ready at the last attempt; empty when one was."""
         return self._keeper.starts.error
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no task will ever be done any more: it was collected or closed, or its thread has failed."""
+        return self._keeper.is_over
+
     def wait_ready(self, timeout_s: float) -> None:
         """Wait for the first process to be ready. Raises StartError when it can't be, or not in time."""
         keeper = self._keeper

@@ -229,6 +229,19 @@ def test_what_goes_wrong_beside_the_outcomes_of_tasks_is_told_by_the_name_of_its
     assert hopeless.start_error == "RuntimeError: no model here"
 
 
+def test_a_worker_whose_own_thread_fails_ends_what_waits_and_says_that_it_is_over(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: list[str] = []
+    monkeypatch.setattr("framebus.worker_keeper.Child", lambda setup: 1 / 0)
+    worker = make(chores.echo, on_fault=faults.append)
+    wait_until(lambda: worker.is_over)
+
+    with pytest.raises(Closed):
+        worker.submit("it", 1)
+    assert faults == ["errors.worker_keeper"]
+
+
 # What the work may do ------------------------------------------------------------------------------------------------
 
 

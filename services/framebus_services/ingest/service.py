@@ -119,8 +119,9 @@ class Ingest:
         self._thread.start()
 
     def is_healthy(self) -> bool:
-        """False when the thread died or hangs."""
-        return self._thread.is_alive() and self._bus.clock.boot_s() - self._turned_s < STUCK_S
+        """False when the thread died or hangs, or no file can be looked into any more."""
+        is_turning = self._thread.is_alive() and self._bus.clock.boot_s() - self._turned_s < STUCK_S
+        return is_turning and not self._worker.is_over
 
     def stop(self) -> None:
         """Leave everything as it is: the folder and the journal know how to go on."""
