@@ -6,7 +6,9 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(50_000_000)  # read by cv2 when it is imported: a bomb is refused unread
+from framebus_services.video.formats import MAX_PICTURE_PIXELS, VIDEOS
+
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PICTURE_PIXELS)  # before cv2 is imported
 
 import av
 import cv2
@@ -20,7 +22,6 @@ from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind
 from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.wholeness import image_problem
-from framebus_services.video.formats import VIDEOS
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 DECODE_S = 5.0
@@ -88,8 +89,9 @@ def _check_image(file: BinaryIO) -> None:
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        is_bomb = "pixels" in str(error).lower() or "CV_IO_MAX_IMAGE" in str(error)
-        wrong = "it has more than 50 million pixels" if is_bomb else f"it does not decode: {error.err or error}"
+        wrong = f"it does not decode: {error.err or error}"
+        if "pixels" in str(error).lower() or "CV_IO_MAX_IMAGE" in str(error):
+            wrong = f"it has more than {MAX_PICTURE_PIXELS // 1_000_000} million pixels"
         raise _BrokenError(wrong) from None
     if picture is None:
         raise _BrokenError("it does not decode")
