@@ -16,7 +16,7 @@ from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
 from framebus.requests import GetConfig, GetJob, GetState, ListJobs, ListServices, Request, Services
 from framebus.settings import Settings
-from framebus.transport import Line
+from framebus.transport import ScriptCaller
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
 from framebus_launcher.lock import find_launchers, run_of
@@ -38,7 +38,7 @@ class GroupClient:
 
     def __init__(self, run: Path | None) -> None:
         self.place = find_group(run)
-        self._line = Line(self.place)
+        self._caller = ScriptCaller(self.place)
         self.clock = SystemClock()
 
     def ask(self, service: str, request: Request[A], deadline_s: float = 5.0) -> A:
@@ -51,7 +51,7 @@ class GroupClient:
         """Body and blob of any method's answer; raises RefusedError, at once for a service that is not there."""
         self._check_door(service)
         try:
-            return self._line.caller.call(service, method, body, deadline_s)
+            return self._caller.call(service, method, body, deadline_s)
         except DeadlineError:
             find_group(self.place.run)  # it may have died meanwhile: its socket outlives a kill
             raise
@@ -114,7 +114,7 @@ class GroupClient:
         return digits_needed(ids, {job.id for job in self.ask("dispatcher", ListJobs(limit=PAGE)).jobs})
 
     def close(self) -> None:
-        self._line.close()
+        self._caller.close()
 
     def __enter__(self) -> "GroupClient":
         return self
@@ -156,7 +156,7 @@ class GroupClient:
         if not self._has_door("launcher"):
             return {}
         method = requests.method_of(ListServices)
-        body, _ = self._line.caller.call("launcher", method.name, codec.encode(ListServices()), 5.0)
+        body, _ = self._caller.call("launcher", method.name, codec.encode(ListServices()), 5.0)
         return {one.name: one.state for one in codec.decode_body(body, Services).services}
 
 

@@ -40,8 +40,9 @@ from framebus_launcher.observer import Observer
 from framebus_launcher.output import is_terminal, make_console
 from framebus_launcher.page_link import GATEWAY
 from framebus_launcher.renewal import Renewal
-from framebus_launcher.story import Story, Teller
+from framebus_launcher.story import Story
 from framebus_launcher.table import ENRICH, has_camera_libraries, make_table
+from framebus_launcher.teller import Teller
 
 SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
 DEMO_FPS = 10.0

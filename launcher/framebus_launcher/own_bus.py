@@ -14,7 +14,7 @@ from framebus import codec
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.place import Place
 from framebus.requests import Ping
-from framebus.transport import Line
+from framebus.transport import ScriptCaller
 from framebus_launcher.process import RunningChild
 from framebus_launcher.tail import Tail
 
@@ -64,8 +64,8 @@ def _ended_by_signals() -> Iterator[None]:
 def _wait_ready(place: Place, child: RunningChild) -> None:
     end_s = time.monotonic() + START_S
     while time.monotonic() < end_s and not child.has_ended(0.0):
-        with contextlib.suppress(DeadlineError), contextlib.closing(Line(place)) as line:
-            line.caller.call("dispatcher", "ping", codec.encode(Ping()), 1.0)
+        with contextlib.suppress(DeadlineError), contextlib.closing(ScriptCaller(place)) as caller:
+            caller.call("dispatcher", "ping", codec.encode(Ping()), 1.0)
             return
     lines = Tail().feed(child.read() or b"")
     raise RefusedError(ErrorCode.UNAVAILABLE, f"the dispatcher does not start: {lines[-1] if lines else 'no word'}")

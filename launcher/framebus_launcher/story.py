@@ -5,34 +5,24 @@ import shutil
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Raw
-from rich.console import Console
-from rich.text import Text
 
 import framebus
 from framebus import codec
-from framebus.errors import FramebusError, RefusedError
+from framebus.errors import RefusedError
 from framebus.jobs import FINAL
-from framebus.messages import (
-    CameraState,
-    CameraStatus,
-    Cause,
-    JobState,
-    JobView,
-    MotionBoxes,
-    ServiceState,
-    ServiceStats,
-    ServiceStatus,
-)
+from framebus.messages import CameraState, JobState, JobView
 from framebus.place import Place
-from framebus.recordings import list_segments
 from framebus.requests import JobAccepted, ListJobs, StartService, StopService, SubmitJob
 from framebus_launcher.client import GroupClient
 from framebus_launcher.observer import Observer
-from framebus_launcher.output import files_of, is_terminal, job_line, result_of, size
+from framebus_launcher.output import files_of, is_terminal, result_of, size
 from framebus_launcher.page_link import GATEWAY, page_link
+from framebus_launcher.teller import Teller
+from framebus_launcher.witness import MENDS, StoryError, Witness
 
 CLIP_S = 10.0
 START_LIMIT_S = 30.0
@@ -41,72 +31,11 @@ MOTION_LIMIT_S = 10.0
 RECORD_LIMIT_S = 60.0
 JOB_LIMIT_S = 60.0
 BACK_LIMIT_S = 15.0
-MENDS = {
-    Cause.AUTH: "(wrong user or password in SOURCE?)",
-    Cause.DNS: "(is the host's name in SOURCE right?)",
-    Cause.REFUSED: "(nobody listens there: are address and port in SOURCE right?)",
-    Cause.NOT_FOUND: "(SOURCE is an rtsp:// address or the path of a video file)",
-    Cause.CODEC: "(is SOURCE a video?)",
-    Cause.NO_SPACE: "",
-}
-"""causes that do not heal by themselves, and what to do about them"""
 SHOWN_LEAD_S = 0.05
 SERVICES = ("dispatcher", "export", "enrich")
 """that the story needs; the page comes with them where there is one"""
 LATE_SERVICES = ("ingest", "analysis")
 """start when the cameras are ready; the story is told without them"""
-
-
-class StoryError(FramebusError):
-    """The demo could not go on; the text says why."""
-
-
-class Teller:
-    """Prints the story: seconds since the start, a word, who, and what."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._started_s = time.monotonic()
-        self._has_open_line = False
-
-    @property
-    def now_s(self) -> float:
-        return time.monotonic() - self._started_s
-
-    def title(self, text: str) -> None:
-        self._console.print(text)
-
-    def tell(self, word: str, text: str, who: str = "", style: str = "") -> None:
-        """One line of the story."""
-        self._begin()
-        line = Text(f"{self.now_s:6.2f}  ", "dim")
-        line.append(f"{word:<9}", style or "bold")
-        line.append(f"{who:<17}  " if who else "")
-        line.append(text)
-        self._console.print(line)
-
-    def tell_job(self, job: JobView, text: str = "") -> None:
-        """A line about a job; on a terminal, progress is redrawn in place."""
-        is_open = job.state is JobState.RUNNING and is_terminal()
-        self._begin()
-        line = Text(f"{self.now_s:6.2f}  ", "dim")
-        if text:
-            line.append(f"job {job.id[:4]} {job.state.value}  ", "green")
-            line.append(text)
-        else:
-            line.append_text(job_line(job))
-        self._console.print(line, end="" if is_open else "\n")
-        self._has_open_line = is_open
-
-    def say(self, text: str) -> None:
-        """A remark between the lines."""
-        self._begin()
-        self._console.print(f"        {text}")
-
-    def _begin(self) -> None:
-        if self._has_open_line:
-            self._console.file.write("\r\033[K")
-            self._has_open_line = False
 
 
 class Story:
@@ -126,6 +55,7 @@ class Story:
     def tell(self) -> int:
         """From the first process to the last clip; returns how many jobs were lost or done twice."""
         with Observer(self._place) as self._news:
+            self._sees = Witness(self._place, self._camera, self._news)
             self._await_services()
             with GroupClient(self._place.run) as self._group:
                 self._show_frames()
@@ -137,18 +67,18 @@ class Story:
 
     def _await_services(self) -> None:
         for names in (self._services, (self._capture,)):
-            ready = self._news.wait_for(lambda names=names: self._ready(names), START_LIMIT_S)  # type: ignore[misc]
+            ready = self._news.wait_for(partial(self._sees.are_ready, names), START_LIMIT_S)
             if ready is None:
-                raise StoryError(f"not ready after {START_LIMIT_S:.0f} s: {self._why_not(names)}")
+                raise StoryError(f"not ready after {START_LIMIT_S:.0f} s: {self._sees.states(names)}")
             if names == self._services:
                 self._teller.tell("ready", "  ".join(names))
                 if (link := page_link(self._place)) is not None:
                     self._teller.tell("page", link)
 
     def _show_frames(self) -> None:
-        status = self._news.wait_for(self._online_or_hopeless, ONLINE_LIMIT_S)
+        status = self._news.wait_for(self._sees.online_or_hopeless, ONLINE_LIMIT_S)
         if status is None or status.state is not CameraState.ONLINE:
-            status = status or self._news.newest(f"camera/{self._camera}/", CameraStatus)
+            status = status or self._sees.camera()
             why = f"{status.detail} {MENDS.get(status.cause, '')}" if status else "it says nothing"
             raise StoryError(f"the camera does not come online: {why.strip()}")
         with framebus.RingReader.open(_found(framebus.newest_ring(self._place.shm, self._camera), "its ring")) as ring:
@@ -156,23 +86,23 @@ class Story:
             self._teller.tell(
                 "ready", f"{picture}; ring of {ring.slots} frames, {size(status.ring_bytes)}", self._capture
             )
-        stats = self._news.wait_for(self._latency, ONLINE_LIMIT_S)
+        stats = self._news.wait_for(self._sees.latency, ONLINE_LIMIT_S)
         if stats is not None:
             latency = stats.latencies["capture_to_enrich"]
             self._teller.tell("frame", f"capture to enrich {latency.p50_ms:.1f} ms, copied once", self._camera)
-        motion = self._news.wait_for(lambda: self._news.newest(f"motion/{self._camera}/", MotionBoxes), MOTION_LIMIT_S)
+        motion = self._news.wait_for(self._sees.motion, MOTION_LIMIT_S)
         if motion is not None and motion.boxes:
             box = max(motion.boxes, key=lambda one: one.width * one.height)
             text = f"{box.width}x{box.height} at ({box.x}, {box.y}) in frame {motion.number}"
             self._teller.tell("motion", text, self._camera)
 
     def _show_late_services(self) -> None:
-        if self._news.wait_for(lambda: self._ready(LATE_SERVICES), START_LIMIT_S):
+        if self._news.wait_for(partial(self._sees.are_ready, LATE_SERVICES), START_LIMIT_S):
             self._teller.tell("ready", "  ".join(LATE_SERVICES))
 
     def _make_clip(self) -> None:
         self._teller.say(f"A clip needs {CLIP_S:.0f} s of recording; a moment.") if is_terminal() else None
-        if self._news.wait_for(self._has_recorded, RECORD_LIMIT_S) is None:
+        if self._news.wait_for(partial(self._sees.has_recorded, CLIP_S + 0.5), RECORD_LIMIT_S) is None:
             raise StoryError(f"nothing was recorded within {RECORD_LIMIT_S:.0f} s")
         self._teller.tell("clip", f"asking for the last {CLIP_S:.0f} s", self._camera)
         started_s = time.monotonic()
@@ -186,8 +116,8 @@ class Story:
 
     def _break_it(self) -> int:
         self._ask_launcher(StopService(name="export"))
-        if self._news.wait_for(self._export_stands, BACK_LIMIT_S) is None:
-            raise StoryError(f"export does not stop: {self._why_not(('export',))}")
+        if self._news.wait_for(partial(self._sees.has_stopped, "export"), BACK_LIMIT_S) is None:
+            raise StoryError(f"export does not stop: {self._sees.states(('export',))}")
         now_s = time.time()
         waiting = [
             self._submit(now_s - back_s - 4.0, now_s - back_s, f"demo {n}").id for n, back_s in enumerate((0, 2, 4), 1)
@@ -204,10 +134,10 @@ class Story:
     def _kill_capture(self) -> None:
         before_s = time.time()
         back_after_s = self._kill(self._capture)
-        self._news.wait_for(lambda: self._online_since(before_s), ONLINE_LIMIT_S)
-        gap_s = self._news.wait_for(lambda: self._recording_gap_s(before_s), ONLINE_LIMIT_S)
+        self._news.wait_for(partial(self._sees.online, before_s), ONLINE_LIMIT_S)
+        gap_s = self._news.wait_for(partial(self._sees.recording_gap_s, before_s), ONLINE_LIMIT_S)
         lost = f"recording lost {gap_s:.1f} s" if gap_s is not None else "recording goes on"
-        others = "enrich went on" if self._restarts("enrich") == 0 else "enrich was restarted too"
+        others = "enrich went on" if self._sees.restarts("enrich") == 0 else "enrich was restarted too"
         self._teller.tell("back", f"after {back_after_s:.2f} s; {lost}; {others}", self._capture, "green")
 
     def _kill_dispatcher(self, waiting: Sequence[str]) -> None:
@@ -250,15 +180,10 @@ class Story:
 
     def _follow(self, job_id: str) -> JobView:
         """Show the progress of a job up to its end."""
-        topic = f"job/export/{job_id}/"
         shown: JobView | None = None
         end_s = time.monotonic() + JOB_LIMIT_S
         while time.monotonic() < end_s:
-            seen = shown
-            job = self._news.wait_for(
-                lambda seen=seen: _if_new(self._news.newest(topic, JobView), seen),  # type: ignore[misc]
-                1.0,
-            )
+            job = self._news.wait_for(partial(self._changed, job_id, shown), 1.0)
             shown = job or shown
             if job is not None and job.state in FINAL:
                 self._teller.tell_job(job, _outcome(job))
@@ -267,13 +192,12 @@ class Story:
                 self._teller.tell_job(job)
         raise StoryError(f"job {job_id[:4]} did not end within {JOB_LIMIT_S:.0f} s")
 
-    def _await_ends(self, ids: Sequence[str]) -> list[JobView]:
-        def find() -> list[JobView] | None:
-            jobs = [self._news.newest(f"job/export/{job_id}/", JobView) for job_id in ids]
-            ended = [job for job in jobs if job is not None and job.state in FINAL]
-            return ended if len(ended) == len(ids) else None
+    def _changed(self, job_id: str, seen: JobView | None) -> JobView | None:
+        job = self._sees.job(job_id)
+        return job if job != seen else None
 
-        ended = self._news.wait_for(find, JOB_LIMIT_S)
+    def _await_ends(self, ids: Sequence[str]) -> list[JobView]:
+        ended = self._news.wait_for(partial(self._sees.ended, ids), JOB_LIMIT_S)
         if ended is None:
             views = {job.id: job for job in self._group.ask("dispatcher", ListJobs(limit=100), 10.0).jobs}
             ended = [views[job_id] for job_id in ids if job_id in views and views[job_id].state in FINAL]
@@ -290,73 +214,16 @@ class Story:
 
     def _kill(self, name: str) -> float:
         """kill -9 a service; returns the seconds until it was ready again."""
-        status = self._news.newest(f"service/{name}/", ServiceStatus)
-        if status is None or status.pid is None:
+        old = self._sees.service(name)
+        if old is None or old.pid is None:
             raise StoryError(f"{name} is not there")
-        old = status
         self._teller.tell("kill -9", f"pid {old.pid}", name, "red")
         killed_s = time.monotonic()
-        os.kill(status.pid, signal.SIGKILL)
-        back = self._news.wait_for(lambda: self._back(name, old), BACK_LIMIT_S)
+        os.kill(old.pid, signal.SIGKILL)
+        back = self._news.wait_for(partial(self._sees.back, name, old), BACK_LIMIT_S)
         if back is None:
-            raise StoryError(f"{name} did not come back within {BACK_LIMIT_S:.0f} s: {self._why_not((name,))}")
+            raise StoryError(f"{name} did not come back within {BACK_LIMIT_S:.0f} s: {self._sees.states((name,))}")
         return back.back_after_s if back.back_after_s is not None else time.monotonic() - killed_s
-
-    def _back(self, name: str, old: ServiceStatus) -> ServiceStatus | None:
-        status = self._news.newest(f"service/{name}/", ServiceStatus)
-        is_new = status is not None and status.state is ServiceState.READY and status.incarnation > old.incarnation
-        return status if is_new else None
-
-    def _export_stands(self) -> bool | None:
-        status = self._news.newest("service/export/", ServiceStatus)
-        return True if status is not None and status.state is ServiceState.STOPPED else None
-
-    def _ready(self, names: Sequence[str]) -> bool | None:
-        states = [self._news.newest(f"service/{name}/", ServiceStatus) for name in names]
-        broken = [status for status in states if status is not None and status.state is ServiceState.BROKEN]
-        if broken:
-            raise StoryError(f"{broken[0].name} is broken: {broken[0].reason}")
-        return True if all(status is not None and status.state is ServiceState.READY for status in states) else None
-
-    def _why_not(self, names: Sequence[str]) -> str:
-        states = {name: self._news.newest(f"service/{name}/", ServiceStatus) for name in names}
-        return ", ".join(f"{name} is {status.state if status else 'unknown'}" for name, status in states.items())
-
-    def _restarts(self, name: str) -> int:
-        status = self._news.newest(f"service/{name}/", ServiceStatus)
-        return status.restarts if status else 0
-
-    def _online(self) -> CameraStatus | None:
-        return self._online_since(0.0)
-
-    def _online_or_hopeless(self) -> CameraStatus | None:
-        """A camera that answers `wrong password` is not waited for; one that is silent may be starting."""
-        status = self._news.newest(f"camera/{self._camera}/", CameraStatus)
-        is_hopeless = status is not None and status.state is CameraState.OFFLINE and status.cause in MENDS
-        return status if is_hopeless else self._online()
-
-    def _online_since(self, since_s: float) -> CameraStatus | None:
-        status = self._news.newest(f"camera/{self._camera}/", CameraStatus)
-        is_online = status is not None and status.state is CameraState.ONLINE and status.ring_bytes > 0
-        return status if status is not None and is_online and status.since_at_s >= since_s else None
-
-    def _latency(self) -> ServiceStats | None:
-        stats = self._news.newest("stats/enrich/", ServiceStats)
-        return stats if stats is not None and "capture_to_enrich" in stats.latencies else None
-
-    def _has_recorded(self) -> bool | None:
-        now_s = time.time()
-        segments = list_segments(self._place.data, self._camera, now_s - 3_600, now_s)
-        return True if segments and now_s - segments[0].start_ms / 1_000 > CLIP_S + 0.5 else None
-
-    def _recording_gap_s(self, killed_at_s: float) -> float | None:
-        """What is missing between the last segment before the kill and the first after it; None while that is open."""
-        now_s = time.time()
-        segments = list_segments(self._place.data, self._camera, killed_at_s - 120, now_s)
-        after = [segment for segment in segments if segment.start_ms >= 1_000 * killed_at_s]
-        ends = [segment.end_ms for segment in segments if segment not in after and segment.end_ms is not None]
-        is_whole = all(segment in after or not segment.is_open for segment in segments)
-        return max(0.0, (after[0].start_ms - max(ends)) / 1_000) if after and ends and is_whole else None
 
     def _ask_launcher(self, request: StartService | StopService) -> None:
         try:
@@ -373,10 +240,6 @@ def _outcome(job: JobView) -> str:
     earlier_s = result.get("starts_earlier_s", 0.0)
     lead = f"; starts {earlier_s:.1f} s earlier: at a key frame" if earlier_s >= SHOWN_LEAD_S else ""
     return f"{result.get('frames')} frames, {result.get('duration_s', 0.0):.1f} s, reopened, last frame decoded{lead}"
-
-
-def _if_new(job: JobView | None, seen: JobView | None) -> JobView | None:
-    return job if job is not None and job != seen else None
 
 
 def _found(path: Path | None, what: str) -> Path:

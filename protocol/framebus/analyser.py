@@ -37,8 +37,9 @@ class Analyser(ABC):
 
     @abstractmethod
     def analyse(self, file: AnalysedFile, report: Callable[[str, float], None]) -> Analysis:
-        """Look at one file; call `report(step, percent)` at least each 10 s: it raises when the job is cancelled.
+        """Look at one file; call `report(step, percent)` now and then, 0 to 100: it raises when the job must end.
 
+        Work that has not called it for 120 s, or for 3 s after the job was cancelled, is killed with its process.
         Raise `framebus.WorkError` for a failure with a reason: its kind decides whether it is tried again, and whether
         the queue rests.
         """

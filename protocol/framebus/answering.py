@@ -7,8 +7,9 @@ from functools import partial
 
 from framebus import codec, door, requests
 from framebus.clock import Clock
-from framebus.door import Frames, KeptAnswers, Promise
+from framebus.door import Frames, Promise
 from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.kept_answers import KeptAnswers
 from framebus.messages import Message
 from framebus.requests import Request
 from framebus.stats import Stats

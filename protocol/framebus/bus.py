@@ -15,29 +15,25 @@ import msgspec
 
 from framebus import codec, requests
 from framebus.answering import Answering
-from framebus.catching_up import CatchingUp
 from framebus.clock import Clock, boot_id
 from framebus.codec import Head, News
-from framebus.convergence import Convergence
 from framebus.door import Frames, Promise, Reply
 from framebus.errors import MalformedError
-from framebus.gaps import Gaps
-from framebus.messages import Beacon, Gone, Message
+from framebus.hearing import Ears, Hearing, NewsHandler
+from framebus.messages import Beacon, Message
 from framebus.place import Place
 from framebus.redact import redact
 from framebus.requests import Request
 from framebus.retained import Retained
 from framebus.stats import Stats
 from framebus.timers import Handler, Timer, Timers
-from framebus.topics import TOPICS, WhenFull, topic_of
+from framebus.topics import topic_of
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 A = TypeVar("A", bound=Message)
 S = TypeVar("S", bound=msgspec.Struct)
-Outcome = Message | Reply
-NewsHandler = Callable[[News], None]
 
 MAX_SEQS = 20_000
 
@@ -61,21 +57,19 @@ class Bus(ABC):
         self._settings = settings
         self._host = boot_id()[:8]
         self._thread = threading.get_ident()
-        self._handlers: list[tuple[str, NewsHandler]] = []
         self._answering = Answering(name, clock, self.stats, self._count_malformed, self._send_answer, self._leave)
-        self._stale_handlers: list[Callable[[str], None]] = []
         self._watched_topics: dict[str, Callable[[bool], None]] = {}
         self._timers = Timers(clock, self._guard)
         self._retained = Retained(self._timers, self._send, self._send_beacon)
         self._seqs: dict[str, int] = {}
-        self._beacons: set[str] = set()
-        """which are subscribed to"""
-        self._convergence = Convergence()
-        self._catching_up = CatchingUp(self._timers, self._ask_again)
-        self._gaps = Gaps()
-        self._latest: dict[str, News] = {}
-        self._values: dict[str, News] = {}
-        """the newest of each retained topic, for handlers that come later"""
+        self._hearing = Hearing(
+            self._timers,
+            self.stats,
+            Ears(subscribe=self._subscribe, unsubscribe=self._unsubscribe, refresh=self._refresh),
+            guard=self._guard,
+            call_soon=self.call_soon,
+            note_malformed=self._count_malformed,
+        )
 
     # What a service calls --------------------------------------------------------------------------------------------
 
@@ -92,8 +86,8 @@ class Bus(ABC):
         """Call `handler` with each message of this type, as in `on(FrameNotice, self._note, camera="front")`.
 
         Of a retained topic the last value comes at once, and nothing older than what was seen ever comes after.
+        Raises TypeError for a type that has no topic, or a field that the type lacks.
         """
-
         if unknown := only.keys() - set(body.__struct_fields__):
             raise TypeError(
                 f"{body.__name__} has no field {min(unknown)!r}; it has {', '.join(body.__struct_fields__)}"
@@ -104,24 +98,15 @@ class Bus(ABC):
             if all(getattr(message, field) == value for field, value in only.items()):
                 handler(message)
 
-        self.on_news(_prefix(topic_of(body).pattern, only), decode)
+        self.on_news(topic_of(body).prefix_for(only), decode)
 
     def on_news(self, prefix: str, handler: NewsHandler) -> None:
         """Call `handler` with all news whose topic starts with `prefix`: head, body as bytes, blob."""
-        for beacons in _beacons_for(prefix) - self._beacons:
-            if not self._beacons:
-                self._subscribe("gone/")
-            self._beacons.add(beacons)
-            self._subscribe(beacons)
-        self._handlers.append((prefix, handler))
-        self._subscribe(prefix)
-        if any(topic.startswith(prefix) for topic in self._values):  # their replay would be dropped as already seen
-            self.call_soon(partial(self._hand_out_held, prefix, handler))
+        self._hearing.listen(prefix, handler)
 
     def off_news(self, prefix: str, handler: NewsHandler) -> None:
-        """Take back one `on_news`; who made the news for us alone stops making them."""
-        self._handlers.remove((prefix, handler))
-        self._unsubscribe(prefix)
+        """Take back one `on_news`; who made the news for us alone stops making them. ValueError when there was none."""
+        self._hearing.stop_listening(prefix, handler)
 
     def on_watched(self, topic: str, handler: Callable[[bool], None]) -> None:
         """Call `handler` with True for each subscription to this very topic, with False when nobody has one any more.
@@ -132,7 +117,7 @@ class Bus(ABC):
 
     def on_stale(self, handler: Callable[[str], None]) -> None:
         """Call `handler` with each retained topic whose publisher died, until it speaks again."""
-        self._stale_handlers.append(handler)
+        self._hearing.listen_for_stale(handler)
 
     def every(self, period_s: float, handler: Handler) -> Timer:
         """Call `handler` each `period_s`, first after one period; one of a second or more begins at a whole second."""
@@ -143,7 +128,11 @@ class Bus(ABC):
         return self._timers.after(delay_s, handler)
 
     def publish(self, message: Message, blob: bytes | None = None) -> None:
-        """Tell everybody who listens. May be called from any thread; never blocks."""
+        """Tell everybody who listens. May be called from any thread; never blocks.
+
+        Raises TypeError for a type that has no topic, MalformedError for a message that is larger than readers accept;
+        from another thread than the loop's that is logged and counted instead.
+        """
         if threading.get_ident() != self._thread:
             self.call_soon(partial(self.publish, message, blob))
             return
@@ -172,7 +161,7 @@ class Bus(ABC):
 
         A lost answer is asked for again under the same id until `deadline_s` is over; `is_long` marks a request that
         is answered late by design, and is sent again only when the connection breaks.
-        Raises RefusedError, or DeadlineError when nobody answered.
+        Raises RefusedError, DeadlineError when nobody answered, ValueError for a deadline of more than an hour.
         """
         answer, _ = self.ask_blob(service, request, deadline_s, is_long=is_long)
         return answer
@@ -225,25 +214,12 @@ class Bus(ABC):
     # What the sockets call -------------------------------------------------------------------------------------------
 
     def receive(self, frames: Sequence[bytes]) -> None:
-        """Take one message from the bus: refuse what is malformed, keep what is latest-wins, hand on the rest."""
-        try:
-            news = codec.decode_news(frames)
-        except MalformedError as error:
-            self._count_malformed("news", error)
-            return
-        if lost := self._gaps.note(news.topic, news.head):
-            self.stats.count("dropped.on_the_way", lost)
-        if news.row.when_full is WhenFull.LATEST and not news.row.is_retained and news.row.body is not Beacon:
-            if news.topic in self._latest:
-                self.stats.count("dropped.stale_notice")
-            self._latest[news.topic] = news
-            return
-        self._hand_out(news)
+        """Take one message from the bus."""
+        self._hearing.receive(frames)
 
     def flush_latest(self) -> None:
         """Hand out the newest message of each latest-wins topic, after everything that waited was received."""
-        while self._latest:
-            self._hand_out(self._latest.pop(next(iter(self._latest))))
+        self._hearing.flush_latest()
 
     def receive_request(self, peer: bytes, frames: Sequence[bytes]) -> None:
         """Take one request from `peer`: it is answered exactly once, also when it can't be read."""
@@ -296,49 +272,6 @@ class Bus(ABC):
         if self.stats.counters[counter] == 1:
             log.warning("malformed %s: %s; more of them are only counted", what, redact(str(error)))
 
-    def _wants(self, topic: str) -> bool:
-        return any(topic.startswith(prefix) for prefix, _ in self._handlers)
-
-    def _hand_out(self, news: News) -> None:
-        if news.row.is_retained:
-            if not self._convergence.accept(news.topic, news.head):
-                return
-            self._values[news.topic] = news
-            self._catching_up.arrived(news.topic, news.head.epoch, news.head.seq)
-        if news.row.body is Beacon:
-            self._guard("beacon", partial(self._catch_up, news))
-        elif news.row.body is Gone:
-            self._guard("gone", partial(self._mark_gone, news))
-        for prefix, handler in self._handlers:
-            if news.topic.startswith(prefix):
-                self._guard(news.row.prefix, partial(self._deliver, handler, news))
-
-    def _hand_out_held(self, prefix: str, handler: NewsHandler) -> None:
-        for topic, news in list(self._values.items()):
-            if topic.startswith(prefix):
-                self._guard(news.row.prefix, partial(self._deliver, handler, news))
-
-    def _deliver(self, handler: NewsHandler, news: News) -> None:
-        try:
-            handler(news)
-        except MalformedError as error:
-            self._count_malformed("news", error)
-
-    def _catch_up(self, news: News) -> None:
-        beacon = codec.decode_body(news.body, Beacon)
-        for topic in self._convergence.behind(beacon, self._wants):
-            self._catching_up.need(topic, beacon.epoch, beacon.topics[topic])
-        self._catching_up.go_on()
-
-    def _ask_again(self, topic: str) -> None:
-        self.stats.count("retained.asked_again")
-        self._refresh(topic)
-
-    def _mark_gone(self, news: News) -> None:
-        for topic in self._convergence.mark_gone(codec.decode_body(news.body, Gone)):
-            for handler in self._stale_handlers:
-                handler(topic)
-
     def _leave(self, send: Handler) -> None:
         """An answer is ready: `send` sends it."""
         send()
@@ -358,25 +291,3 @@ class Bus(ABC):
         old = [topic for topic in self._seqs if topic not in self._retained][: MAX_SEQS // 2]
         for topic in old:
             del self._seqs[topic]
-
-
-def _prefix(pattern: str, only: dict[str, str]) -> str:
-    """The subscription for a pattern with some of its fields given: all before the first that is open."""
-    parts = []
-    for part in pattern.removesuffix("/").split("/"):
-        field = part[1:-1] if part.startswith("{") else None
-        if field is not None and field not in only:
-            break
-        parts.append(only[field] if field is not None else part)
-    return "/".join(parts) + "/"
-
-
-RETAINED = tuple(topic for topic in TOPICS if topic.is_retained)
-RETAINED_PREFIXES = tuple(topic.prefix for topic in RETAINED)
-
-
-def _beacons_for(prefix: str) -> set[str]:
-    """The beacons of those who own what is retained under `prefix`, as subscriptions."""
-    touched = (row for row in RETAINED if prefix.startswith(row.prefix) or row.prefix.startswith(prefix))
-    owners = {row.owner for row in touched}
-    return {"beacon/"} if "" in owners else {f"beacon/{owner}" for owner in owners}

@@ -32,7 +32,7 @@ class Caller:
         self._src = src
         self._clock = clock
         self._lock = threading.Lock()  # also what hands a socket from one thread to another, as libzmq demands
-        self._idle: dict[str, list[_Line]] = {}
+        self._idle: dict[str, list[_Connection]] = {}
         self._is_closed = False
 
     def call(
@@ -52,8 +52,10 @@ class Caller:
             wait_s = left_s if is_long else min(left_s, patience_s)
             frames = self._try(service, [codec.encode(head), body], wait_s)
             if frames is not None:
-                with contextlib.suppress(MalformedError):  # junk from a peer is no answer: ask again
+                try:
                     return door.decode_answer(frames, request_id)
+                except MalformedError:  # junk is no answer: ask again, but not as fast as it comes
+                    time.sleep(min(patience_s, max(0.0, end_s - self._clock.boot_s())))
             patience_s = min(2.0 * patience_s, RESEND_S)
         raise DeadlineError(service, method, deadline_s)
 
@@ -84,7 +86,7 @@ class Caller:
             if line is not None:  # an answer may still come on it, and be taken for that of the next request
                 line.close()
 
-    def _take(self, service: str) -> "_Line":
+    def _take(self, service: str) -> "_Connection":
         with self._lock:
             lines = self._idle.get(service, [])
             while lines:
@@ -92,9 +94,9 @@ class Caller:
                 if line.is_whole():
                     return line
                 line.close()
-        return _Line(self._context, self._place.door(service))
+        return _Connection(self._context, self._place.door(service))
 
-    def _give_back(self, service: str, line: "_Line") -> None:
+    def _give_back(self, service: str, line: "_Connection") -> None:
         line.idle_since_s = self._clock.boot_s()
         self.drop_idle()
         with self._lock:
@@ -115,8 +117,8 @@ class Caller:
                     lines.pop(0).close()
 
 
-class _Line:
-    """A connection to one door, for one call at a time."""
+class _Connection:
+    """A line to one door, for one call at a time."""
 
     def __init__(self, context: Context, address: str) -> None:
         self.idle_since_s = 0.0

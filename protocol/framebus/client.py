@@ -31,7 +31,7 @@ from framebus.requests import (
     TakeSnapshot,
 )
 from framebus.ring import RingReader
-from framebus.transport import Line, Listener
+from framebus.transport import Listener, ScriptCaller
 
 ASK_S = 5.0
 """how long a call waits for its answer"""
@@ -275,6 +275,6 @@ def _place(run: str | Path | None) -> Place:
 
 def _ask(place: Place, service: str, request: Request[A], deadline_s: float) -> tuple[A, bytes | None]:
     method = requests.method_of(type(request))
-    with contextlib.closing(Line(place)) as line:
-        body, blob = line.caller.call(service, method.name, codec.encode(request), deadline_s)
+    with contextlib.closing(ScriptCaller(place)) as caller:
+        body, blob = caller.call(service, method.name, codec.encode(request), deadline_s)
     return cast(A, codec.decode_body(body, method.answer)), blob

@@ -72,7 +72,9 @@ class Worker:
         self._close_processes()
 
     def is_healthy(self) -> bool:
-        return self._is_stopping.is_set() or all(thread.is_alive() for thread in self._threads)
+        """Whether every slot can do jobs, or it stops."""
+        can_work = all(thread.is_alive() for thread in self._threads)
+        return self._is_stopping.is_set() or (can_work and not any(process.is_over for process in self._processes))
 
     # Beginning and end -----------------------------------------------------------------------------------------------
 
@@ -81,7 +83,7 @@ class Worker:
         made: Hands = {}
         for name, runner in self._runners.items():
             assert isinstance(runner, type)
-            process = JobProcess(runner, context)
+            process = JobProcess(runner, context, self._count)
             self._processes.append(process)
             made[name] = process.do
         return made
@@ -101,6 +103,9 @@ class Worker:
         log.error("configuration: %s: the runner can't be made: %s", ", ".join(self._runners), why)
         self._close_processes()
         raise SystemExit(ExitCode.CONFIGURATION)
+
+    def _count(self, what: str) -> None:
+        self._bus.call_soon(partial(self._bus.stats.count, what))
 
     def _close_processes(self) -> None:
         for process in self._processes:
@@ -156,10 +161,10 @@ class Worker:
         try:
             ending = work(job, report)
             if isinstance(ending, Failed) and ending.code == ErrorCode.INTERNAL:
-                self._bus.call_soon(lambda: self._bus.stats.count(f"errors.{job.type}"))
+                self._count(f"errors.{job.type}")
             elif isinstance(ending, Failed) and ending.kind is FailKind.CRASH:
                 log.error("job %s: %s", job.id, ending.message)
-                self._bus.call_soon(lambda: self._bus.stats.count(f"crashes.{job.type}"))
+                self._count(f"crashes.{job.type}")
             request = request_of(ending, job)
             if isinstance(request, JobDone) and not self._is_stopping.is_set():
                 request = replace(request, next=self._wish(slot, 0.0))

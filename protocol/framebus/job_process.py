@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,10 @@ class Temp(Struct, frozen=True, tag="temp"):
 class JobProcess:
     """The parent's side: does the jobs of one slot, one after the other."""
 
-    def __init__(self, runner: type[AnyJobRunner], context: RunnerContext) -> None:
-        """Raises TypeError for a runner that another process can't import."""
+    def __init__(
+        self, runner: type[AnyJobRunner], context: RunnerContext, on_fault: Callable[[str], None] | None = None
+    ) -> None:
+        """Raises TypeError for a runner that another process can't import; `on_fault` as of a WorkerProcess."""
         self._clock_s = context.clock.boot_s
         self._stall_s = runner.contract.stall_s
         self._report: Report | None = None
@@ -75,6 +77,7 @@ class JobProcess:
             on_crash="fail",
             max_waiting=1,
             on_news=self._note,
+            on_fault=on_fault,
             idle_limit_s=IDLE_S,
             name=runner.contract.name,
         )
@@ -82,6 +85,11 @@ class JobProcess:
     def wait_ready(self, timeout_s: float) -> None:
         """Raises StartError when no runner could be made."""
         self._worker.wait_ready(timeout_s)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no job will ever be done here any more."""
+        return self._worker.is_over
 
     def close(self) -> None:
         self._worker.close()

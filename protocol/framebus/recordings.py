@@ -36,6 +36,14 @@ def recordings_folder(data: Path, camera: str) -> Path:
     return data / "recordings" / camera
 
 
+def folders_in(parent: Path) -> list[Path]:
+    """Of a camera its days, of a day its hours, in no order; none where there is no such folder."""
+    try:
+        return [path for path in parent.iterdir() if path.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def hour_folder(data: Path, camera: str, at_s: float) -> Path:
     """The folder of the segments that start in the hour of `at_s` (seconds since 1970)."""
     hour = datetime.fromtimestamp(at_s, UTC)
@@ -75,8 +83,8 @@ def list_segments(data: Path, camera: str, start_s: float, end_s: float) -> list
 
 def latest_segment_end_s(data: Path, camera: str) -> float | None:
     """The wall time up to which closed segments reach, or None where there are none."""
-    for day in sorted(_folders(recordings_folder(data, camera)), reverse=True):
-        for hour in sorted(_folders(day), reverse=True):
+    for day in sorted(folders_in(recordings_folder(data, camera)), reverse=True):
+        for hour in sorted(folders_in(day), reverse=True):
             ends = [segment.end_ms for segment in _segments_in(hour) if segment.end_ms is not None]
             if ends:
                 return max(ends) / 1_000
@@ -103,13 +111,6 @@ def gaps(
 def _segments_in(folder: Path) -> list[Segment]:
     try:
         return [segment for path in folder.iterdir() if (segment := parse_segment(path)) is not None]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _folders(parent: Path) -> list[Path]:
-    try:
-        return [path for path in parent.iterdir() if path.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

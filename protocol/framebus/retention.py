@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from framebus.clock import Clock
-from framebus.recordings import BAD_SUFFIX, Segment, parse_segment, recordings_folder
+from framebus.recordings import BAD_SUFFIX, Segment, folders_in, parse_segment, recordings_folder
 from framebus.settings import Record, seconds
 from framebus.wall_trust import WallTrust
 
@@ -72,8 +72,8 @@ class Retention:
     def _oldest_hour(self) -> list[Segment]:
         # The recorder may be about to write to a folder of the last hours.
         last = datetime.fromtimestamp(self._clock.wall_s(), UTC) - timedelta(hours=2)
-        for day in _folders(self._folder):
-            for hour in _folders(day):
+        for day in sorted(folders_in(self._folder)):
+            for hour in sorted(folders_in(day)):
                 closed = [segment for path in hour.iterdir() if (segment := _done(path)) is not None]
                 if closed:
                     return sorted(closed)
@@ -115,10 +115,3 @@ def _done(path: Path) -> Segment | None:
         return None if bad is None else Segment(bad.start_ms, bad.start_ms, path)
     segment = parse_segment(path)
     return None if segment is None or segment.is_open else segment
-
-
-def _folders(parent: Path) -> list[Path]:
-    try:
-        return sorted(path for path in parent.iterdir() if path.is_dir())
-    except FileNotFoundError:
-        return []

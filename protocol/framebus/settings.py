@@ -219,36 +219,44 @@ class Services(Section, frozen=True, kw_only=True):
     analysis: AnalysisSettings | None = AnalysisSettings()
 
 
+MaxQueued = Annotated[int, Meta(ge=1, le=1_000_000)]
+AtMost = Annotated[int, Meta(ge=1, le=1_000)]
+FirstBackoff = Annotated[float, Meta(gt=0.0, le=3_600.0)]
+BackoffLimit = Annotated[float, Meta(gt=0.0, le=86_400.0)]
+Expiry = Annotated[float, Meta(gt=0.0, le=31_536_000.0)]
+Rest = Annotated[float, Meta(ge=0.0, le=86_400.0)]
+
+
 class QueuePolicy(Section, frozen=True, kw_only=True):
     """How a queue of jobs treats its jobs."""
 
-    max_queued: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
-    max_running: Annotated[int, Meta(ge=1, le=1_000)] = 1
-    max_failures: Annotated[int, Meta(ge=1, le=1_000)] = 5
-    backoff_s: Annotated[float, Meta(gt=0.0, le=3_600.0)] = 1.0
+    max_queued: MaxQueued = 100
+    max_running: AtMost = 1
+    max_failures: AtMost = 5
+    backoff_s: FirstBackoff = 1.0
     """before the first retry; doubles with each"""
-    backoff_limit_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 300.0
-    expires_s: Annotated[float, Meta(gt=0.0, le=31_536_000.0)] = 86_400.0
+    backoff_limit_s: BackoffLimit = 300.0
+    expires_s: Expiry = 86_400.0
     """a job that has not ended by then fails"""
-    pause_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
+    pause_s: Rest = 0.0
     """between the end of a job and the begin of the next"""
-    rest_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
+    rest_s: Rest = 0.0
     """of the whole type after the second transient or rate-limited failure in a row; doubles with each further one"""
-    rest_limit_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 300.0
+    rest_limit_s: Rest = 300.0
 
 
 class JobSettings(Section, frozen=True, kw_only=True):
     """What differs from the policy of a job type; names a type whose workers are in another language, too."""
 
-    max_queued: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    max_running: Annotated[int, Meta(ge=1, le=1_000)] | None = None
-    max_failures: Annotated[int, Meta(ge=1, le=1_000)] | None = None
-    backoff_s: Annotated[float, Meta(gt=0.0, le=3_600.0)] | None = None
-    backoff_limit_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] | None = None
-    expires_s: Annotated[float, Meta(gt=0.0, le=31_536_000.0)] | None = None
-    pause_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None
-    rest_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None
-    rest_limit_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None
+    max_queued: MaxQueued | None = None
+    max_running: AtMost | None = None
+    max_failures: AtMost | None = None
+    backoff_s: FirstBackoff | None = None
+    backoff_limit_s: BackoffLimit | None = None
+    expires_s: Expiry | None = None
+    pause_s: Rest | None = None
+    rest_s: Rest | None = None
+    rest_limit_s: Rest | None = None
     schema: dict[str, Any] | None = None
     """JSON schema of the parameters; None: any map"""
 

@@ -4,6 +4,7 @@ A topic is text and ends in `/`, so that `frame/cam1/` does not match `frame/cam
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -41,6 +42,16 @@ class Topic:
     def name(self, message: Message) -> str:
         """The topic of one message, as in `frame/front/`."""
         return self._form.format(message)
+
+    def prefix_for(self, only: Mapping[str, str]) -> str:
+        """What topics start with whose fields have these values: all before the first field that is open."""
+        parts = []
+        for part in self.pattern.removesuffix("/").split("/"):
+            field = part[1:-1] if part.startswith("{") else None
+            if field is not None and field not in only:
+                break
+            parts.append(only[field] if field is not None else part)
+        return "/".join(parts) + "/"
 
     @cached_property
     def _form(self) -> str:
@@ -143,6 +154,8 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(pattern="gone/{src}/", body=messages.Gone, publisher="dispatcher", rate="on a death, 1/s for 10 s"),
 )
+
+RETAINED = tuple(topic for topic in TOPICS if topic.is_retained)
 
 _BY_BODY = {topic.body: topic for topic in TOPICS}
 _BY_WORD = {topic.prefix.partition("/")[0]: topic for topic in TOPICS}

@@ -242,13 +242,13 @@ class Megaphone:
         self.close()
 
 
-class Line:
-    """Short calls of a script: one context for all of them."""
+class ScriptCaller(Caller):
+    """A caller without a bus, for a script; its context is its own."""
 
     def __init__(self, place: Place) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.caller = Caller(self._context, place, f"script-{os.getpid()}", SystemClock())
+        self._own_context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        super().__init__(self._own_context, place, f"script-{os.getpid()}", SystemClock())
 
     def close(self) -> None:
-        self.caller.close()
-        self._context.term()
+        super().close()
+        self._own_context.term()

@@ -27,8 +27,9 @@ from msgspec import Raw
 from framebus.errors import FramebusError
 from framebus.importable import name_importable
 from framebus.task import TaskEnd, TaskError, TaskOutcome
-from framebus.worker_keeper import Keeper, Task
+from framebus.worker_keeper import Keeper
 from framebus.worker_line import Setup, encode_value
+from framebus.worker_tasks import Tasks
 
 __all__ = ["Closed", "Full", "OnCrash", "StartError", "TaskEnd", "TaskError", "TaskOutcome", "WorkerProcess"]
 
@@ -68,6 +69,7 @@ class WorkerProcess:
         setup: object = None,
         result_type: Any = None,
         on_news: Callable[[Hashable, Any], None] | None = None,
+        on_fault: Callable[[str], None] | None = None,
         idle_limit_s: float | None = None,
         name: str = "",
     ) -> None:
@@ -79,7 +81,8 @@ class WorkerProcess:
 
         At most `max_waiting` tasks wait, and as many outcomes. A task that takes longer than `task_limit_s` is killed.
         `memory_limit_bytes` bounds the address space of the process. `on_news(key, value)` is called on a thread of the
-        worker with what the task in hand tells by `side.tell(value)`. With `idle_limit_s` the process starts with the
+        worker with what the task in hand tells by `side.tell(value)`; `on_fault(counter)` there, too, with a name as in
+        `worker.died` for what goes wrong beside the outcomes of tasks. With `idle_limit_s` the process starts with the
         first task (or `wait_ready`), ends when it has had none for so long, and starts again with the next.
         `name` is what log lines and `top` call it, by default the name of the function.
 
@@ -108,15 +111,14 @@ class WorkerProcess:
         )
         self._is_closed = False
         self._collected: list[TaskOutcome] = []
-        self._keeper = Keeper(
-            first,
+        self._tasks = Tasks(
+            first.name,
             max_waiting=max_waiting,
             is_requeued=is_requeued,
-            task_limit_s=task_limit_s,
+            limit_s=task_limit_s,
             result_type=_declared_result(work) if result_type is None else result_type,
-            on_news=on_news,
-            idle_limit_s=idle_limit_s,
         )
+        self._keeper = Keeper(first, self._tasks, on_news=on_news, on_fault=on_fault, idle_limit_s=idle_limit_s)
         # A worker that is forgotten ends too: when it is collected as garbage, and when the program ends.
         self._finalizer = weakref.finalize(self, self._keeper.stop, 2.0)
 
@@ -129,12 +131,17 @@ class WorkerProcess:
     @property
     def starts(self) -> int:
         """How many processes there were."""
-        return self._keeper.starts
+        return self._keeper.starts.count
 
     @property
     def start_error(self) -> str:
         """Why no process could be made ready at the last attempt; empty when one was."""
-        return self._keeper.start_error
+        return self._keeper.starts.error
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no task will ever be done any more: it was collected or closed, or its thread has failed."""
+        return self._keeper.is_over
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait for the first process to be ready. Raises StartError when it can't be, or not in time."""
@@ -142,9 +149,9 @@ class WorkerProcess:
         keeper.is_wanted = True
         keeper.wake()
         with keeper.lock:
-            keeper.lock.wait_for(lambda: keeper.is_ready or keeper.start_error or keeper.is_over, timeout_s)
+            keeper.lock.wait_for(lambda: keeper.is_ready or keeper.starts.error or keeper.is_over, timeout_s)
             if not keeper.is_ready:
-                raise StartError(keeper.start_error or f"it was not ready within {timeout_s:.1f} s")
+                raise StartError(keeper.starts.error or f"it was not ready within {timeout_s:.1f} s")
 
     def submit(self, key: Hashable, task: object, limit_s: float | None = None) -> None:
         """Hand over a task; its outcome will bear `key`. Never blocks, whether the process works, hangs or died.
@@ -155,21 +162,16 @@ class WorkerProcess:
         TypeError for a task that MessagePack can't carry.
         """
         body = encode_value(task, f"task {key!r}")
-        keeper = self._keeper
-        with keeper.lock:
-            if self._is_closed or keeper.is_over:
+        tasks = self._tasks
+        with tasks.lock:
+            if self._is_closed or self._keeper.is_over:
                 raise Closed("the worker was collected or closed, and takes no more tasks")
-            if any(key == other.key for other in (*keeper.waiting, keeper.in_hand) if other is not None):
+            if tasks.is_at_work(key):
                 raise ValueError(f"a task {key!r} is at work already; each needs a key of its own until it has ended")
-            is_bad = keeper.quarantines(key)
-            if len(keeper.ended if is_bad else keeper.waiting) >= keeper.max_waiting:
-                raise Full(_why_full(keeper))
-            if is_bad:
-                keeper.ended.append(_quarantined(key, task))
-                keeper.lock.notify_all()
-                return
-            keeper.waiting.append(Task(key, task, body, keeper.task_limit_s if limit_s is None else limit_s))
-        keeper.wake()
+            if len(tasks.ended if tasks.is_quarantined(key) else tasks.waiting) >= tasks.max_waiting:
+                raise Full(self._why_full())
+            tasks.add(key, task, body, limit_s)
+        self._keeper.wake()
 
     def results(self, timeout_s: float = 0.0) -> Iterator[TaskOutcome]:
         """Outcomes, each once, in the order in which the tasks ended.
@@ -177,19 +179,22 @@ class WorkerProcess:
         Ends when no task is left, or when `timeout_s` has passed without an outcome; by default it does not wait. Tasks
         may be submitted meanwhile.
         """
-        keeper = self._keeper
+        tasks = self._tasks
         while True:
-            with keeper.lock:
-                keeper.lock.wait_for(lambda: keeper.ended or not keeper.count(), timeout_s)
-                if not keeper.ended:
+            with tasks.lock:
+                tasks.lock.wait_for(lambda: tasks.ended or not tasks.count(), timeout_s)
+                if not tasks.ended:
                     return
-                outcome = keeper.ended.popleft()
-            keeper.wake()
+                outcome = tasks.ended.popleft()
+            self._keeper.wake()
             yield outcome
 
     def cancel(self, key: Hashable) -> bool:
         """End a task: its outcome says CANCELLED; when it is in hand its process is killed. False: there is none."""
-        return self._keeper.cancel(key)
+        with self._tasks.lock:
+            is_there = self._tasks.cancel(key)
+        self._keeper.wake()
+        return is_there
 
     def send(self, key: Hashable, value: object) -> bool:
         """Tell the task in hand something (`side.on_note`); never blocks. False when it is not in hand."""
@@ -200,22 +205,22 @@ class WorkerProcess:
 
         What has not ended after `timeout_s` has the outcome NOT_DONE. Called again it returns the same.
         """
-        keeper = self._keeper
-        with keeper.lock:
+        tasks = self._tasks
+        with tasks.lock:
             self._is_closed = True
-            keeper.is_collecting = True
-        keeper.wake()
-        with keeper.lock:
-            keeper.lock.wait_for(lambda: not keeper.count() or keeper.is_over, timeout_s)
+            tasks.is_collecting = True
+        self._keeper.wake()
+        with tasks.lock:
+            tasks.lock.wait_for(lambda: not tasks.count() or self._keeper.is_over, timeout_s)
         self.close()
-        with keeper.lock:
-            while keeper.ended:
-                self._collected.append(keeper.ended.popleft())
+        with tasks.lock:
+            while tasks.ended:
+                self._collected.append(tasks.ended.popleft())
         return list(self._collected)
 
     def close(self, limit_s: float = 10.0) -> None:
         """End it now: what is not done will not be. Waits for its end, but not longer. May be called again."""
-        with self._keeper.lock:
+        with self._tasks.lock:
             self._is_closed = True
         self._keeper.stop(limit_s)
         self._finalizer.detach()
@@ -225,6 +230,17 @@ class WorkerProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _why_full(self) -> str:
+        tasks, error = self._tasks, self._keeper.starts.error
+        text = f"{len(tasks.waiting)} tasks wait, and no more than {tasks.max_waiting} may"
+        if len(tasks.ended) >= tasks.max_waiting:
+            text += f"; {len(tasks.ended)} outcomes were not taken: take them with results()"
+        elif error:
+            text += f"; no process can be started: {error}"
+        elif tasks.in_hand is not None:
+            text += f"; task {tasks.in_hand.key!r} is in hand for {time.monotonic() - tasks.in_hand.begun_s:.1f} s"
+        return text
 
 
 def _declared_result(work: Callable[..., Any] | str) -> Any:
@@ -236,18 +252,3 @@ def _declared_result(work: Callable[..., Any] | str) -> Any:
         return declared
     except (NameError, TypeError):
         return Any
-
-
-def _quarantined(key: Hashable, task: object) -> TaskOutcome:
-    return TaskOutcome(key=key, task=task, end=TaskEnd.QUARANTINED, error="this key has killed three processes")
-
-
-def _why_full(keeper: Keeper) -> str:
-    text = f"{len(keeper.waiting)} tasks wait, and no more than {keeper.max_waiting} may"
-    if len(keeper.ended) >= keeper.max_waiting:
-        text += f"; {len(keeper.ended)} outcomes were not taken: take them with results()"
-    elif keeper.start_error:
-        text += f"; no process can be started: {keeper.start_error}"
-    elif keeper.in_hand is not None:
-        text += f"; task {keeper.in_hand.key!r} is in hand for {time.monotonic() - keeper.in_hand.begun_s:.1f} s"
-    return text

@@ -142,6 +142,16 @@ class Child:
         return self._process.returncode if self._process.returncode is not None else -signal.SIGKILL
 
 
+def how_it_ended(code: int) -> str:
+    """A code of subprocess in words, as in `died of signal 9 (SIGKILL)`."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"died of signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"died of signal {-code}"
+
+
 def _hand_on(line: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr here: its lines are still in the tail
         sys.stderr.write(line + "\n")

@@ -19,7 +19,7 @@ from framebus.errors import RefusedError
 from framebus.messages import Box, Finding, JobState, JobView, ObjectEvent, Phase, ServiceState
 from framebus.place import Place
 from framebus.requests import CancelJob, GetJob, GetLogs, GetStats, KillService, ListServices, Ping, SubmitJob
-from framebus.transport import Line, SocketBus
+from framebus.transport import ScriptCaller, SocketBus
 from groups import wait_until
 
 NODE = Path(__file__).parents[2] / "examples" / "node"
@@ -108,11 +108,11 @@ def test_it_is_ready_and_beats_by_lines_of_its_output_which_are_not_in_the_log(g
 def test_it_answers_ping_and_stats_and_a_method_of_its_own(group: NodeGroup) -> None:
     pong = client.ask("reporter", Ping(), run=group.place.run)
     stats = client.ask("reporter", GetStats(), run=group.place.run)
-    line = Line(group.place)
-    body, _ = line.caller.call("reporter", "reporter.counts", codec.encode({}), 5.0)
+    caller = ScriptCaller(group.place)
+    body, _ = caller.call("reporter", "reporter.counts", codec.encode({}), 5.0)
     with pytest.raises(RefusedError) as refused:
-        line.caller.call("reporter", "toString", codec.encode({}), 5.0)
-    line.close()
+        caller.call("reporter", "toString", codec.encode({}), 5.0)
+    caller.close()
 
     assert (pong.name, stats.name, msgspec.msgpack.decode(body)) == ("reporter", "reporter", stats.counters)
     assert refused.value.code == "unknown_method"

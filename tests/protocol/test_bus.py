@@ -6,7 +6,7 @@ import msgpack
 import pytest
 
 from framebus import codec, door
-from framebus.bus import MAX_SEQS, _prefix
+from framebus.bus import MAX_SEQS
 from framebus.codec import News, RequestHead
 from framebus.door import Promise, Reply
 from framebus.errors import ErrorCode, RefusedError
@@ -25,6 +25,7 @@ from framebus.messages import (
 from framebus.requests import Done, GetJob, ListJobs, Ping, Pong, Snapshot, TakeSnapshot
 from framebus.retained import MAX_BEACON_TOPICS, REPLAY_AT_ONCE, REPLAY_EVERY_S
 from framebus.testing import FakeBus
+from framebus.topics import topic_of
 
 
 def camera(name: str = "front", fps: float = 5.0) -> CameraStatus:
@@ -101,7 +102,7 @@ def test_a_field_that_the_message_does_not_have_is_refused_at_once() -> None:
     ],
 )
 def test_a_subscription_is_as_narrow_as_the_given_fields_allow(only: dict[str, str], prefix: str) -> None:
-    assert _prefix("finding/{processor}/{camera}/", only) == prefix
+    assert topic_of(Finding).prefix_for(only) == prefix
 
 
 def test_a_blob_comes_with_its_news() -> None:

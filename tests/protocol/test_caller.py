@@ -1,13 +1,14 @@
-"""Lines to services: calls leave no descriptors behind, and a bus that closes keeps nobody waiting."""
+"""Lines to services: calls leave no descriptors behind, a closed bus keeps nobody waiting, and junk is no answer."""
 
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
+import zmq
 
 from framebus.caller import MAX_IDLE
-from framebus.errors import ErrorCode, RefusedError
+from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.place import Place
 from framebus.requests import Ping, Pong
 from framebus.transport import SocketBus
@@ -58,3 +59,20 @@ def test_a_call_on_a_bus_that_is_closed_is_refused_and_does_not_hold_it_up(place
     error = calls[0].exception()
     assert isinstance(error, RefusedError)
     assert error.code is ErrorCode.UNAVAILABLE
+
+
+def test_who_answers_junk_at_once_is_asked_a_few_times_and_the_deadline_holds(place: Place, client: SocketBus) -> None:
+    asked = 0
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as door, ThreadPoolExecutor(1) as pool:
+        door.bind(place.door("server"))
+        call = pool.submit(client.ask, "server", Ping(), 1.0)
+
+        while not call.done():
+            if door.poll(10):
+                peer, *_ = door.recv_multipart()
+                door.send_multipart([peer, b"", b"junk"])
+                asked += 1
+
+        assert isinstance(call.exception(), DeadlineError)
+        assert 2 <= asked <= 4
+    os.unlink(place.door("server").removeprefix("ipc://"))

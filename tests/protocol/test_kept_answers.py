@@ -6,17 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framebus import codec, door
-from framebus.door import (
-    KEEP_S,
-    MAX_KEPT,
-    MAX_LARGE_BYTES,
-    MAX_SMALL_BYTES,
-    KeptAnswers,
-    Promise,
-    Reply,
-    answer_frames,
-)
+from framebus.door import Promise, Reply, answer_frames
 from framebus.errors import ErrorCode, MalformedError, RefusedError
+from framebus.kept_answers import KEEP_S, MAX_KEPT, MAX_LARGE_BYTES, MAX_SMALL_BYTES, KeptAnswers
 from framebus.requests import Done
 
 ANSWER = [b"head", b"body"]

@@ -117,7 +117,7 @@ def test_a_name_that_nobody_brings_is_refused_with_those_that_there_are() -> Non
 def test_a_runner_brings_what_else_its_service_does_and_that_stops_and_is_asked_for_its_health(site: Path) -> None:
     install(site, "one", mine="goods_of_a_test:Accompanied")
     bus = FakeBus("mine")
-    bus.when_asked(LeaseJob, lambda _: (time.sleep(0.05), Lease())[1])
+    bus.when_asked(LeaseJob, lambda _: (time.sleep(0.05), Lease())[1])  # as the dispatcher, while there is no job
 
     service = JobService(bus, "mine")
     was_healthy = service.is_healthy()

@@ -278,7 +278,7 @@ class Desk:
     def _lease(self, request: LeaseJob) -> Lease:
         self.leases.append(request)
         if not self._jobs:
-            time.sleep(0.05)
+            time.sleep(0.05)  # as the dispatcher, which lets a worker wait while there is no job
         return Lease(job=self._jobs.pop() if self._jobs else None)
 
     def _fail(self, request: JobFailed) -> Lease:

@@ -27,7 +27,7 @@ from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, Finding, FrameNotice, Gone
 from framebus.place import Place
 from framebus.requests import GetStats, Ping, Pong, SubmitJob
-from framebus.transport import Line, Listener, SocketBus
+from framebus.transport import Listener, ScriptCaller, SocketBus
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_for, turn_until
 
@@ -235,7 +235,7 @@ def test_the_values_of_a_dead_publisher_become_stale_and_fresh_again_in_its_next
     second.close()
 
     assert stale == ["camera/front/"]
-    assert not reader._convergence.held["camera/front/"].is_stale
+    assert not reader._hearing.convergence.held["camera/front/"].is_stale
 
 
 def test_of_frames_that_waited_only_the_newest_is_handed_out(
@@ -340,7 +340,7 @@ def test_a_line_on_which_no_answer_came_is_closed(make_bus: Callable[[str], Sock
     assert len(peers_of(server, client, 2)) == 2
 
 
-def test_a_kept_line_to_a_service_that_was_started_anew_is_not_used(
+def test_a_call_to_a_service_that_was_started_anew_does_not_try_the_line_to_the_dead_one_first(
     place: Place, make_bus: Callable[[str], SocketBus]
 ) -> None:
     client, first = make_bus("client"), SocketBus("server", place=place)
@@ -350,7 +350,9 @@ def test_a_kept_line_to_a_service_that_was_started_anew_is_not_used(
     second = make_bus("server")
     second.answer(Ping, lambda _: PONG)
 
-    assert len(peers_of(second, client, 1)) == 1
+    came = peers_of(second, client, 1)
+
+    assert len(came) == 1, "tried on the line that broke, a request is sent a second time on a new one"
 
 
 def test_a_line_that_nobody_needs_is_given_back_without_another_call(
@@ -419,10 +421,12 @@ def test_an_answer_that_finds_nobody_is_counted_and_harms_nothing(make_bus: Call
     client, server, promises = make_bus("client"), make_bus("server"), list[Promise]()
     undelivered: list[int] = []
     server.answer_later(Ping, lambda _, promise: promises.append(promise))
+    process = psutil.Process()
+    before = process.num_fds()
     with pytest.raises(DeadlineError):
         client.ask("server", Ping(), deadline_s=0.05)
     turn_until(lambda: bool(promises), server)
-    turn_for(0.05, server)  # until the client's leaving is known
+    turn_until(lambda: process.num_fds() <= before, server)  # both ends of the line are closed
 
     promises[0].on_undelivered = lambda: undelivered.append(1)
     promises[0].resolve(PONG)
@@ -450,12 +454,12 @@ def test_a_deadline_that_no_door_would_take_is_refused_at_home(make_bus: Callabl
 
 
 def test_a_script_asks_without_a_bus(place: Place, make_bus: Callable[[str], SocketBus]) -> None:
-    server, line = make_bus("server"), Line(place)
+    server, caller = make_bus("server"), ScriptCaller(place)
     server.answer(Ping, lambda _: PONG)
 
-    with asking(lambda: line.caller.call("server", "ping", b"\x80", 5.0)) as call:
+    with asking(lambda: caller.call("server", "ping", b"\x80", 5.0)) as call:
         turn_until(call.done, server)
-    line.close()
+    caller.close()
 
     assert call.result() == (codec.encode(PONG), None)
 

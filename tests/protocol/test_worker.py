@@ -208,6 +208,40 @@ def test_what_a_task_told_just_before_its_process_died_is_heard(make: Make) -> N
     assert (ends, told) == ([TaskEnd.CRASHED] * 5, [0, 1, 2, 3, 4])
 
 
+def test_what_goes_wrong_beside_the_outcomes_of_tasks_is_told_by_the_name_of_its_counter(make: Make) -> None:
+    faults: list[str] = []
+
+    def refuse(key: object, news: object) -> None:
+        raise RuntimeError("not wanted")
+
+    worker = make(
+        chores.tell_and_die,
+        initialize=chores.Counter,
+        setup=0,
+        on_crash="fail",
+        on_news=refuse,
+        on_fault=faults.append,
+    )
+    hopeless = make(chores.count, initialize=chores.cannot, on_fault=faults.append)
+
+    assert the_outcome(worker, 1).end is TaskEnd.CRASHED
+    wait_until(lambda: set(faults) == {"errors.worker_news", "worker.died", "worker.not_started"})
+    assert hopeless.start_error == "RuntimeError: no model here"
+
+
+def test_a_worker_whose_own_thread_fails_ends_what_waits_and_says_that_it_is_over(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: list[str] = []
+    monkeypatch.setattr("framebus.worker_keeper.Child", lambda setup: 1 / 0)
+    worker = make(chores.echo, on_fault=faults.append)
+    wait_until(lambda: worker.is_over)
+
+    with pytest.raises(Closed):
+        worker.submit("it", 1)
+    assert faults == ["errors.worker_keeper"]
+
+
 # What the work may do ------------------------------------------------------------------------------------------------
 
 

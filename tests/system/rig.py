@@ -51,7 +51,7 @@ def _told(incarnation: int) -> dict[str, str]:
 
 def ping(group: Group, name: str, deadline_s: float = 15.0) -> None:
     """Wait until a service answers."""
-    group.line.caller.call(name, "ping", codec.encode({}), deadline_s)
+    group.caller.call(name, "ping", codec.encode({}), deadline_s)
 
 
 def all_jobs(group: Group) -> dict[str, JobView]:

@@ -141,7 +141,7 @@ def test_a_password_in_the_error_of_a_job_shows_in_no_view_story_news_row_or_log
     told = repr(views).encode()
     for method, body in asked:
         try:
-            told += group.line.caller.call("dispatcher", method, codec.encode(body), 5.0)[0]
+            told += group.caller.call("dispatcher", method, codec.encode(body), 5.0)[0]
         except RefusedError as error:
             assert error.code is ErrorCode.UNKNOWN_METHOD  # noqa: PT017
 

@@ -88,19 +88,19 @@ def attacker(group: Group) -> Iterator[Attacker]:
     group.wait_ready()
     group.settings.write_text("{}")
     group.run("-m", "framebus.run_jobs", "export", name="export")
-    group.line.caller.call("export", "ping", b"\x80", LIMIT_S)
+    group.caller.call("export", "ping", b"\x80", LIMIT_S)
     with contextlib.ExitStack() as stack:
         yield Attacker(group.place, ["dispatcher", "export"], stack)
 
 
 def rtt_s(group: Group, service: str) -> float:
     start_s = time.monotonic()
-    group.line.caller.call(service, "ping", b"\x80", 5.0)
+    group.caller.call(service, "ping", b"\x80", 5.0)
     return time.monotonic() - start_s
 
 
 def stats(group: Group, service: str) -> ServiceStats:
-    return decode_body(group.line.caller.call(service, "stats", b"\x80", 5.0)[0], ServiceStats)
+    return decode_body(group.caller.call(service, "stats", b"\x80", 5.0)[0], ServiceStats)
 
 
 @pytest.mark.timeout(120 + MESSAGES // 500)

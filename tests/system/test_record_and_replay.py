@@ -212,9 +212,11 @@ def test_malformed_news_are_on_the_tape_too(group: RunningGroup, folder: Path) -
     with zmq.Context() as context, context.socket(zmq.PUB) as pub:
         pub.linger = 0
         pub.connect(group.place.pub)
+        end_s = time.monotonic() + 30.0
         while recording.poll() is None:
+            assert time.monotonic() < end_s, "the recording of 2 s does not end"
             pub.send_multipart([b"camera/front/", b"\xc1junk", b""])
-            time.sleep(0.05)
+            time.sleep(0.05)  # again and again: nobody tells when the recording has begun to hear
     recording.communicate(timeout=10.0)
 
     malformed = 0

@@ -2,5 +2,6 @@
 
 import os
 
-# cv2 reads this when it is imported: a bomb of pixels is refused unread.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(50_000_000))
+from framebus_services.video.formats import MAX_PICTURE_PIXELS
+
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PICTURE_PIXELS))  # before any of them imports cv2

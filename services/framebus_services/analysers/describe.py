@@ -6,6 +6,8 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Annotated, Any
@@ -23,6 +25,7 @@ MAX_ANSWER_BYTES = 256 * 1024
 MAX_TEXT_CHARACTERS = 1_500
 LONGEST_SIDE = 1_024
 MAX_WAIT_S = 86_400.0
+TELL_S = 1.0
 RATE_LIMITED = (429, 503)
 """with Retry-After the endpoint says when; RFC 9110, 10.2.3"""
 
@@ -53,9 +56,20 @@ class Describe(Analyser):
         scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
         small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
         jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
-        report("asking", 20.0)
-        text = _text_of(self._ask(jpeg))
+        text = _text_of(self._await_answer(jpeg, report))
         return Analysis(values={"text": text[:MAX_TEXT_CHARACTERS], "model": self._model}, jpeg=jpeg)
+
+    def _await_answer(self, jpeg: bytes, report: Callable[[str, float], None]) -> bytes:
+        """A small model may take minutes; work that says nothing for so long would count as stalled."""
+        pool = ThreadPoolExecutor(1, "endpoint")
+        try:
+            answer = pool.submit(self._ask, jpeg)
+            while True:
+                report("asking", 20.0)  # raises when the job must end: then nobody waits for the answer
+                with suppress(TimeoutError):
+                    return answer.result(TELL_S)
+        finally:
+            pool.shutdown(wait=False)
 
     def _ask(self, jpeg: bytes) -> bytes:
         image = {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}

@@ -18,6 +18,8 @@ from framebus.settings import AnalysisSettings
 from framebus_services.analysis.contract import ANALYSIS, AnalysisParams, AnalysisResult, is_video, open_source
 
 MAX_VALUES_BYTES = 3_072
+OPENED_PERCENT, LOOKED_PERCENT = 1.0, 94.0
+"""of a job: when its file is open, and when its analyser is done"""
 
 
 class Analyse(JobRunner[AnalysisParams, AnalysisResult]):
@@ -43,7 +45,7 @@ class Analyse(JobRunner[AnalysisParams, AnalysisResult]):
         with self._open(params) as content:
             analysis = analyser.analyse(_file_of(content, params), partial(_report_within, report))
         _check_size(name, analysis.values)
-        report("finalizing", 95.0)
+        report("finalizing", LOOKED_PERCENT)
         if analysis.jpeg is None:
             return Output(result=AnalysisResult(analyser=name, values=analysis.values))
         picture = f"{params.camera or 'analysis'}/analysis_{report.job.id}.jpg"
@@ -79,7 +81,8 @@ def _file_of(content: BinaryIO, params: AnalysisParams) -> AnalysedFile:
 
 
 def _report_within(report: Report, step: str, percent: float) -> None:
-    report(step, 1.0 + 0.93 * min(max(percent, 0.0), 100.0))
+    """Progress of the analyser, between that of opening the file and that of keeping what came of it."""
+    report(step, OPENED_PERCENT + (LOOKED_PERCENT - OPENED_PERCENT) * min(max(percent, 0.0), 100.0) / 100.0)
 
 
 def _check_size(name: str, values: dict[str, Any]) -> None:

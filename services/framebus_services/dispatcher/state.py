@@ -4,9 +4,10 @@ import bisect
 
 from msgspec import Raw
 
-from framebus.bus import RETAINED_PREFIXES, Bus
+from framebus.bus import Bus
 from framebus.codec import News
 from framebus.requests import GetState, StateRow, StateRows
+from framebus.topics import RETAINED
 
 MAX_ROWS = 500
 
@@ -17,8 +18,8 @@ class State:
     def __init__(self, bus: Bus) -> None:
         self._news: dict[str, News] = {}
         self._stale: set[str] = set()
-        for prefix in RETAINED_PREFIXES:
-            bus.on_news(prefix, self._note)
+        for row in RETAINED:
+            bus.on_news(row.prefix, self._note)
         bus.on_stale(self._stale.add)
         bus.answer(GetState, self._answer)
 

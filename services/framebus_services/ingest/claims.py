@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import msgspec
 
 from framebus.clock import Clock
-from framebus_services.ingest.journal import Journal, Upload
+from framebus_services.ingest.journal import Journal, State, Upload
 from framebus_services.ingest.look import Looked
 from framebus_services.ingest.names import Kind
-from framebus_services.ingest.sighting import Stamp
 
 SEEN_FOR_S = 7 * 86_400.0
 """the same bytes of the same camera are a duplicate for so long after they came last"""
@@ -26,6 +25,8 @@ class Claim:
 
 
 class Claims:
+    """Decides for each whole file whether its bytes are new for its camera."""
+
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
@@ -33,24 +34,23 @@ class Claims:
     def claim(self, path: str, camera: str, kind: Kind, looked: Looked) -> Claim:
         """Write down what becomes of a file, in one transaction: claimed, or a duplicate."""
         now_s = self._clock.wall_s()
-        stamp = Stamp(looked.inode, looked.size_bytes, looked.mtime_ns)
         with self._journal.transaction():
             known = self._journal.get(path)
             if known is not None and (known.camera, known.sha256) == (camera, looked.sha256):  # touched, not changed
-                state = "claimed" if known.state == "gone" else known.state  # its share was away for a while
-                same = msgspec.structs.replace(known, stamp=stamp, state=state)
+                state = State.CLAIMED if known.state is State.GONE else known.state  # its share was away for a while
+                same = msgspec.structs.replace(known, stamp=looked.stamp, state=state)
                 self._journal.put(same)
                 return Claim(same, is_new=False)
             job_id = self._journal.content_job(camera, looked.sha256, now_s - SEEN_FOR_S)
             times = self._journal.content_times(camera, looked.sha256)
-            state = "duplicate"
+            state = State.DUPLICATE
             if job_id is None:
-                state, times = "claimed", times + 1
+                state, times = State.CLAIMED, times + 1
                 job_id = job_id_of(camera, looked.sha256, times)
             self._journal.note_content(camera, looked.sha256, job_id, now_s, times)
             upload = Upload(
                 path=path,
-                stamp=stamp,
+                stamp=looked.stamp,
                 camera=camera,
                 kind=kind.value,
                 sha256=looked.sha256,

@@ -15,7 +15,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import JobError, UploadEvent, UploadOutcome
 from framebus.requests import BatchAccepted, BatchItem, SubmitBatch, SubmitJob
 from framebus.throttle import backoff_s
-from framebus_services.ingest.journal import Journal, Upload
+from framebus_services.ingest.journal import Journal, State, Upload
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +79,10 @@ class Handover:
         taken = [claim for claim, answer in zip(batch, accepted.items, strict=True) if answer.job is not None]
         refused = [(c, a.error) for c, a in zip(batch, accepted.items, strict=True) if a.error is not None]
         with self._journal.transaction():
-            self._journal.set_state(taken, "done")
+            self._journal.set_state(taken, State.DONE)
             for claim, why in refused:
                 if why.code not in NOT_NOW:
-                    self._journal.set_state([claim], "refused", _reason(why))
+                    self._journal.set_state([claim], State.REFUSED, _reason(why))
         for claim in taken:
             self.tally["accepted"] += 1
             self._tell(
@@ -96,10 +96,11 @@ class Handover:
         if error.code in NOT_NOW:
             self._wait(RefusedError(ErrorCode(error.code), error.message), 1)
             return
-        self.tally["refused"] += 1
+        self.tally[State.REFUSED] += 1
         log.warning("%s: its job was refused: %s", claim.path, error.message)
-        reason = f"{error.code}: {error.message}"[:500]
-        self._tell(UploadEvent(camera=claim.camera, path=claim.path, outcome=UploadOutcome.REJECTED, reason=reason))
+        self._tell(
+            UploadEvent(camera=claim.camera, path=claim.path, outcome=UploadOutcome.REJECTED, reason=_reason(error))
+        )
 
     def _wait(self, error: RefusedError, size: int) -> None:
         if error.code is ErrorCode.QUEUE_FULL and size > 1:
@@ -127,7 +128,7 @@ class Handover:
             return True
         with self._journal.transaction():
             self._journal.set_gone(claim)
-        self.tally["gone"] += 1
+        self.tally[State.GONE] += 1
         return False
 
     def _job_of(self, claim: Upload) -> SubmitJob:

@@ -35,6 +35,7 @@ class Held:
         return folder in self._folders
 
     def hold_folder(self, folder: str, text: str, now_s: float) -> None:
+        """Leave its files alone until it is due again."""
         self._folders[folder] = now_s + AGAIN_S
         self._tell(folder, text)
 

@@ -5,7 +5,6 @@ seen -> quiet -> looked into -> claimed | duplicate | quarantine
            +---------+  it changed meanwhile, or is not whole yet
 """
 
-import heapq
 import logging
 import os
 import stat
@@ -20,19 +19,19 @@ from framebus_services.below import NotPlainError
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import check_own, list_files, stamp_of
 from framebus_services.ingest.held import Held
-from framebus_services.ingest.journal import Journal
+from framebus_services.ingest.journal import Journal, State
 from framebus_services.ingest.look import Looked
 from framebus_services.ingest.looks import Looks, fault_of
 from framebus_services.ingest.names import folder_of, is_unfinished, kind_of, path_problem, shown
+from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.registry import HeldError, Registry
 from framebus_services.ingest.rejection import Rejection
 from framebus_services.ingest.sighting import OPEN_S, SAMPLE_S, Sighting, Stamp
+from framebus_services.ingest.watched import MAX_WATCHED, Watched
 from framebus_services.ingest.writers import is_being_written
 
 log = logging.getLogger(__name__)
 
-MAX_SEEN = 50_000
-"""files that are watched at once; the others are found by the next scan"""
 AGAIN_S = 30.0
 """how soon a file is looked into again when the process that does it was away"""
 TIMED_OUT_AT_MOST = 3
@@ -62,8 +61,7 @@ class Intake:
         self._rejection = rejection
         self._clock = clock
         self._tell = tell
-        self._seen: dict[str, Sighting] = {}
-        self._due: list[tuple[float, str]] = []
+        self._watched = Watched()
         self._held = Held()
         self.tally: Counter[str] = Counter()
         self.has_more = False
@@ -71,7 +69,7 @@ class Intake:
 
     def __len__(self) -> int:
         """How many files are on their way."""
-        return len(self._seen)
+        return len(self._watched)
 
     @property
     def held(self) -> dict[str, str]:
@@ -81,7 +79,7 @@ class Intake:
     @property
     def next_due_s(self) -> float:
         """The boot time at which the next file may be looked into."""
-        return min(self._due[0][0] if self._due else float("inf"), self._held.next_due_s)
+        return min(self._watched.next_due_s, self._held.next_due_s)
 
     @property
     def is_busy(self) -> bool:
@@ -118,20 +116,16 @@ class Intake:
         now_s = self._clock.boot_s()
         for folder in self._held.due_folders(now_s):
             self._try_again(folder, now_s)
-        while may_claim and self._due and self._due[0][0] <= now_s:
-            _, path = heapq.heappop(self._due)
-            sighting = self._seen.get(path)
-            if sighting is None:
-                continue
-            sighting.due_s = float("inf")
+        while may_claim and (due := self._watched.take_due(now_s)) is not None:
+            path, sighting = due
             if path in self._looks:
                 continue
             if sighting.ready_s() > now_s:
-                self._wait(path, sighting.ready_s())
+                self._watched.wait_until_ready(path, sighting)
             elif now_s - sighting.changed_s < OPEN_S and is_being_written(self._root, path):
-                self._wait(path, now_s + SAMPLE_S)
+                self._watched.wait(path, now_s + SAMPLE_S)
             elif self._is_unchanged(path, sighting) and not self._look_into(path, sighting):
-                self._wait(path, now_s)
+                self._watched.wait(path, now_s)
                 return
 
     # Inside -----------------------------------------------------------------------------------------------------------
@@ -140,38 +134,32 @@ class Intake:
         if is_unfinished(path) or kind_of(path) is None:
             return
         stamp, now_s = stamp_of(found), self._clock.boot_s()
-        sighting = self._seen.get(path)
+        sighting = self._watched.get(path)
         if sighting is None:
             if self._held.has_folder(folder_of(path)) or self._is_known(path, stamp):
                 return
-            if len(self._seen) - self._held.files >= MAX_SEEN:
+            if len(self._watched) - self._held.files >= MAX_WATCHED:
                 self.has_more = True
                 return
-            sighting = self._seen[path] = Sighting(stamp, now_s, is_open=is_written)
+            sighting = Sighting(stamp, now_s, is_open=is_written)
+            self._watched.add(path, sighting)
         elif is_written and stamp.size_bytes != sighting.stamp.size_bytes:  # not a mere change of its time
             sighting.see(stamp, now_s)
             sighting.note_written()
         sighting.see(stamp, now_s)
         if is_closed:
             sighting.note_closed(now_s)
-        self._wait(path, sighting.ready_s())
+        self._watched.wait_until_ready(path, sighting)
 
     def _is_known(self, path: str, stamp: Stamp) -> bool:
         if path_problem(path):  # the database takes no such name
             return False
         known = self._journal.get(path)
-        return known is not None and known.stamp == stamp and known.state != "gone"
-
-    def _wait(self, path: str, until_s: float) -> None:
-        """Have it looked at then, or sooner; each file stands in the line once, however often it is heard of."""
-        sighting = self._seen.get(path)
-        if sighting is not None and until_s < sighting.due_s:
-            sighting.due_s = until_s
-            heapq.heappush(self._due, (until_s, path))
+        return known is not None and known.stamp == stamp and known.state is not State.GONE
 
     def _let_go(self, path: str) -> None:
         """It is there no more, or was decided on."""
-        self._seen.pop(path, None)
+        self._watched.drop(path)
         self._held.release(path)
 
     def _try_again(self, folder: str, now_s: float) -> None:
@@ -196,7 +184,7 @@ class Intake:
         before = sighting.stamp
         sighting.see(stamp_of(found), self._clock.boot_s())
         if sighting.stamp != before:
-            self._wait(path, sighting.ready_s())
+            self._watched.wait_until_ready(path, sighting)
         return sighting.stamp == before
 
     def _look_into(self, path: str, sighting: Sighting) -> bool:
@@ -206,16 +194,16 @@ class Intake:
         folder = folder_of(path)
         if folder is None:
             text = "it lies in no folder, and the first folder names the camera"
-            self._reject(path, sighting.stamp, "no_camera", text)
+            self._reject(path, sighting.stamp, Reason.NO_CAMERA, text)
             return True
         if problem := path_problem(path):
-            self._reject(path, sighting.stamp, "name", problem)
+            self._reject(path, sighting.stamp, Reason.NAME, problem)
             return True
         try:
             check_own(os.lstat(f"{self._root}/{path}"))
             self._camera_of(folder)
         except NotPlainError as error:
-            self._reject(path, sighting.stamp, error.reason, str(error))
+            self._reject(path, sighting.stamp, Reason(error.reason), str(error))
             return True
         except HeldError as error:
             self._hold_folder(folder, path, error)
@@ -228,7 +216,7 @@ class Intake:
             return True
         if (least := self._looks.least_bytes(kind)) > sighting.stamp.size_bytes:
             text = f"it has {sighting.stamp.size_bytes} bytes; less than {least} are no {kind.value}"
-            self._note_broken(path, sighting, "too_small", text)
+            self._note_broken(path, sighting, Reason.TOO_SMALL, text)
             return True
         return self._looks.begin(path, kind, sighting.stamp.size_bytes)
 
@@ -247,9 +235,9 @@ class Intake:
     def _hold(self, path: str, text: str) -> None:
         again_s = self._held.hold_file(path, text, self._clock.boot_s())
         if again_s is None:
-            self._seen.pop(path, None)
+            self._watched.drop(path)
         else:
-            self._wait(path, again_s)
+            self._watched.wait(path, again_s)
 
     def _take_outcomes(self) -> None:
         outcomes = self._looks.take()
@@ -260,41 +248,42 @@ class Intake:
 
     def _take(self, outcome: TaskOutcome) -> None:
         path = str(outcome.key)
-        sighting = self._seen.get(path)
+        sighting = self._watched.get(path)
         if sighting is None:
             return
         if outcome.is_done:
             self._decide(path, sighting, outcome.result)
         elif outcome.end in (TaskEnd.NOT_STARTED, TaskEnd.NOT_DONE, TaskEnd.CANCELLED):
-            self._wait(path, self._clock.boot_s() + AGAIN_S)
+            self._watched.wait(path, self._clock.boot_s() + AGAIN_S)
         elif outcome.end is TaskEnd.TIMED_OUT and self._held.tries(path) + 1 < TIMED_OUT_AT_MOST:
             self._hold(path, "")
         else:
-            self._reject(path, sighting.stamp, "undecodable", fault_of(outcome))
+            self._reject(path, sighting.stamp, Reason.UNDECODABLE, fault_of(outcome))
 
     def _decide(self, path: str, sighting: Sighting, looked: Looked) -> None:
-        if looked.reason != "unread":
+        if looked.reason is not Reason.UNREAD:
             self._held.release(path)
-        if looked.reason == "gone":
-            self._let_go(path)
-        elif looked.reason == "unread":
-            self._hold(path, f"{shown(path)}: {looked.text}")
-        elif looked.reason == "broken":
-            self._note_broken(path, sighting, looked.reason, looked.text)
-        elif looked.reason and looked.reason != "changed":
-            self._reject(path, sighting.stamp, looked.reason, looked.text)
-        elif looked.reason or Stamp(looked.inode, looked.size_bytes, looked.mtime_ns) != sighting.stamp:
-            self.note(path, is_closed=False)
-        else:
-            self._claim(path, looked)
+        match looked.reason:
+            case None if looked.stamp == sighting.stamp:
+                self._claim(path, looked)
+            case None | Reason.CHANGED:
+                self.note(path, is_closed=False)
+            case Reason.GONE:
+                self._let_go(path)
+            case Reason.UNREAD:
+                self._hold(path, f"{shown(path)}: {looked.text}")
+            case Reason.BROKEN:
+                self._note_broken(path, sighting, looked.reason, looked.text)
+            case _:
+                self._reject(path, sighting.stamp, looked.reason, looked.text)
 
-    def _note_broken(self, path: str, sighting: Sighting, reason: str, text: str) -> None:
+    def _note_broken(self, path: str, sighting: Sighting, reason: Reason, text: str) -> None:
         now_s = self._clock.boot_s()
         if sighting.is_given_up(now_s):
             self._reject(path, sighting.stamp, reason, text)
             return
         sighting.is_broken = True
-        self._wait(path, sighting.ready_s())
+        self._watched.wait_until_ready(path, sighting)
 
     def _claim(self, path: str, looked: Looked) -> None:
         folder, kind = folder_of(path), kind_of(path)
@@ -307,13 +296,13 @@ class Intake:
             return
         claim = self._claims.claim(path, camera, kind, looked)
         self._let_go(path)
-        if claim.is_new and claim.upload.state == "duplicate":
-            self.tally["duplicate"] += 1
+        if claim.is_new and claim.upload.state is State.DUPLICATE:
+            self.tally[State.DUPLICATE] += 1
             self._tell(
                 UploadEvent(camera=camera, path=path, outcome=UploadOutcome.DUPLICATE, job_id=claim.upload.job_id)
             )
 
-    def _reject(self, path: str, stamp: Stamp, reason: str, text: str) -> None:
+    def _reject(self, path: str, stamp: Stamp, reason: Reason, text: str) -> None:
         try:
             self._rejection.reject(path, stamp, reason, text)
         except OSError as error:  # a folder that is read-only, a disk that is full

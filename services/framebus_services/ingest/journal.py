@@ -1,12 +1,4 @@
-"""What became of each upload, on disk: SQLite, one writer. After a crash nothing is taken twice, and nothing left out.
-
-| state | means | next |
-| --- | --- | --- |
-| `claimed` | whole, looked into, its job has an id | `done` when the dispatcher has accepted the job |
-| `done` | its job is in the ledger | forgotten when the file is gone |
-| `duplicate` | the same bytes came from this camera before | as above |
-| `rejected` | in the quarantine, with its reason | forgotten after 7 days |
-"""
+"""What became of each upload, on disk: SQLite, one writer. After a crash nothing is taken twice or left out."""
 
 import logging
 import os
@@ -14,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
@@ -56,6 +49,23 @@ _NO_END = 2**63 - 1
 _COLUMNS = "path, inode, size_bytes, mtime_ns, camera, kind, sha256, job_id, state, reason, at_s"
 
 
+class State(StrEnum):
+    """What became of a file; the retention forgets all but the claimed when their time is over."""
+
+    CLAIMED = "claimed"
+    """whole, looked into, its job has an id: to be handed to the dispatcher"""
+    DONE = "done"
+    """the dispatcher has accepted its job"""
+    DUPLICATE = "duplicate"
+    """the same bytes came from this camera before"""
+    GONE = "gone"
+    """it was removed before its job was handed in"""
+    REFUSED = "refused"
+    """the dispatcher will not have its job"""
+    REJECTED = "rejected"
+    """in the quarantine, with its reason"""
+
+
 class Upload(Struct, frozen=True, kw_only=True):
     """One line of the journal."""
 
@@ -66,7 +76,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     kind: str
     sha256: str
     job_id: str | None
-    state: str
+    state: State
     reason: str
     at_s: float
 
@@ -125,7 +135,7 @@ class Journal:
         """Files whose jobs the dispatcher has not accepted yet, oldest first."""
         return self._rows("WHERE state = 'claimed' ORDER BY number LIMIT ?", limit)
 
-    def set_state(self, uploads: Sequence[Upload], state: str, reason: str = "") -> None:
+    def set_state(self, uploads: Sequence[Upload], state: State, reason: str = "") -> None:
         """Only while they are the same: a file that was replaced meanwhile has a claim of its own."""
         self._database.executemany(
             "UPDATE upload SET state = ?, reason = ? WHERE path = ? AND job_id IS ? AND state = 'claimed'",
@@ -134,7 +144,7 @@ class Journal:
 
     def set_gone(self, upload: Upload) -> None:
         """A claimed file is there no more. When another has the same bytes, as after a rename, that one is claimed."""
-        self.set_state([upload], "gone", "it was removed before its job was handed in")
+        self.set_state([upload], State.GONE, "it was removed before its job was handed in")
         others = self._rows("WHERE state = 'duplicate' AND job_id IS ? ORDER BY number DESC LIMIT 1", upload.job_id)
         for other in others:
             self._database.execute(
@@ -161,6 +171,7 @@ class Journal:
         return self._rows("WHERE state NOT IN ('claimed', 'rejected') ORDER BY number LIMIT ? OFFSET ?", limit, skip)
 
     def forget(self, upload: Upload) -> None:
+        """Drop its line, if that is still the same: the file is gone, or in the quarantine."""
         self._database.execute(
             "DELETE FROM upload WHERE path = ? AND state = ? AND at_s = ?", (upload.path, upload.state, upload.at_s)
         )
@@ -181,6 +192,7 @@ class Journal:
         return int(row[0]) if row else 0
 
     def note_content(self, camera: str, sha256: str, job_id: str, at_s: float, times: int) -> None:
+        """These bytes came now, and have this job, the `times`-th."""
         self._database.execute(
             "INSERT INTO content (camera, sha256, job_id, seen_at_s, times) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (camera, sha256) DO UPDATE SET job_id = excluded.job_id, seen_at_s = excluded.seen_at_s,"
@@ -230,4 +242,5 @@ def open_journal(path: Path) -> Journal:
 def _upload(row: Sequence[object]) -> Upload:
     path, inode, size_bytes, mtime_ns, *rest = row
     values = dict(zip(("camera", "kind", "sha256", "job_id", "state", "reason", "at_s"), rest, strict=True))
+    values["state"] = State(str(values["state"]))
     return Upload(path=path, stamp=Stamp(inode, size_bytes, mtime_ns), **values)  # type: ignore[arg-type]

@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from framebus_services.ingest.names import Kind
+from framebus_services.ingest.reason import Reason
+from framebus_services.ingest.sighting import Stamp
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -16,17 +18,12 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 class Looked(Struct, frozen=True, kw_only=True):
-    """What a file is. With `reason` it is none that can be taken."""
+    """What a file is; with a `reason` none that can be taken as it is now."""
 
-    inode: int = 0
-    size_bytes: int = 0
-    mtime_ns: int = 0
+    stamp: Stamp = Stamp(0, 0, 0)
+    """of the file that was looked into, where there was one"""
     sha256: str = ""
     """of its content, hex"""
-    width: int = 0
-    height: int = 0
-    duration_s: float = 0.0
-    reason: str = ""
-    """one word, which names a folder of the quarantine"""
+    reason: Reason | None = None
     text: str = ""
     """the reason as a sentence"""

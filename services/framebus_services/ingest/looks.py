@@ -14,6 +14,8 @@ READ_BYTES_PER_S = 20_000_000
 
 
 class Looks:
+    """The files in the hands of one WorkerProcess."""
+
     def __init__(self, root: Path, settings: IngestSettings, worker: WorkerProcess) -> None:
         self._root = root
         self._settings = settings

@@ -41,6 +41,11 @@ def is_unfinished(path: str) -> bool:
     return path.startswith(".") or "/." in path or path[path.rfind(".") :].lower() in UNFINISHED
 
 
+def is_upload(path: str) -> bool:
+    """Whether a file is taken, or will be when it gets its final name; all others are left alone."""
+    return kind_of(path) is not None or is_unfinished(path)
+
+
 def folder_of(path: str) -> str | None:
     """The first folder of a path, which names the camera; None for a file right in the upload folder."""
     folder, slash, _ = path.partition("/")

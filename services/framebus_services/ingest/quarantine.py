@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from framebus_services.below import folder_below
 from framebus_services.ingest.names import shown
+from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.stock import Stock, stock_of
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,14 @@ MAX_NAME_BYTES = 200
 
 
 class Quarantine:
+    """The folder, and what is moved into it and deleted from it."""
+
     def __init__(self, root: Path, folder: Path) -> None:
         """Takes files below `root` into `folder`, on the same disk if it can be."""
         self._root = root
         self.folder = folder
 
-    def take(self, path: str, reason: str, text: str, at_s: float) -> Path:
+    def take(self, path: str, reason: Reason, text: str, at_s: float) -> Path:
         """Move a file here, whatever it is; links are moved, not followed. Raises OSError."""
         into = self.folder / reason
         into.mkdir(parents=True, exist_ok=True)

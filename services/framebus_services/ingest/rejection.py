@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from framebus.clock import Clock
 from framebus.messages import UploadEvent, UploadOutcome
-from framebus_services.ingest.journal import Journal, Upload
+from framebus_services.ingest.journal import Journal, State, Upload
 from framebus_services.ingest.names import folder_of, kind_of, shown
 from framebus_services.ingest.quarantine import Quarantine
+from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.registry import Registry
 from framebus_services.ingest.sighting import Stamp
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 
 class Rejection:
+    """To the quarantine, into the journal, onto the bus."""
+
     def __init__(
         self,
         quarantine: Quarantine,
@@ -31,8 +34,8 @@ class Rejection:
         self._tell = tell
         self.tally: Counter[str] = Counter()
 
-    def reject(self, path: str, stamp: Stamp, reason: str, text: str) -> None:
-        """`reason` is a word, `text` a sentence. Raises OSError when the file can't be moved."""
+    def reject(self, path: str, stamp: Stamp, reason: Reason, text: str) -> None:
+        """`text` is a sentence. Raises OSError when the file can't be moved."""
         now_at_s = self._clock.wall_s()
         try:
             target = self._quarantine.take(path, reason, text, now_at_s)
@@ -52,7 +55,7 @@ class Rejection:
                     kind=str(kind_of(path) or ""),
                     sha256="",
                     job_id=None,
-                    state="rejected",
+                    state=State.REJECTED,
                     reason=why,
                     at_s=now_at_s,
                 )

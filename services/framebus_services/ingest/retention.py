@@ -17,9 +17,10 @@ from framebus.wall_trust import WallTrust
 from framebus_services.below import folder_below
 from framebus_services.ingest.claims import Claims
 from framebus_services.ingest.files import stamp_of
-from framebus_services.ingest.journal import Journal, Upload
+from framebus_services.ingest.journal import Journal, State, Upload
+from framebus_services.ingest.names import is_upload
 from framebus_services.ingest.quarantine import Quarantine
-from framebus_services.ingest.stock import Stock, stock_of, take_stock
+from framebus_services.ingest.stock import Stock, divide_stock, stock_of, take_stock
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +91,14 @@ class Retention:
 
     def _make_room(self, open_jobs: OpenJobs) -> None:
         """First what was rejected, then what was handed in, each the oldest first."""
-        excess = take_stock(self._root, self._quarantine.folder).less(self._limit)
+        uploads, others = self._look_through()
+        excess = uploads.less(self._limit)
         if not excess.is_nothing:
-            excess = self._quarantine.remove_oldest(excess)
+            self._delete_handed_in(self._quarantine.remove_oldest(excess), open_jobs)
+            uploads, others = self._look_through()
+        self.trouble = self._too_much(uploads, others)
+
+    def _delete_handed_in(self, excess: Stock, open_jobs: OpenJobs) -> None:
         skip, deleted = 0, 0
         for _ in range(ROUNDS):
             found = [] if excess.is_nothing else self._journal.handed_in(AT_ONCE, skip)
@@ -107,26 +113,38 @@ class Retention:
                 deleted,
                 self._limit,
             )
-        self.trouble = "" if excess.is_nothing else self._too_much()
 
-    def _too_much(self) -> str:
-        stock = take_stock(self._root, self._quarantine.folder)
-        return (
-            f"uploads take {stock}, and may take {self._limit} (services.ingest.max_total_bytes, max_files): what waits"
-            " is kept, all else was deleted; remove something"
-        )
+    def _look_through(self) -> tuple[Stock, Stock]:
+        """Uploads with the quarantine, and files of others, which are not ours to delete."""
+        uploads, others = divide_stock(self._root, is_upload)
+        return uploads.more(take_stock(self._quarantine.folder)), others
+
+    def _too_much(self, uploads: Stock, others: Stock) -> str:
+        """What is still too much, as a sentence."""
+        limit = f"{self._limit} (services.ingest.max_total_bytes, max_files)"
+        if not uploads.less(self._limit).is_nothing:
+            return (
+                f"uploads take {uploads}, and may take {limit}: what waits is kept, all else was deleted; remove"
+                " something"
+            )
+        if not uploads.more(others).less(self._limit).is_nothing:
+            return (
+                f"{others} in {self._root} are no uploads and left alone; with them there is more than {limit}:"
+                " move them away"
+            )
+        return ""
 
     def _delete_each(self, uploads: list[Upload], excess: Stock, open_jobs: OpenJobs) -> tuple[int, Stock]:
         """Until that much is gone; how many are there no more, and what is still too much."""
-        spared = open_jobs() if any(upload.state == "done" for upload in uploads) else frozenset()
+        spared = open_jobs() if any(upload.state is State.DONE for upload in uploads) else frozenset()
         gone = []
         for upload in uploads:
             if excess.is_nothing:
                 break
-            if upload.state == "done" and upload.job_id in spared:
+            if upload.state is State.DONE and upload.job_id in spared:
                 continue
             # Of what was rejected the journal keeps only a word: its file is in the quarantine.
-            freed = Stock() if upload.state == "rejected" else self._delete(upload)
+            freed = Stock() if upload.state is State.REJECTED else self._delete(upload)
             if freed is not None:
                 gone.append(upload)
                 excess = excess.less(freed)

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -70,10 +71,11 @@ class Ingest:
         except ValueError as error:
             raise ConfigError([str(error)]) from None
         self._worker = WorkerProcess(
-            "framebus_services.ingest.looking:look",
+            "framebus_services.ingest.look_process:look",
             max_waiting=LOOKS,
             memory_limit_bytes=MAX_MEMORY_BYTES,
             result_type=Looked,
+            on_fault=self._count,
             idle_limit_s=WORKER_IDLE_S,
             name="looks into uploads",
         )
@@ -117,8 +119,9 @@ class Ingest:
         self._thread.start()
 
     def is_healthy(self) -> bool:
-        """False when the thread died or hangs."""
-        return self._thread.is_alive() and self._bus.clock.boot_s() - self._turned_s < STUCK_S
+        """False when the thread died or hangs, or no file can be looked into any more."""
+        is_turning = self._thread.is_alive() and self._bus.clock.boot_s() - self._turned_s < STUCK_S
+        return is_turning and not self._worker.is_over
 
     def stop(self) -> None:
         """Leave everything as it is: the folder and the journal know how to go on."""
@@ -142,7 +145,7 @@ class Ingest:
             except (OSError, sqlite3.OperationalError) as error:
                 self._rest(error)
             except Exception:  # one file's fault, or a full disk: the others still get their turn
-                self._bus.call_soon(lambda: self._bus.stats.count("errors.intake"))
+                self._count("errors.intake")
                 log.exception("uploads: a turn failed; going on in %.0f s", IDLE_S)
                 self._look_again()
             self._wake.wait(self._wait_s())
@@ -150,6 +153,7 @@ class Ingest:
 
     def _rest(self, error: Exception) -> None:
         """A full or broken disk: told once, and tried again until it works."""
+        self._count("errors.disk")
         if not self._disk_trouble:
             log.error("uploads wait: %s; tried again every %.0f s until it works", error, IDLE_S)
         self._disk_trouble = f"uploads wait: {error}"
@@ -200,6 +204,9 @@ class Ingest:
                 if page is None:
                     break
         return found
+
+    def _count(self, what: str) -> None:
+        self._bus.call_soon(partial(self._bus.stats.count, what))
 
     def _tell(self, event: UploadEvent) -> None:
         self._taken_at_s[event.camera] = self._bus.clock.wall_s()

@@ -58,13 +58,10 @@ class Watcher:
         self._observer.start()
 
     def stop(self, limit_s: float) -> None:
+        """No more events; waits at most so long for the thread to end."""
         self._observer.stop()
         if self._observer.is_alive():
             self._observer.join(limit_s)
-
-    @property
-    def is_alive(self) -> bool:
-        return self._observer.is_alive()
 
     def take(self) -> tuple[list[tuple[str, What]], bool]:
         """What happened: paths, each once, with what says most; and whether events were lost."""

@@ -20,9 +20,8 @@ def is_being_written(root: Path, path: str) -> bool:
     except (NotPlainError, OSError):
         return False
     try:
-        fcntl.fcntl(
-            descriptor, fcntl.F_SETSIG, signal.SIGURG
-        )  # who opens it meanwhile sends this; by default it is void
+        # Who opens the file while we hold the lease has this signal sent to us: one that does nothing by default.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         with contextlib.suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)

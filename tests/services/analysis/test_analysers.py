@@ -13,6 +13,7 @@ from framebus.analyser import AnalysedFile
 from framebus.errors import ConfigError
 from framebus.job_requests import FailKind
 from framebus.plugin_classes import load_analyser
+from framebus.report import Stopped, StopReason
 from framebus.runner import WorkError
 from framebus_services.analysers.describe import Describe
 from framebus_services.analysers.objects import Objects
@@ -135,6 +136,26 @@ def test_an_answer_without_text_may_be_tried_again(server: Endpoint, picture: An
     server.body = body
 
     assert failure(server, picture).kind is FailKind.TRANSIENT
+
+
+def test_while_the_endpoint_takes_its_time_the_job_tells_that_it_is_alive_and_can_be_stopped(
+    server: Endpoint, picture: AnalysedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framebus_services.analysers.describe.TELL_S", 0.02)
+    server.delay_s = 0.5
+    steps: list[str] = []
+
+    Describe(url=server.url, model="m").analyse(picture, lambda step, percent: steps.append(step))
+    assert steps.count("asking") > 3
+
+    def stop(step: str, percent: float) -> None:
+        steps.append(step)
+        if steps[-3:] == ["asking"] * 3:
+            raise Stopped(StopReason.CANCELLED)
+
+    steps.clear()
+    with pytest.raises(Stopped):
+        Describe(url=server.url, model="m").analyse(picture, stop)
 
 
 def test_an_endpoint_that_is_slow_mute_or_away_is_tried_again(server: Endpoint, picture: AnalysedFile) -> None:

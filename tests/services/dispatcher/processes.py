@@ -19,7 +19,7 @@ from framebus.codec import News, decode_body, encode
 from framebus.messages import JobBoard, JobState, JobView, Message
 from framebus.place import Place
 from framebus.requests import GetJob, JobAccepted, Ping, Request, SubmitJob
-from framebus.transport import Line, Listener
+from framebus.transport import Listener, ScriptCaller
 from services.dispatcher.ledgers import raw
 
 A = TypeVar("A", bound=Message)
@@ -59,7 +59,7 @@ class Group:
         self.place = Place.at(self.folder / "run", data=self.folder / "data", shm=self.folder / "shm")
         self.settings = self.folder / "settings.json"
         self.settings.write_text(json.dumps({"jobs": jobs}))
-        self.line = Line(self.place)
+        self.caller = ScriptCaller(self.place)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.dispatcher: subprocess.Popen[bytes] | None = None
         self._ears: list[Ear] = []
@@ -102,7 +102,7 @@ class Group:
     def ask(self, request: Request[A], deadline_s: float = LIMIT_S, *, is_long: bool = False) -> A:
         """Ask the dispatcher; raises RefusedError."""
         method = requests.method_of(type(request))
-        body, _ = self.line.caller.call("dispatcher", method.name, encode(request), deadline_s, is_long=is_long)
+        body, _ = self.caller.call("dispatcher", method.name, encode(request), deadline_s, is_long=is_long)
         return decode_body(body, method.answer)  # type: ignore[return-value]
 
     def wait_ready(self) -> None:
@@ -137,7 +137,7 @@ class Group:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        self.line.close()
+        self.caller.close()
         shutil.rmtree(self.folder)
 
 

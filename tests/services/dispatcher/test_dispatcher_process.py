@@ -33,7 +33,7 @@ from framebus.requests import (
     SubmitJob,
     WorkerLost,
 )
-from framebus.transport import Line
+from framebus.transport import ScriptCaller
 from framebus_services.dispatcher.store import Store
 from services.dispatcher.ledgers import raw, result_of
 from services.dispatcher.processes import LIMIT_S, Group, wait_until
@@ -394,12 +394,12 @@ def test_junk_at_the_doors_is_counted_and_harms_nothing(group: Group) -> None:
 
 
 def test_a_dispatcher_that_is_never_there_costs_a_caller_its_deadline_and_no_more(group: Group) -> None:
-    line = Line(group.place)
+    caller = ScriptCaller(group.place)
     began_s = time.monotonic()
 
     with pytest.raises(RefusedError) as caught:
-        line.caller.call("dispatcher", "ping", b"\x80", 0.5)
+        caller.call("dispatcher", "ping", b"\x80", 0.5)
 
-    line.close()
+    caller.close()
     assert caught.value.code is ErrorCode.DEADLINE
     assert time.monotonic() - began_s < 3.0

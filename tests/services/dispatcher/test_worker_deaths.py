@@ -36,7 +36,7 @@ class Mine(JobRunner[Params, Result]):
 
     def run(self, params, report):
         report("working", 10.0)
-        time.sleep(0.05)
+        time.sleep(0.05)  # so that several jobs are in hand when one of them takes the process along
         if params.how == "segv":
             ctypes.string_at(0)  # a signal that is sent may come when the work is done
         if params.how == "exit":

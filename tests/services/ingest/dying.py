@@ -16,7 +16,7 @@ from uploading import Uploads, jpeg
 from framebus.requests import BatchAccepted, SubmitBatch
 from framebus.task import TaskEnd, TaskOutcome
 from framebus_services.ingest.look import Look
-from framebus_services.ingest.looking import look
+from framebus_services.ingest.look_process import look
 
 MAX_STEPS = 500
 

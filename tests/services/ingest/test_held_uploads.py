@@ -9,6 +9,7 @@ from framebus.task import TaskEnd, TaskOutcome
 from framebus_services.ingest.intake import TIMED_OUT_AT_MOST
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.quarantine import Quarantine
+from framebus_services.ingest.reason import Reason
 
 
 class Stub:
@@ -34,7 +35,7 @@ def stubbed(data: Path, stub: Stub) -> Uploads:
 
 
 def test_the_files_of_a_held_folder_take_no_place_of_others(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framebus_services.ingest.intake.MAX_SEEN", 10)
+    monkeypatch.setattr("framebus_services.ingest.intake.MAX_WATCHED", 10)
     uploads.put("Front Door/a.jpg", jpeg(1))
     uploads.settle()
     for number in range(30):
@@ -73,7 +74,7 @@ def test_a_folder_is_taken_up_by_itself_when_the_other_of_its_name_has_made_room
 
 
 def test_files_that_cannot_be_read_are_tried_again_later_and_later(tmp_path: Path) -> None:
-    unread = Stub(TaskEnd.DONE, Looked(reason="unread", text="it can't be read: Permission denied"))
+    unread = Stub(TaskEnd.DONE, Looked(reason=Reason.UNREAD, text="it can't be read: Permission denied"))
     uploads = stubbed(tmp_path, unread)
     uploads.put("yard/a.jpg", jpeg(1))
 

@@ -14,7 +14,7 @@ from uploading import Uploads, jpeg
 
 from framebus_services.below import NotPlainError, open_below
 from framebus_services.ingest.look import Look
-from framebus_services.ingest.looking import look
+from framebus_services.ingest.look_process import look
 from framebus_services.ingest.names import Kind
 from framebus_services.ingest.stock import take_stock
 from media import make_video

@@ -13,7 +13,7 @@ from uploading import Uploads, jpeg
 from framebus.messages import UploadOutcome
 from framebus_services.ingest.journal import Journal, Upload, open_journal
 from framebus_services.ingest.look import Look
-from framebus_services.ingest.looking import look
+from framebus_services.ingest.look_process import look
 from framebus_services.ingest.names import Kind, path_problem, shown
 from framebus_services.ingest.registry import FILE, Registry
 from framebus_services.ingest.sighting import Stamp
@@ -85,7 +85,7 @@ def test_a_file_stands_in_the_line_once_however_long_nobody_takes_jobs(uploads: 
         uploads.intake.scan()
         uploads.intake.look(may_claim=False)
 
-    assert len(uploads.intake._due) < 100
+    assert len(uploads.intake._watched._line) < 100
     uploads.settle()
     assert len(uploads.states()) == 20
 
@@ -285,16 +285,16 @@ def test_a_file_that_cannot_be_read_is_not_called_broken(uploads: Uploads) -> No
     assert (looked.reason, looked.text) == ("unread", "it can't be read: File name too long")
 
 
-@pytest.mark.parametrize(("share", "reason"), [(1.0, ""), (0.6, "broken")])
+@pytest.mark.parametrize(("share", "reason"), [(1.0, None), (0.6, "broken")])
 def test_a_video_whose_end_takes_long_to_decode_is_judged_by_its_packets(
-    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, share: float, reason: str
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, share: float, reason: str | None
 ) -> None:
     whole = uploads.data / "whole.mkv"
     make_video(whole, seconds=6.0)
     (uploads.root / "yard").mkdir()
     content = whole.read_bytes()
     (uploads.root / "yard/a.mkv").write_bytes(content[: int(share * len(content))])
-    monkeypatch.setattr("framebus_services.ingest.looking.DECODE_S", 0.0)
+    monkeypatch.setattr("framebus_services.ingest.look_process.DECODE_S", 0.0)
 
     looked = look(Look(root=str(uploads.root), path="yard/a.mkv", kind=Kind.VIDEO, max_bytes=2**30))
 

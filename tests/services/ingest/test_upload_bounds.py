@@ -92,6 +92,30 @@ def test_what_waits_is_kept_and_complained_of_when_it_alone_is_too_much(uploads:
     assert retention.trouble == ""
 
 
+def test_files_that_are_no_uploads_cost_none_its_place_and_are_complained_of_when_they_are_too_many(
+    uploads: Uploads,
+) -> None:
+    came(uploads, 4)
+    uploads.hand_over()
+    for number in range(10):
+        uploads.put(f"yard/archive/{number}.zip", b"z" * 5_000)
+    retention = uploads.retention(max_files=8)
+
+    retention.step()
+
+    assert len(names(uploads)) == 5  # the folder is one of them
+    assert retention.deleted == 0
+    assert "10 files in " in retention.trouble
+    assert "are no uploads" in retention.trouble
+
+    for path in (uploads.root / "yard" / "archive").iterdir():
+        path.unlink()
+    uploads.clock.advance(61.0)
+    retention.step()
+
+    assert retention.trouble == ""
+
+
 def test_a_file_whose_analysis_has_not_ended_is_never_deleted(uploads: Uploads) -> None:
     came(uploads, 4)
     uploads.hand_over()

@@ -33,7 +33,7 @@ LOOK_S = 30.0
 def make_worker() -> WorkerProcess:
     """The real process that looks into files."""
     return WorkerProcess(
-        "framebus_services.ingest.looking:look",
+        "framebus_services.ingest.look_process:look",
         max_waiting=32,
         memory_limit_bytes=2 * 1024**3,
         result_type=Looked,

@@ -6,7 +6,9 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(50_000_000)  # read by cv2 when it is imported: a bomb is refused unread
+from framebus_services.video.formats import MAX_PICTURE_PIXELS, VIDEOS
+
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PICTURE_PIXELS)  # before cv2 is imported
 
 import av
 import cv2
@@ -18,8 +20,8 @@ from framebus_services.below import NotPlainError, open_below
 from framebus_services.ingest.files import check_own, stamp_of
 from framebus_services.ingest.look import Look, Looked
 from framebus_services.ingest.names import Kind
+from framebus_services.ingest.reason import Reason
 from framebus_services.ingest.wholeness import image_problem
-from framebus_services.video.formats import VIDEOS
 
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 DECODE_S = 5.0
@@ -41,58 +43,62 @@ def look(task: Look) -> Looked:
     try:
         file = os.fdopen(open_below(Path(task.root), task.path), "rb")
     except NotPlainError as error:
-        return Looked(reason=error.reason, text=str(error))
+        return Looked(reason=Reason(error.reason), text=str(error))
     except OSError as error:
         return _unread(error)
     with file:
         try:
             check_own(os.fstat(file.fileno()))
         except NotPlainError as error:
-            return Looked(reason=error.reason, text=str(error))
+            return Looked(reason=Reason(error.reason), text=str(error))
         before = stamp_of(os.fstat(file.fileno()))
-        looked = Looked(inode=before.inode, size_bytes=before.size_bytes, mtime_ns=before.mtime_ns)
+        looked = Looked(stamp=before)
         if before.size_bytes > task.max_bytes:
             text = f"it has {before.size_bytes} bytes; at most {task.max_bytes} are taken (services.ingest.max_bytes)"
-            return replace(looked, reason="too_large", text=text)
+            return replace(looked, reason=Reason.TOO_LARGE, text=text)
         if task.kind is Kind.IMAGE and before.size_bytes > MAX_IMAGE_BYTES:
-            return replace(looked, reason="broken", text=f"a picture of more than {MAX_IMAGE_BYTES} bytes")
+            return replace(looked, reason=Reason.BROKEN, text=f"a picture of more than {MAX_IMAGE_BYTES} bytes")
         try:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            size = _decode_image(file) if task.kind is Kind.IMAGE else _decode_video(file, task.path)
+            if task.kind is Kind.IMAGE:
+                _check_image(file)
+            else:
+                _check_video(file, task.path)
         except _BrokenError as error:
-            return replace(looked, reason="broken", text=str(error))
+            return replace(looked, reason=Reason.BROKEN, text=str(error))
         except OSError as error:
             return _unread(error)
         if stamp_of(os.fstat(file.fileno())) != before:
-            return Looked(reason="changed", text="it changed while it was read")
-        width, height, duration_s = size
-        return replace(looked, sha256=sha256, width=width, height=height, duration_s=duration_s)
+            return Looked(reason=Reason.CHANGED, text="it changed while it was read")
+        return replace(looked, sha256=sha256)
 
 
 def _unread(error: OSError) -> Looked:
     """No fault of the file: rights that are missing, a share that is away, a disk that fails."""
     if isinstance(error, FileNotFoundError):
-        return Looked(reason="gone", text="it is gone")
-    return Looked(reason="unread", text=f"it can't be read: {error.strerror or error}")
+        return Looked(reason=Reason.GONE, text="it is gone")
+    return Looked(reason=Reason.UNREAD, text=f"it can't be read: {error.strerror or error}")
 
 
-def _decode_image(file: BinaryIO) -> tuple[int, int, float]:
+def _check_image(file: BinaryIO) -> None:
+    """Raises _BrokenError for one that does not decode whole."""
     content = file.read(MAX_IMAGE_BYTES)
     if problem := image_problem(content):
         raise _BrokenError(problem)
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        is_bomb = "pixels" in str(error).lower() or "CV_IO_MAX_IMAGE" in str(error)
-        wrong = "it has more than 50 million pixels" if is_bomb else f"it does not decode: {error.err or error}"
+        wrong = f"it does not decode: {error.err or error}"
+        if "pixels" in str(error).lower() or "CV_IO_MAX_IMAGE" in str(error):
+            wrong = f"it has more than {MAX_PICTURE_PIXELS // 1_000_000} million pixels"
         raise _BrokenError(wrong) from None
     if picture is None:
         raise _BrokenError("it does not decode")
-    return picture.shape[1], picture.shape[0], 0.0
 
 
-def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
+def _check_video(file: BinaryIO, path: str) -> None:
+    """Raises _BrokenError for one whose first or last picture does not decode."""
     until_s = time.monotonic() + DECODE_S
     try:
         with av.open(file, "r", format=VIDEOS[PurePosixPath(path).suffix.lower()], timeout=READ_S) as container:
@@ -100,8 +106,7 @@ def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
                 raise _BrokenError("it holds no video")
             video = container.streams.video[0]
             video.thread_type = "NONE"
-            first = next(container.decode(video), None)
-            if first is None:
+            if next(container.decode(video), None) is None:
                 raise _BrokenError("its first picture does not decode")
             length_s = container.duration / av.time_base if container.duration else 0.0
             begin_s = (container.start_time or 0) / av.time_base
@@ -111,7 +116,6 @@ def _decode_video(file: BinaryIO, path: str) -> tuple[int, int, float]:
             missing_s = begin_s + length_s - end_s
             if length_s and missing_s > max(MISSING_S, 0.02 * length_s):
                 raise _BrokenError(f"it is cut off: it should last {length_s:.1f} s, and {missing_s:.1f} s are missing")
-            return first.width, first.height, length_s
     except av.FFmpegError as error:
         raise _BrokenError(f"it does not open as a video: {error.strerror}") from None
 
