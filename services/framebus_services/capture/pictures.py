@@ -66,7 +66,7 @@ class Pictures:
         """A connection was made; its packets follow."""
         self._source = source
         self._gate = FrameGate(self._detect.fps or DEFAULT_FPS)
-        self._sparing = Sparing(Roles(source.decoder), self._gate)
+        self._sparing = Sparing(Roles(source.decoder), self._gate, self.tally)
         self._wall = WallTime()
         self._arrivals.clear()
         self._is_late = False
@@ -75,13 +75,12 @@ class Pictures:
         """Decode a packet; tells whether a frame came out."""
         if self._source is None or packet.stream_index != self._source.video.index:
             return False
-        if not self._is_in_time(packet, arrival):
+        at_s = time_s(packet.pts, packet)
+        if self._falls_behind(at_s, packet, arrival):
             self._sparing.forget()
             self.tally["dropped.late"] += 1
             return False
-        spared = self._sparing.spared
-        due = self._sparing.pick(packet, arrival, time_s(packet.pts, packet))
-        self.tally["frames"] += self._sparing.spared - spared  # they came, and nobody needed them
+        due = self._sparing.pick(packet, arrival, at_s)
         has_frame = False
         for each in due:
             has_frame |= self._decode(*each)
@@ -90,8 +89,9 @@ class Pictures:
     def end(self) -> None:
         """The connection is gone; frames that the decoder held back are shown."""
         source, self._source = self._source, None
-        if source is None or not self._arrivals:
+        if source is None:
             return
+        self._sparing.forget()
         try:
             for frame in source.decoder.decode(None):
                 if frame.pts in self._arrivals:
@@ -104,16 +104,15 @@ class Pictures:
         self._source = None
         self._feed.close()
 
-    def _is_in_time(self, packet: AnyPacket, arrival: Arrival) -> bool:
+    def _falls_behind(self, at_s: float | None, packet: AnyPacket, arrival: Arrival) -> bool:
         """Who can't keep up leaves out whole groups of pictures; recording has the time then."""
-        pts_s = time_s(packet.pts, packet)
-        if pts_s is not None:
-            late_s = self._wall.note(pts_s, arrival)
+        if at_s is not None:
+            late_s = self._wall.note(at_s, arrival)
             if late_s > LATE_S:
                 self._is_late = True
             elif late_s < LATE_NO_MORE_S and packet.is_keyframe:
                 self._is_late = False
-        return not self._is_late
+        return self._is_late
 
     def _decode(self, packet: AnyPacket, arrival: Arrival) -> bool:
         """Show the frames that come out; tells whether there were any."""

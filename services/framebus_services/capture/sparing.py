@@ -1,5 +1,6 @@
 """Chooses which packets of a camera need not be decoded: those whose pictures nobody wants, nor any that is wanted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,43 +35,52 @@ class Sparing:
     or a picture is wanted after all, what waits is decoded before it. No picture differs from what it would have been.
     """
 
-    def __init__(self, roles: Roles, gate: FrameGate) -> None:
+    def __init__(self, roles: Roles, gate: FrameGate, tally: Counter[str]) -> None:
         self._roles = roles
         self._gate = gate
+        self._tally = tally
         self._held: list[Coming] = []
         self._group: Group | None = None
         self._span_s = self._step_s = 0.0
         self._is_even = False
         self._decoded_s = float("-inf")
-        self.spared = 0
-        """packets that were left out so far"""
+        self._ahead_s = float("-inf")
+        """of the last packet whose picture is wanted: it may come out of the decoder some packets later"""
 
     def pick(self, packet: AnyPacket, arrival: Arrival, at_s: float | None) -> Sequence[Coming]:
         """The packets that are to be decoded now; `at_s`: the frame's own time."""
         role = self._roles.of(packet)
         if self._group is not None:
             self._group.packets += 1
-        if role is Role.KEY and at_s is not None:
-            self._note_group(at_s)
-            self.forget()
-        elif at_s is not None and role is not Role.NEEDED and not self._is_wanted(at_s):
-            if role is Role.ALONE:
-                self.spared += 1
+        if at_s is not None:
+            is_wanted = self._is_wanted(at_s)
+            if role is Role.KEY:
+                self._note_group(at_s)
+                self.forget()
+            elif not is_wanted and role is Role.ALONE:
+                self._spare(1)
                 return ()
-            if self._is_rest(at_s):
+            elif not is_wanted and role is Role.REFERRED and self._is_rest(at_s):
                 self._held.append((copy_of(packet), arrival))  # the recorder changes the same packet
                 return ()
+            self._decoded_s = at_s
         held, self._held = self._held, []
-        self._decoded_s = at_s if at_s is not None else self._decoded_s
         return (*held, (packet, arrival))
 
     def forget(self) -> None:
         """What waits is not needed any more."""
-        self.spared += len(self._held)
+        self._spare(len(self._held))
         self._held.clear()
 
+    def _spare(self, packets: int) -> None:
+        self._tally["frames"] += packets  # they came, and nobody needed them
+        self._tally["spared"] += packets
+
     def _is_wanted(self, at_s: float) -> bool:
-        return self._gate.may_pass(at_s) or not 0.0 <= at_s - self._decoded_s < REST_S
+        if self._gate.may_pass(at_s, self._ahead_s):
+            self._ahead_s = at_s
+            return True
+        return abs(at_s - self._decoded_s) >= REST_S
 
     def _is_rest(self, at_s: float) -> bool:
         """Whether the next key frame comes before the next picture that is wanted."""
