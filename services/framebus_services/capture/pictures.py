@@ -69,6 +69,7 @@ class Pictures:
         self._sparing = Sparing(Roles(source.decoder), self._gate, self.tally)
         self._wall = WallTime()
         self._arrivals.clear()
+        self._tick_s = Fraction(0)
         self._is_late = False
 
     def take(self, packet: AnyPacket, arrival: Arrival) -> bool:
@@ -118,7 +119,7 @@ class Pictures:
         """Show the frames that come out; tells whether there were any."""
         assert self._source is not None
         if packet.pts is not None:
-            self._tick_s = time_base(packet)
+            self._tick_s = self._tick_s or time_base(packet)
             self._arrivals[packet.pts] = arrival
             if len(self._arrivals) > MAX_ARRIVALS:
                 del self._arrivals[next(iter(self._arrivals))]
@@ -135,7 +136,7 @@ class Pictures:
         self.tally["frames"] += 1
         if frame.is_corrupt:
             self.tally["corrupt.frames"] += 1
-        at_s = arrival.boot_s if frame.pts is None else float(frame.pts * self._tick_s)
+        at_s = arrival.boot_s if frame.pts is None else frame.pts * self._tick_s.numerator / self._tick_s.denominator
         if not self._gate.passes(at_s):
             return
         if self._last_arrival is not None and self._last_arrival.boot_s > arrival.boot_s:
