@@ -36,6 +36,8 @@ SMALL, LARGE = (
 CLIP_S = 4
 DETECT_FPS = 5
 WARM_UP_S = 3.0
+SEGMENT_S = 10.0
+"""one of ours and one of the peer's ends within such a time"""
 COUNTS = (1, 4, 16)
 HOUR = "an hour of one camera, as fast as it goes"
 
@@ -55,13 +57,13 @@ def measure(video: Path | None, *, is_quick: bool) -> Iterator[Seen]:
         small = encode_video(folder / "small.mp4", SMALL, CLIP_S, video)
         yield from over_runs(4, CAMERAS_4, OURS, [latency(small, 6.0 if is_quick else 60.0)])
         large = encode_video(folder / "large.mp4", LARGE, CLIP_S, video)
-        seconds, runs = (3.0, 1) if is_quick else (12.0, 3)
+        seconds, runs = (3.0, 1) if is_quick else (SEGMENT_S, 3)
         systems: Mapping[str, Callable[[], Figures]] = {
             OURS: partial(one_camera, large, seconds),
             FRIGATE_PIPE: partial(frigate, large, seconds),
         }
         yield from in_turns(5, ONE_CAMERA, systems, runs)
-    counts = {count: partial(synthetic, count, 3.0 if is_quick else 12.0) for count in COUNTS}
+    counts = {count: partial(synthetic, count, 3.0 if is_quick else 8.0) for count in COUNTS}
     for count, run in counts.items():
         yield from over_runs(14, PER_CAMERA.format(count=count), OURS, [run() for _ in range(1 if is_quick else 2)])
     yield from over_runs(14, HOUR, OURS, [compressed(600 if is_quick else 3_600)])

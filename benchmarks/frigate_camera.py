@@ -4,8 +4,9 @@
 
 Two Python processes, as there: one reads pictures from the pipe and writes each into a segment of shared memory that it
 opens by name, the other is told by a queue, opens it in its turn and looks for motion (Frigate's "improved" detector:
-100 lines high, contrast, blur, running average, contours). Not here: its tracker, its database, its message bus. Runs
-until it is told to end.
+100 lines high, contrast, blur, running average, contours). A segment that is complete goes from the cache to its place
+through a second ffmpeg, which puts the index in front (`move_segment` in its `record/maintainer.py`). Not here: its
+look into each segment, its tracker, its database, its message bus. Runs until it is told to end.
 """
 
 import multiprocessing as mp
@@ -13,6 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.shared_memory import SharedMemory
@@ -24,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 SLOTS = 20
+LOOK_S = 1.0
 MOTION_HEIGHT = 100
 THRESHOLD, LEAST_AREA, FOLLOW = 30, 10, 0.01
 Luma = npt.NDArray[np.uint8]
@@ -43,6 +47,7 @@ def main() -> None:
     )
     try:
         assert ffmpeg.stdout is not None
+        threading.Thread(target=_keep, args=(folder,), daemon=True).start()
         _capture(ffmpeg.stdout.read, names, notices, width * height * 3 // 2)
     finally:
         ffmpeg.kill()
@@ -62,6 +67,17 @@ def _command(video: Path, folder: Path, width: int, height: int, fps: int) -> li
     detect = f"-threads 2 -r {fps} -vf fps={fps},scale={width}:{height} -f rawvideo -pix_fmt yuv420p pipe:"
     before = "-hide_banner -loglevel warning -threads 2 -re -stream_loop -1 -i"
     return [program, *before.split(), str(video), *record.split(), f"{folder}/%Y%m%d%H%M%S.mp4", *detect.split()]
+
+
+def _keep(folder: Path) -> None:
+    """Move what is complete. Frigate looks each 5 s; here sooner, so that what is measured holds one move for 10 s."""
+    (folder / "kept").mkdir()
+    while True:
+        for path in sorted(folder.glob("*.mp4"))[:-1]:  # the last one is being written
+            command = ["ffmpeg", "-hide_banner", "-y", "-i", str(path), "-c", "copy", "-movflags", "+faststart"]
+            subprocess.run([*command, str(folder / "kept" / path.name)], stdin=subprocess.DEVNULL, capture_output=True)
+            path.unlink()
+        time.sleep(LOOK_S)
 
 
 def _capture(read: Callable[[int], bytes], names: list[str], notices: "mp.Queue[str]", size: int) -> None:
