@@ -38,8 +38,8 @@ class _Track:
 class Mp4Writer:
     """A new file at `path` with a copy of each of `streams`; packets go in as they are, but for their times.
 
-    These count from `base_s`. Raises FileExistsError when the name is taken, UnsupportedError when an MP4 can't hold such a
-    stream; any method may raise OSError, as when the disk is full.
+    These count from `base_s`. Raises FileExistsError when the name is taken, UnsupportedError when an MP4 can't hold
+    such a stream; any method may raise OSError, as when the disk is full.
     """
 
     def __init__(
