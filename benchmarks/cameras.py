@@ -22,16 +22,17 @@ from typing import Any
 
 import psutil
 
-from benchmarks.goals import CAMERAS_4, CPU_PERCENT, FRIGATE_PIPE, ONE_CAMERA, PER_CAMERA
+from benchmarks.goals import CAMERAS_4, CPU_PERCENT, FRIGATE_PIPE, ONE_CAMERA, PER_CAMERA, TWO_STREAMS
 from benchmarks.group import Group
 from benchmarks.load import cpu_s, pss_mb
 from benchmarks.seen import OURS, Figures, LeftOut, Seen, in_turns, over_runs, percentile, say, tell
 from benchmarks.videos import Shape, add_video_option, encode_video
 from framebus.messages import MotionBoxes, ObjectEvent, Phase
 
-SMALL, LARGE = (
+SMALL, LARGE, BESIDE = (
     Shape(width=1280, height=720, fps=15, bits_per_s=2_000_000),
     Shape(width=1920, height=1080, fps=25, bits_per_s=4_000_000),
+    Shape(width=640, height=360, fps=10, bits_per_s=400_000),
 )
 CLIP_S = 4
 DETECT_FPS = 5
@@ -63,6 +64,12 @@ def measure(video: Path | None, *, is_quick: bool) -> Iterator[Seen]:
             FRIGATE_PIPE: partial(frigate, large, seconds),
         }
         yield from in_turns(5, ONE_CAMERA, systems, runs)
+        beside = encode_video(folder / "beside.mp4", BESIDE, CLIP_S, video)
+        systems = {
+            OURS: partial(one_camera, large, seconds, beside),
+            FRIGATE_PIPE: partial(frigate, large, seconds, beside),
+        }
+        yield from in_turns(5, TWO_STREAMS, systems, 1 if is_quick else 2)
     counts = {count: partial(synthetic, count, 3.0 if is_quick else 8.0) for count in COUNTS}
     for count, run in counts.items():
         yield from over_runs(14, PER_CAMERA.format(count=count), OURS, [run() for _ in range(1 if is_quick else 2)])
@@ -107,21 +114,24 @@ def latency(video: Path, seconds: float) -> Figures:
     }
 
 
-def one_camera(video: Path, seconds: float) -> Figures:
-    """One camera of ours, recorded and looked at."""
-    detect = {"width": 640, "height": 360, "fps": DETECT_FPS}
+def one_camera(video: Path, seconds: float, small: Path | None = None) -> Figures:
+    """One camera of ours, recorded and looked at; where it has a small stream, in that one."""
+    detect: dict[str, Any] = {"width": 640, "height": 360, "fps": DETECT_FPS}
+    if small is not None:
+        detect["source"] = str(small)
     cameras = {"front": {"source": str(video), "detect": detect}}
     with folder_of_its_own() as folder, Group(folder, "enrich", cameras=cameras) as group:
         return _cost(group, 1, seconds)
 
 
-def frigate(video: Path, seconds: float) -> Figures:
+def frigate(video: Path, seconds: float, small: Path | None = None) -> Figures:
     """The same camera, the other way."""
     if shutil.which("ffmpeg") is None:
         raise LeftOut("apt-get install ffmpeg")
     with folder_of_its_own() as folder:
         command = [sys.executable, "-m", "benchmarks.frigate_camera", str(video), str(folder), "640", "360"]
-        with subprocess.Popen([*command, str(DETECT_FPS)], stdin=subprocess.DEVNULL) as process:
+        command += [str(DETECT_FPS)] if small is None else [str(DETECT_FPS), str(small)]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
             try:
                 time.sleep(WARM_UP_S)
                 children = psutil.Process(process.pid).children(recursive=True)
