@@ -14,19 +14,15 @@ class FrameGate:
     def __init__(self, rate_hz: float) -> None:
         self._period_s = 1.0 / rate_hz
         self._next_s: float | None = None
-        self._passed_s = float("-inf")
 
     @property
     def earliest_s(self) -> float:
         """From when on the next frame is wanted."""
         return float("-inf") if self._next_s is None else self._next_s - self.EARLY_SHARE * self._period_s
 
-    def may_pass(self, at_s: float, ahead_s: float) -> bool:
-        """Whether a frame of that time could be wanted, while one of `ahead_s` is on its way here; nothing is noted."""
-        if self._next_s is None or at_s <= self._next_s - 2.0 * self._period_s:
-            return True
-        is_taken = max(self._passed_s, self.earliest_s) < ahead_s < at_s
-        return at_s >= self.earliest_s + (self._period_s if is_taken else 0.0)
+    def may_pass(self, at_s: float) -> bool:
+        """Whether a frame of that time could be wanted, whichever come before it; nothing is noted."""
+        return self._next_s is None or at_s >= self.earliest_s or at_s <= self._next_s - 2.0 * self._period_s
 
     def passes(self, at_s: float) -> bool:
         """Whether the frame of that time is wanted."""
@@ -35,7 +31,6 @@ class FrameGate:
         if at_s < self.earliest_s:
             return False
         self._next_s += self._period_s
-        self._passed_s = at_s
         return True
 
 

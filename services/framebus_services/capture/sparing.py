@@ -44,8 +44,6 @@ class Sparing:
         self._span_s = self._step_s = 0.0
         self._is_even = False
         self._decoded_s = float("-inf")
-        self._ahead_s = float("-inf")
-        """of the last packet whose picture is wanted: it may come out of the decoder some packets later"""
 
     def pick(self, packet: AnyPacket, arrival: Arrival, at_s: float | None) -> Sequence[Coming]:
         """The packets that are to be decoded now; `at_s`: the frame's own time."""
@@ -77,10 +75,8 @@ class Sparing:
         self._tally["spared"] += packets
 
     def _is_wanted(self, at_s: float) -> bool:
-        if self._gate.may_pass(at_s, self._ahead_s):
-            self._ahead_s = at_s
-            return True
-        return abs(at_s - self._decoded_s) >= REST_S
+        # One that waits in the decoder has not passed the gate yet: so those that push it out are wanted, too.
+        return self._gate.may_pass(at_s) or abs(at_s - self._decoded_s) >= REST_S
 
     def _is_rest(self, at_s: float) -> bool:
         """Whether the next key frame comes before the next picture that is wanted."""
