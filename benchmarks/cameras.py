@@ -22,20 +22,25 @@ from typing import Any
 
 import psutil
 
-from benchmarks.goals import CAMERAS_4, CPU_PERCENT, FRIGATE_PIPE, ONE_CAMERA, PER_CAMERA
+from benchmarks.goals import CAMERAS_4, CPU_PERCENT, FRIGATE_PIPE, ONE_CAMERA, PER_CAMERA, TWO_STREAMS
 from benchmarks.group import Group
 from benchmarks.load import cpu_s, pss_mb
 from benchmarks.seen import OURS, Figures, LeftOut, Seen, in_turns, over_runs, percentile, say, tell
 from benchmarks.videos import Shape, add_video_option, encode_video
 from framebus.messages import MotionBoxes, ObjectEvent, Phase
 
-SMALL, LARGE = (
+SMALL, LARGE, BESIDE = (
     Shape(width=1280, height=720, fps=15, bits_per_s=2_000_000),
     Shape(width=1920, height=1080, fps=25, bits_per_s=4_000_000),
+    Shape(width=640, height=360, fps=10, bits_per_s=400_000),
 )
 CLIP_S = 4
 DETECT_FPS = 5
+QUICK_S = 1.0
 WARM_UP_S = 3.0
+START_LIMIT_S = 60.0
+SEGMENT_S = 10.0
+"""one of ours and one of the peer's ends within such a time"""
 COUNTS = (1, 4, 16)
 HOUR = "an hour of one camera, as fast as it goes"
 
@@ -53,15 +58,21 @@ def measure(video: Path | None, *, is_quick: bool) -> Iterator[Seen]:
     """All of it."""
     with folder_of_its_own() as folder:
         small = encode_video(folder / "small.mp4", SMALL, CLIP_S, video)
-        yield from over_runs(4, CAMERAS_4, OURS, [latency(small, 6.0 if is_quick else 60.0)])
+        yield from over_runs(4, CAMERAS_4, OURS, [latency(small, QUICK_S if is_quick else 60.0)])
         large = encode_video(folder / "large.mp4", LARGE, CLIP_S, video)
-        seconds, runs = (3.0, 1) if is_quick else (12.0, 3)
+        seconds, runs = (QUICK_S, 1) if is_quick else (SEGMENT_S, 3)
         systems: Mapping[str, Callable[[], Figures]] = {
             OURS: partial(one_camera, large, seconds),
             FRIGATE_PIPE: partial(frigate, large, seconds),
         }
         yield from in_turns(5, ONE_CAMERA, systems, runs)
-    counts = {count: partial(synthetic, count, 3.0 if is_quick else 12.0) for count in COUNTS}
+        beside = encode_video(folder / "beside.mp4", BESIDE, CLIP_S, video)
+        systems = {
+            OURS: partial(one_camera, large, seconds, beside),
+            FRIGATE_PIPE: partial(frigate, large, seconds, beside),
+        }
+        yield from in_turns(5, TWO_STREAMS, systems, 1 if is_quick else 2)
+    counts = {count: partial(synthetic, count, QUICK_S if is_quick else 8.0) for count in COUNTS}
     for count, run in counts.items():
         yield from over_runs(14, PER_CAMERA.format(count=count), OURS, [run() for _ in range(1 if is_quick else 2)])
     yield from over_runs(14, HOUR, OURS, [compressed(600 if is_quick else 3_600)])
@@ -91,7 +102,7 @@ def latency(video: Path, seconds: float) -> Figures:
     with folder_of_its_own() as folder, Group(folder, "enrich", cameras=cameras) as group:
         group.bus.on(ObjectEvent, partial(note, starts_ms))
         group.bus.on(MotionBoxes, partial(note, motions_ms))
-        group.turn_for(WARM_UP_S)
+        group.turn_for(min(WARM_UP_S, 2.0 * seconds))
         starts_ms.clear()
         motions_ms.clear()
         group.turn_for(seconds)
@@ -105,23 +116,27 @@ def latency(video: Path, seconds: float) -> Figures:
     }
 
 
-def one_camera(video: Path, seconds: float) -> Figures:
-    """One camera of ours, recorded and looked at."""
-    detect = {"width": 640, "height": 360, "fps": DETECT_FPS}
+def one_camera(video: Path, seconds: float, small: Path | None = None) -> Figures:
+    """One camera of ours, recorded and looked at; where it has a small stream, in that one."""
+    detect: dict[str, Any] = {"width": 640, "height": 360, "fps": DETECT_FPS}
+    if small is not None:
+        detect["source"] = str(small)
     cameras = {"front": {"source": str(video), "detect": detect}}
     with folder_of_its_own() as folder, Group(folder, "enrich", cameras=cameras) as group:
         return _cost(group, 1, seconds)
 
 
-def frigate(video: Path, seconds: float) -> Figures:
+def frigate(video: Path, seconds: float, small: Path | None = None) -> Figures:
     """The same camera, the other way."""
     if shutil.which("ffmpeg") is None:
         raise LeftOut("apt-get install ffmpeg")
     with folder_of_its_own() as folder:
         command = [sys.executable, "-m", "benchmarks.frigate_camera", str(video), str(folder), "640", "360"]
-        with subprocess.Popen([*command, str(DETECT_FPS)], stdin=subprocess.DEVNULL) as process:
+        command += [str(DETECT_FPS)] if small is None else [str(DETECT_FPS), str(small)]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
             try:
-                time.sleep(WARM_UP_S)
+                _wait_for_video(folder)
+                time.sleep(min(WARM_UP_S, 2.0 * seconds))
                 children = psutil.Process(process.pid).children(recursive=True)
                 pids = [process.pid, *(child.pid for child in children)]
                 before_s, start_s = cpu_s(*pids), time.monotonic()
@@ -131,6 +146,15 @@ def frigate(video: Path, seconds: float) -> Figures:
             finally:
                 process.terminate()
         return {CPU_PERCENT: 100 * used_s / passed_s, "PSS MB": memory_mb}
+
+
+def _wait_for_video(folder: Path) -> None:
+    """Until the peer records, so that what its start takes is not counted, as that of ours is not."""
+    end_s = time.monotonic() + START_LIMIT_S
+    while not any(path.stat().st_size for path in folder.glob("*.mp4")):
+        if time.monotonic() > end_s:
+            raise RuntimeError("the peer records nothing")
+        time.sleep(0.05)
 
 
 def synthetic(count: int, seconds: float) -> Figures:
@@ -152,7 +176,7 @@ def compressed(seconds: int) -> Figures:
 
 def _cost(group: Group, count: int, seconds: float) -> dict[str, Any]:
     """Of each camera: what the whole group used, shared among them."""
-    group.turn_for(WARM_UP_S)
+    group.turn_for(min(WARM_UP_S, 2.0 * seconds))
     before_s, start_s = group.cpu_s(), time.monotonic()
     time.sleep(seconds)
     used_s, passed_s = group.cpu_s() - before_s, time.monotonic() - start_s

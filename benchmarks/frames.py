@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     is_quick = parser.parse_args().quick
-    full_s, paced_s = (0.3, 0.5) if is_quick else (1.0, 2.0)
+    full_s, paced_s = (0.15, 0.3) if is_quick else (1.0, 2.0)
 
     def turns(goal: int, case: str, systems: dict[str, Run], runs: int) -> None:
         for line in in_turns(goal, case, systems, 1 if is_quick else runs):

@@ -76,6 +76,7 @@ FRAMES_S, CPU_FRAME_US = "frames/s", "CPU us/frame"
 
 CAMERAS_4 = "4 cameras 720p, detection at 5 fps"
 ONE_CAMERA = "1080p25 H.264, detection 640x360 at 5 fps, recording"
+TWO_STREAMS = "1080p25 recorded, detection at 5 fps in its small stream"
 FRIGATE_PIPE = "ffmpeg to a pipe + shm"
 CPU_PERCENT = "% of a core"
 

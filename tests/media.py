@@ -14,6 +14,7 @@ BLACK, GREY, WHITE = 16, 110, 235
 AUDIO_RATE_HZ = 48_000
 ENCODER_OPTIONS = {
     "libx264": {"preset": "ultrafast", "x264-params": "scenecut=0"},
+    "mjpeg": {"strict": "unofficial"},
     "libx265": {"preset": "ultrafast", "x265-params": "scenecut=0:log-level=none"},
 }
 

@@ -10,7 +10,7 @@ from framebus.messages import LiveFragment, LiveKind, SmallFragment
 from framebus_services.capture.live_muxer import LiveMuxer, Piece
 from framebus_services.capture.source import PacketSource
 from framebus_services.capture.timestamps import Arrival, Mender
-from framebus_services.video.packets import AnyPacket
+from framebus_services.video.packets import AnyPacket, copy_of
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Live:
                 return
             self._mender = Mender(Counter())
         try:
-            for ready in self._mender.mend(_copied(packet)):
+            for ready in self._mender.mend(copy_of(packet)):
                 if self._muxer is None:
                     self._muxer = LiveMuxer(source.video, ready)
                 for piece in self._muxer.mux(ready):
@@ -114,11 +114,3 @@ def codec_string(init: bytes) -> str:
     """RFC 6381 for the H.264 of an init segment, as in `avc1.640028`; empty where it has none."""
     at = init.find(b"avcC")
     return f"avc1.{init[at + 5 : at + 8].hex()}" if at >= 0 and len(init) >= at + 8 else ""
-
-
-def _copied(packet: AnyPacket) -> AnyPacket:
-    """The recorder changes the same packet."""
-    copy = av.Packet(bytes(packet))
-    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
-    copy.is_keyframe = packet.is_keyframe
-    return copy

@@ -15,11 +15,20 @@ class FrameGate:
         self._period_s = 1.0 / rate_hz
         self._next_s: float | None = None
 
+    @property
+    def earliest_s(self) -> float:
+        """From when on the next frame is wanted."""
+        return float("-inf") if self._next_s is None else self._next_s - self.EARLY_SHARE * self._period_s
+
+    def may_pass(self, at_s: float) -> bool:
+        """Whether a frame of that time could be wanted, whichever come before it; nothing is noted."""
+        return self._next_s is None or at_s >= self.earliest_s or at_s <= self._next_s - 2.0 * self._period_s
+
     def passes(self, at_s: float) -> bool:
         """Whether the frame of that time is wanted."""
         if self._next_s is None or not -2.0 < (at_s - self._next_s) / self._period_s < 2.0:
             self._next_s = at_s  # the first, or after a gap or jump
-        if at_s < self._next_s - self.EARLY_SHARE * self._period_s:
+        if at_s < self.earliest_s:
             return False
         self._next_s += self._period_s
         return True

@@ -37,13 +37,10 @@ class OpenSegment:
         self._data = data
         self._camera = camera
         self._base_s = Fraction(first.pts * first.time_base)
-        self._length_s = 0.0
-        self._last_dts: int | None = None
         self.has_audio = audio is not None
         streams: list[Stream] = [video] if audio is None else [video, audio]
-        self.path, self._writer = _create(
-            data, camera, start_s, streams, FRAGMENT_WITH_AUDIO_S if self.has_audio else FRAGMENT_S
-        )
+        fragment_s = FRAGMENT_WITH_AUDIO_S if self.has_audio else FRAGMENT_S
+        self.path, self._writer = _create(data, camera, start_s, streams, fragment_s, self._base_s)
 
     @property
     def first_pts_s(self) -> float:
@@ -52,23 +49,17 @@ class OpenSegment:
 
     def write_video(self, packet: AnyPacket) -> None:
         """Add a packet with mended timestamps, which is changed; raises av.error.ArgumentError or OSError."""
-        assert packet.pts is not None
-        assert packet.dts is not None
-        step = packet.duration or (packet.dts - self._last_dts if self._last_dts is not None else 0)
-        end_s = float((packet.pts + step) * packet.time_base - self._base_s)
-        self._last_dts = packet.dts
-        self._writer.mux(packet, 0, base_s=self._base_s)
-        self._length_s = max(self._length_s, end_s)
+        self._writer.mux(packet, 0)
 
     def write_audio(self, packet: AnyPacket) -> None:
         """As `write_video`; sound from before the first frame is left out."""
         if packet.pts is not None and packet.pts * packet.time_base >= self._base_s:
-            self._writer.mux(packet, 1, base_s=self._base_s)
+            self._writer.mux(packet, 1)
 
     def close(self, start_s: float) -> SegmentClosed:
         """Complete the file and give it its final name, by the wall time of its first frame; raises OSError."""
         self._writer.close()
-        return publish_segment(self.path, self._data, self._camera, start_s, self._length_s)
+        return publish_segment(self.path, self._data, self._camera, start_s, float(self._writer.length_s(0)))
 
     def abandon(self) -> None:
         """Leave the `.part` as it is, to be salvaged."""
@@ -112,7 +103,7 @@ def _move(part: Path, final: Path) -> None:
 
 
 def _create(
-    data: Path, camera: str, start_s: float, streams: list[Stream], fragment_s: float
+    data: Path, camera: str, start_s: float, streams: list[Stream], fragment_s: float, base_s: Fraction
 ) -> tuple[Path, Mp4Writer]:
     """The new `.part`; a name that is taken is left alone."""
     for start_ms in itertools.count(round(start_s * 1_000)):
@@ -120,7 +111,7 @@ def _create(
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / open_name(start_ms)
         try:
-            return path, Mp4Writer(path, streams, fragment_s=fragment_s)
+            return path, Mp4Writer(path, streams, fragment_s=fragment_s, base_s=base_s)
         except FileExistsError:
             continue
     raise AssertionError("counting does not end")

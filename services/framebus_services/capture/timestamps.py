@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from framebus_services.video.packets import AnyPacket
+from framebus_services.video.packets import AnyPacket, time_s
 
 JUMP_AHEAD_S = 10.0
 JUMP_BACK_S = 1.0
@@ -32,7 +32,7 @@ class Mender:
         """Whether the time of `packet` is so far from the last one's that it belongs to another file."""
         if packet.dts is None or self._last_dts is None:
             return False
-        step_s = float((packet.dts - self._last_dts) * packet.time_base)
+        step_s = time_s(packet.dts - self._last_dts, packet) or 0.0
         return step_s > JUMP_AHEAD_S or step_s < -JUMP_BACK_S
 
     def mend(self, packet: AnyPacket) -> list[AnyPacket]:
@@ -92,6 +92,8 @@ class WallTime:
 
     def __init__(self) -> None:
         self._least: deque[tuple[float, float]] = deque(maxlen=self.BUCKETS)  # when the bucket began, least delay
+        self._delay_s = 0.0
+        """the least of all"""
         self._wall_offset_s = 0.0
 
     @property
@@ -103,17 +105,16 @@ class WallTime:
         """A frame came; returns by how many seconds more than the least it was delayed."""
         delay_s = arrival.boot_s - pts_s
         self._wall_offset_s = arrival.wall_s - arrival.boot_s
-        if self._least and delay_s - self._delay_s() > self.RESET_S:
+        if self._least and delay_s - self._delay_s > self.RESET_S:
             self._least.clear()
         if not self._least or arrival.boot_s - self._least[-1][0] >= self.BUCKET_S:
             self._least.append((arrival.boot_s, delay_s))
+            self._delay_s = min(least_s for _, least_s in self._least)
         elif delay_s < self._least[-1][1]:
             self._least[-1] = (self._least[-1][0], delay_s)
-        return delay_s - self._delay_s()
+            self._delay_s = min(self._delay_s, delay_s)
+        return delay_s - self._delay_s
 
     def at_s(self, pts_s: float) -> float:
         """The wall time of a timestamp, seconds since 1970; something must have been noted."""
-        return pts_s + self._delay_s() + self._wall_offset_s
-
-    def _delay_s(self) -> float:
-        return min(delay_s for _, delay_s in self._least)
+        return pts_s + self._delay_s + self._wall_offset_s

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import av
 from av.stream import Stream
 
 from framebus_services.video.edit_list import lengthen_edits
-from framebus_services.video.packets import AnyPacket
+from framebus_services.video.packets import AnyPacket, time_base
 
 MOVFLAGS = "hybrid_fragmented+delay_moov+default_base_moof"
 BUFFER_BYTES = 256 * 1024
@@ -19,14 +20,31 @@ class UnsupportedError(ValueError):
     """An MP4 can't hold what these streams are."""
 
 
-class Mp4Writer:
-    """A new file at `path` with a copy of each of `streams`; packets go in as they are.
+@dataclass(eq=False)
+class _Track:
+    """A stream of the file, and how far it is: in ticks, for fractions of seconds take their time with each packet."""
 
-    Raises FileExistsError when the name is taken, UnsupportedError when an MP4 can't hold such a stream; any method may
-    raise OSError, as when the disk is full.
+    stream: Stream
+    tick_s: Fraction | None = None
+    base: int = 0
+    end: int = 0
+    dts: int | None = None
+
+    @property
+    def length_s(self) -> Fraction:
+        return self.end * self.tick_s if self.tick_s is not None else Fraction(0)
+
+
+class Mp4Writer:
+    """A new file at `path` with a copy of each of `streams`; packets go in as they are, but for their times.
+
+    These count from `base_s`. Raises FileExistsError when the name is taken, UnsupportedError when an MP4 can't hold
+    such a stream; any method may raise OSError, as when the disk is full.
     """
 
-    def __init__(self, path: Path, streams: Sequence[Stream], *, fragment_s: float = 1.0) -> None:
+    def __init__(
+        self, path: Path, streams: Sequence[Stream], *, fragment_s: float = 1.0, base_s: Fraction = Fraction(0)
+    ) -> None:
         self._sink = _Sink(path)
         self._container = av.open(
             self._sink,
@@ -41,46 +59,48 @@ class Mp4Writer:
             },
         )
         try:
-            self._streams = [self._container.add_stream_from_template(stream) for stream in streams]
+            made = [self._container.add_stream_from_template(stream) for stream in streams]
         except ValueError as error:
             self.abandon()
             path.unlink()
             raise UnsupportedError(str(error)) from None
-        self._ends_s = [Fraction(0) for _ in streams]
-        self._dts: list[int | None] = [None for _ in streams]
+        self._base_s = base_s
+        self._tracks = [_Track(stream) for stream in made]
 
-    def mux(self, packet: AnyPacket, index: int, *, base_s: Fraction = Fraction(0)) -> None:
-        """Write `packet` to the stream with this index, counting its time from `base_s`.
+    def mux(self, packet: AnyPacket, index: int) -> None:
+        """Write `packet`, which is changed, to the stream with this index; all of a stream have ticks of one length.
 
-        The packet is changed. Raises av.error.ArgumentError when its dts is not above the last one's.
+        Raises av.error.ArgumentError when its dts is not above the last one's.
         """
-        base = round(base_s / packet.time_base)
+        track = self._tracks[index]
+        if track.tick_s is None:
+            track.tick_s = time_base(packet)
+            track.base = round(self._base_s / track.tick_s)
+        pts = dts = None
         if packet.pts is not None:
-            packet.pts -= base
+            packet.pts = pts = packet.pts - track.base
         if packet.dts is not None:
-            packet.dts -= base
-        self._note_end(packet, index)
-        packet.stream = self._streams[index]
+            packet.dts = dts = packet.dts - track.base
+        step = packet.duration or (dts - track.dts if dts is not None and track.dts is not None else 0)
+        packet.stream = track.stream
         self._container.mux_one(packet)
+        track.dts = dts
+        if pts is not None:
+            track.end = max(track.end, pts + step)
+
+    def length_s(self, index: int) -> Fraction:
+        """Up to the end of the last picture or sound of a stream."""
+        return self._tracks[index].length_s
 
     def close(self) -> None:
         """Complete the file."""
         try:
             self._container.close()
-            lengthen_edits(self._sink.file, self._ends_s)
+            lengthen_edits(self._sink.file, [track.length_s for track in self._tracks])
         except BaseException:
             self.abandon()
             raise
         self._sink.close()
-
-    def _note_end(self, packet: AnyPacket, index: int) -> None:
-        last_dts, self._dts[index] = self._dts[index], packet.dts
-        if packet.pts is None:
-            return
-        step = packet.duration or 0
-        if not step and last_dts is not None and packet.dts is not None:
-            step = packet.dts - last_dts
-        self._ends_s[index] = max(self._ends_s[index], (packet.pts + step) * packet.time_base)
 
     def abandon(self) -> None:
         """Leave the file as it is: what was flushed so far can be read."""

@@ -20,4 +20,15 @@ def time_base(of: AnyPacket | Stream) -> Fraction:
 
 def time_s(ticks: int | None, packet: AnyPacket) -> float | None:
     """A timestamp of `packet` in seconds; None when it has none."""
-    return None if ticks is None else float(ticks * packet.time_base)
+    if ticks is None:
+        return None
+    tick = packet.time_base
+    return ticks * tick.numerator / tick.denominator  # as a float at once: each Fraction looks for a common divisor
+
+
+def copy_of(packet: AnyPacket) -> AnyPacket:
+    """The same packet once more, for who needs it as it is while another changes it."""
+    copy: AnyPacket = av.Packet(bytes(packet))
+    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    copy.is_keyframe = packet.is_keyframe
+    return copy
