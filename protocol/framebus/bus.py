@@ -138,6 +138,8 @@ class Bus(ABC):
             return
         row = topic_of(type(message))
         topic = row.name(message)
+        if not (row.is_retained or self._is_heard(topic)):
+            return  # it would be encoded only to be dropped
         frames = codec.encode_news(topic, self._head(topic), message, blob)
         if row.is_retained:
             self._retained.keep(topic, self._seqs[topic], frames)
@@ -196,6 +198,10 @@ class Bus(ABC):
 
     @abstractmethod
     def _unsubscribe(self, prefix: str) -> None: ...
+
+    def _is_heard(self, topic: str) -> bool:
+        """Whether anybody may have subscribed to this topic."""
+        return True
 
     @abstractmethod
     def _refresh(self, topic: str) -> None: ...

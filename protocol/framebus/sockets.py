@@ -17,7 +17,7 @@ RECONNECT_MAX_MS = 100
 MAX_DRAIN = 1_000
 """messages taken from one socket before the others get their turn"""
 
-MORE, NOBLOCK = int(zmq.SNDMORE), int(zmq.NOBLOCK)
+MORE, NOBLOCK, POLLIN = int(zmq.SNDMORE), int(zmq.NOBLOCK), int(zmq.POLLIN)
 """as plain numbers: joining two flags of an enumeration takes longer than to send a frame"""
 
 _send = zmq.backend.Socket.send

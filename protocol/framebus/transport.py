@@ -17,7 +17,7 @@ from framebus.codec import News
 from framebus.door import Frames
 from framebus.errors import MalformedError
 from framebus.place import Place
-from framebus.sockets import NOBLOCK, drain, open_socket, send, to_ms
+from framebus.sockets import NOBLOCK, POLLIN, drain, open_socket, send, to_ms
 from framebus.timers import Handler
 
 LAST_WORDS_MS = 100
@@ -60,6 +60,8 @@ class SocketBus(Bus):
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._watched: dict[int, Handler] = {}
+        self._heard: set[str] = set()
+        self._heard_prefixes: tuple[str, ...] = ()
         for readable in (self._pub, self._sub, self._wake_in.fileno()):
             self._poller.register(readable, zmq.POLLIN)
 
@@ -120,12 +122,16 @@ class SocketBus(Bus):
         self._context.term()
 
     def _take_subscriptions(self) -> None:
-        for frames in drain(self._pub):
-            prefix = frames[0][1:].decode(errors="replace")
-            if frames[0][:1] == b"\x01":
-                self.receive_subscription(prefix)
-            else:
-                self.receive_unsubscription(prefix)
+        came = [(frames[0][:1] == b"\x01", frames[0][1:].decode(errors="replace")) for frames in drain(self._pub)]
+        for is_begin, prefix in came:
+            (self._heard.add if is_begin else self._heard.discard)(prefix)
+        self._heard_prefixes = tuple(self._heard)
+        for is_begin, prefix in came:
+            (self.receive_subscription if is_begin else self.receive_unsubscription)(prefix)
+
+    def _is_heard(self, topic: str) -> bool:
+        # A subscription that has come, and is not read yet, counts as well: libzmq has it, and decides.
+        return topic.startswith(self._heard_prefixes) or bool(int(self._pub.get(zmq.EVENTS)) & POLLIN)
 
     def _send(self, frames: Frames) -> None:
         send(self._pub, frames)

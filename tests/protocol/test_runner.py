@@ -355,7 +355,7 @@ def test_what_the_dispatcher_refuses_is_not_done_again_and_again(
     assert view.error is not None
     assert view.error.code == code
     assert text in view.error.message
-    assert temps(group.exports) == []
+    wait_until(lambda: temps(group.exports) == [])
 
 
 def made(report: Report, *files: str) -> ToyOutput:

@@ -238,6 +238,23 @@ def test_the_values_of_a_dead_publisher_become_stale_and_fresh_again_in_its_next
     assert not reader._hearing.convergence.held["camera/front/"].is_stale
 
 
+def test_what_nobody_hears_is_not_said_and_who_subscribes_hears_the_next_word_before_the_loop_turns(
+    proxy: Proxy, place: Place, make_bus: Callable[[str], SocketBus]
+) -> None:
+    teller = make_bus("teller")
+    for _ in range(3):
+        teller.publish(finding())
+
+    with Listener(place, "finding/counter/") as listener:
+        end_s = time.monotonic() + 10.0
+        heard = listener.wait(0.0)
+        while not heard and time.monotonic() < end_s:
+            teller.publish(finding())
+            heard = listener.wait(0.01)
+
+    assert heard[0].head.seq == 1
+
+
 def test_of_frames_that_waited_only_the_newest_is_handed_out(
     proxy: Proxy, make_bus: Callable[[str], SocketBus]
 ) -> None:

@@ -216,10 +216,10 @@ class Ledger:
         return Facts(
             policy=self.policy_of(kind),
             waiting=self.waiting(kind),
-            at_work=tuple(self.store.at_work(kind)),
+            at_work=tuple(self.store.at_work(kind)) if self.count(kind, JobState.RUNNING) else (),
             ready_s=self.queues.ready_s(kind),
             rest_until_s=queue.rest_until_s,
-            turns=self.store.turns(kind, MAX_TURNS),
+            turns=self.store.turns(kind, MAX_TURNS) if self.count(kind, JobState.QUEUED) else {},
             waiting_since_s=self._waiting_since_s.get(kind),
             avg_duration_s=queue.avg_duration_s,
             processed=queue.processed,

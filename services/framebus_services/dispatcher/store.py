@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from operator import attrgetter
@@ -23,6 +23,19 @@ _MOVED = [name for name in _WRITTEN if name not in _SET_ONCE]
 _INSERT = f"INSERT INTO job ({', '.join(['id', *_WRITTEN])}) VALUES ({', '.join('?' * (len(_WRITTEN) + 1))})"  # noqa: S608
 _UPDATE = f"UPDATE job SET {', '.join(f'{name} = ?' for name in _MOVED)} WHERE id = ?"  # noqa: S608
 _inserted, _updated = attrgetter("id", *_WRITTEN), attrgetter(*_MOVED, "id")
+
+_AHEAD = """
+WITH own AS (SELECT turn, {rounds} AS rounds FROM line WHERE type = :type AND priority = :priority AND camera = :camera)
+SELECT own.rounds + sum(CASE
+        WHEN other.priority > :priority THEN other.queued
+        WHEN other.camera = :camera THEN 0
+        ELSE min(other.queued, own.rounds + (other.turn < own.turn)) END)
+    FROM own, line AS other WHERE other.type = :type AND other.priority >= :priority
+"""
+"""how many come before a job: those before it of its camera, and of each other camera as many in turn"""
+_EARLIER = "type = :type AND priority = :priority AND ifnull(camera, '') = :camera AND number < :number"
+_AHEAD_OF_NEWEST = _AHEAD.format(rounds="queued - 1")
+_AHEAD_OF_ANY = _AHEAD.format(rounds=f"(SELECT count(*) FROM job WHERE state = 'queued' AND {_EARLIER})")  # noqa: S608
 
 
 class Held(NamedTuple):
@@ -124,25 +137,10 @@ class Store:
 
         `is_newest` says that it is the last of its camera, which need not be counted then.
         """
-        of_camera = (job.type, job.priority, job.camera or "")
-        line = self._database.execute(
-            "SELECT queued, turn FROM line WHERE type = ? AND priority = ? AND camera = ?", of_camera
-        ).fetchone()
-        if line is None:
-            return 0
-        queued, turn = map(int, line)
-        rounds = queued - 1
-        if not is_newest:
-            where = "state = 'queued' AND type = ? AND priority = ? AND ifnull(camera, '') = ? AND number < ?"
-            rounds = self._number(f"SELECT count(*) FROM job WHERE {where}", *of_camera, job.number)  # noqa: S608
-        above = self._number("SELECT sum(queued) FROM line WHERE type = ? AND priority > ?", job.type, job.priority)
-        beside = self._number(
-            "SELECT sum(min(queued, ? + (turn < ?))) FROM line WHERE type = ? AND priority = ? AND camera != ?",
-            rounds,
-            turn,
-            *of_camera,
+        return self._number(
+            _AHEAD_OF_NEWEST if is_newest else _AHEAD_OF_ANY,
+            {"type": job.type, "priority": job.priority, "camera": job.camera or "", "number": job.number},
         )
-        return above + rounds + beside
 
     def turns(self, kind: str, limit: int) -> dict[tuple[int, str], int]:
         """By priority and camera, in the order of the line: whose turn comes when."""
@@ -257,8 +255,8 @@ class Store:
         for step in range(version + 1, SCHEMA_VERSION + 1):
             self._database.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]} PRAGMA user_version = {step}; COMMIT;")
 
-    def _number(self, query: str, *values: object) -> int:
-        return int(self._database.execute(query, values).fetchone()[0] or 0)
+    def _number(self, query: str, values: Mapping[str, object] | None = None) -> int:
+        return int(self._database.execute(query, values or {}).fetchone()[0] or 0)
 
     def _one(self, where: str, *values: object) -> Job | None:
         row = self._database.execute(f"SELECT {_ALL} FROM job WHERE {where}", values).fetchone()  # noqa: S608

@@ -73,8 +73,12 @@ class Users:
             self._refuse_unless_fit(kind, count, request_id)
         if new:
             self._room.check()
+        times = Counter(request.id for request in requests)
         rows = zip(batch.items, requests, checked, strict=True)
-        answers = [self._item(n, item, request, found) for n, (item, request, found) in enumerate(rows)]
+        answers = [
+            self._item(n, item, request, found, is_once=times[request.id] == 1)
+            for n, (item, request, found) in enumerate(rows)
+        ]
         return BatchAccepted(items=answers)
 
     def _check_all(self, requests: list[SubmitJob]) -> list[JobAccepted | RefusedError | str | None]:
@@ -106,11 +110,12 @@ class Users:
         if count > free:
             raise self._full(kind, request_id.hex(), count - free, f"the batch has {count}, {free} fit; none was taken")
 
-    def _item(self, n: int, item: BatchItem, request: SubmitJob, found: object) -> BatchAnswer:
+    def _item(self, n: int, item: BatchItem, request: SubmitJob, found: object, *, is_once: bool) -> BatchAnswer:
         outcome = found
         if _is_new(found):
             try:  # twice in one batch: the second is the first again, or in conflict with it
-                outcome = self._same(request) or self._take(request, found if isinstance(found, str) else None, None)
+                same = None if is_once else self._same(request)
+                outcome = same or self._take(request, found if isinstance(found, str) else None, None)
             except RefusedError as error:
                 outcome = error
         if isinstance(outcome, RefusedError):

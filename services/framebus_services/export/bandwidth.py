@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from framebus.clock import Clock
 
-BURST_S = 0.25
-"""of the bandwidth may be used at once after a rest"""
+BURST_S = 2.5
+"""of the bandwidth may be used at once after a rest: an ordinary clip is made as fast as the disk allows, and what
+recordings write meanwhile waits in the system's memory"""
 SLICE_S = 0.02
 """a wait is interrupted so often, to hear that the job must end"""
 

@@ -12,6 +12,7 @@ import pytest
 
 from framebus.runner import Stopped, StopReason
 from framebus.settings import ExportSettings
+from framebus_services.export import bandwidth
 from media import make_video
 from services.export.clipping import WatchedReport, make_clip
 from services.export.recorded import START_S, record
@@ -105,7 +106,10 @@ def test_a_clip_that_is_cancelled_when_a_step_begins_ends_there(changing: Path, 
 
 
 @pytest.mark.parametrize("name", ["copy", "encode"])
-def test_a_clip_that_waits_for_its_bandwidth_hears_its_cancel(changing: Path, name: str) -> None:
+def test_a_clip_that_waits_for_its_bandwidth_hears_its_cancel(
+    changing: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(bandwidth, "BURST_S", 0.0)  # else these clips, small as they are, would not have to wait
     report = WatchedReport(changing)
     report.after_calls = (30, lambda: report.stop(StopReason.CANCELLED))
     standing_still = ExportSettings(bandwidth_bytes_per_s=100_000.0)  # the clock of these tests does not go on
