@@ -38,9 +38,9 @@ export class Recall {
     this._tail = setTimeout(() => this._onChange("tail"), TAIL_MS);
   }
 
-  note(camera, span) {
+  note({ camera, start_at_s, duration_s }) {
     const known = this._cameras.get(camera);
-    if (known) known.spans = merge([...known.spans, span], known.merge_s);
+    if (known) known.spans = merge([...known.spans, { start_at_s, end_at_s: start_at_s + duration_s }], known.merge_s);
   }
 
   async _load(camera, scale) {

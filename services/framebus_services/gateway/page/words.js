@@ -80,11 +80,6 @@ export function moment(at_s, now_s, zone = "") {
   return day(at_s, zone) === day(now_s, zone) ? told : `${day(at_s, zone)} ${told}`;
 }
 
-/** From and to, the day only where it is not today. */
-export function range(start_s, end_s, now_s, zone = "") {
-  return `${moment(start_s, now_s, zone)} – ${day(start_s, zone) === day(end_s, zone) ? clock(end_s, zone) : moment(end_s, now_s, zone)}`;
-}
-
 /** How far the zone is ahead of UTC at that moment, in seconds. */
 export function zoneOffset(at_s, zone = "") {
   const whole_s = Math.floor(at_s);
