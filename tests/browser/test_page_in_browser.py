@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import CHROMIUM, LIMIT_S, MOVING, Visit, link_to, open_browser
+from browsing import CHROMIUM, HEAVIEST_BYTES, LIMIT_S, MOVING, Visit, link_to, open_browser
 from msgspec import Raw
 
 from framebus import codec
@@ -16,7 +16,6 @@ from framebus.recordings import closed_name, hour_folder
 from framebus.requests import ChangeConfig, Config, ConfigApplied, GetConfig
 from groups import SYNTHETIC, RunningGroup, running_group, wait_until
 from services.gateway.gateway_rig import Rig, camera_status
-from test_page_logic import HEAVIEST_BYTES
 
 pytest.importorskip("starlette", reason="the gateway's libraries are not installed")
 pytest.importorskip("playwright", reason="Playwright is not installed")

@@ -6,11 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from browsing import HEAVIEST_BYTES
 
 LOGIC = Path(__file__).parent / "logic"
 PAGE = Path(__file__).parents[2] / "services" / "framebus_services" / "gateway" / "page"
-HEAVIEST_BYTES = 120_000
-"""script and style that the first view loads, as they are written"""
 LINKED = re.compile(r'(?:src|href)="page/([\w.]+\.(?:js|css))"')
 IMPORTED = re.compile(r'^(?:import|export)\b[^"(;]*"\./([\w.]+)"', re.MULTILINE)
 """at once; `import("./x.js")` is for later"""
