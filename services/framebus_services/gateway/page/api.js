@@ -1,7 +1,8 @@
 // The gateway's door: requests with a limit, errors as sentences, and the feed of news that comes back by itself.
 
 const LIMIT_MS = 15_000;
-const RETRIES_MS = [250, 500, 1000, 2000, 4000];
+const AGAIN_MS = 250; // and twice as late each time
+const LATEST_MS = 4_000;
 const QUIET_MS = 8_000;
 
 function problem(status, code, message, more) {
@@ -87,7 +88,7 @@ export class Feed {
     this._socket = null;
     socket.close();
     this._onLine("away");
-    const wait_ms = RETRIES_MS[Math.min(this._failures, RETRIES_MS.length - 1)];
+    const wait_ms = Math.min(LATEST_MS, AGAIN_MS * 2 ** this._failures);
     this._failures += 1;
     this._timer = setTimeout(async () => {
       this._timer = 0;

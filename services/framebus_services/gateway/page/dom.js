@@ -35,7 +35,7 @@ export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** `list` shows a row for each key, in this order; `rows` keeps them, `make` makes one that is new. */
+/** `list` shows a row for each key, in this order; `rows` keeps them. */
 export function keepRows(list, rows, keys, make) {
   for (const [key, row] of rows) {
     if (keys.includes(key)) continue;

@@ -77,7 +77,7 @@ class JobRow {
       const clip = (job.result?.files ?? []).find((file) => file.endsWith(".mp4"));
       if (!clip) return [];
       const download = el("a", { class: "icon-button", attrs: { href: address(`api/exports/${clip}`, { download: 1 }), download: "", "aria-label": `Download the clip of ${name}`, title: "Download" } }, icon("download"));
-      return [iconButton("play", `Play the clip of ${name}`, () => this._app.playClip(clip, job)), download];
+      return [iconButton("play", `Play the clip of ${name}`, () => this._app.clip.with((player) => player.open(clip, job))), download];
     }
     if (!can) return [];
     if (FINAL.has(job.state)) return [iconButton("retry", `Try the job of ${name} again`, () => this._do("POST", `api/jobs/${job.id}/retry`, {}))];

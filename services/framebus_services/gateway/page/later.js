@@ -3,7 +3,7 @@
 import { address } from "./api.js";
 import { el } from "./dom.js";
 
-const AFTER_MS = 10_000; // by then the first view stands; what is here can be used while the gateway is away
+const AFTER_MS = 10_000; // what is here can be used while the gateway is away
 
 let style = null;
 

@@ -17,7 +17,7 @@ const NOT_THIS_WAY = 4415;
 const NO_MORE = 4401;
 const NOT_NOW = [4403, 4404, 4429];
 
-/** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec; `size()`: small, or null. */
+/** Shows a camera in `video`, or in the image `preview` without the codec, while it is open; `size()`: small, or null. */
 export class LiveStream {
   constructor(camera, video, preview, onChange, size) {
     this._camera = camera;
@@ -180,8 +180,9 @@ export class LiveStream {
     const start_s = buffered.start(buffered.length - 1);
     const behind_s = end_s - video.currentTime;
     if (!this._waiting.length) this._ahead_s = Math.min(this._ahead_s + DRIFT_S, Date.now() / 1000 - end_s);
+    const rate = behind_s > LATE_S ? FASTER : behind_s < NEAR_S ? 1 : video.playbackRate;
     if (video.currentTime < start_s || behind_s > BEHIND_S) video.currentTime = Math.max(start_s, end_s - NEAR_S);
-    else if (behind_s > LATE_S || behind_s < NEAR_S) video.playbackRate = behind_s > LATE_S ? FASTER : 1;
+    else if (video.playbackRate !== rate) video.playbackRate = rate;
     if (video.paused && end_s > start_s) video.play().catch(() => {});
     this._moves();
   }

@@ -8,7 +8,7 @@ import { listenToKeys } from "./keys.js";
 import { Later } from "./later.js";
 import { expired, unreachable } from "./notices.js";
 import { Services } from "./services.js";
-import { readSettings, writeSettings } from "./settings.js";
+import { readSettings } from "./settings.js";
 import { makeState, take, takeJob, takeStale } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
@@ -111,7 +111,7 @@ class App {
     document.body.classList.toggle("is-away", is !== "open");
     if (is === "open") {
       this.fetchJobs();
-      this.timeline.recall.refresh(this.cameraNames()[0]);
+      this._eachTimeline((timeline) => timeline.recall.refresh());
     }
     this.touch("camera", "service", "job");
   }
@@ -159,7 +159,7 @@ class App {
     const what = take(this.state, news, this.now_s());
     if (what) this.touch(what);
     if (what === "recording") this.timeline.recall.note(news.body);
-    if (what === "object" && news.body.phase === "end") this._eachTimeline((timeline) => timeline.recall.refresh(news.body.camera));
+    if (what === "object" && news.body.phase === "end") this._eachTimeline((timeline) => timeline.recall.noteObject(news.body));
   }
 
   _eachTimeline(act) {
@@ -224,10 +224,6 @@ class App {
     return NARROW.matches;
   }
 
-  keepSettings() {
-    writeSettings(this.settings);
-  }
-
   say(text) {
     setText(this._said, text);
     show(this._said, true);
@@ -284,10 +280,6 @@ class App {
       region.scrollIntoView({ block: "nearest" });
       region.querySelector("button, a")?.focus();
     }
-  }
-
-  playClip(file, job) {
-    this.clip.with((clip) => clip.open(file, job));
   }
 
   showTab(name) {

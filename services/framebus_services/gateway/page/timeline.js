@@ -29,7 +29,7 @@ export class Timeline {
     this._pointer = null;
     this._frame = 0;
     this._colours = readColours();
-    this.recall = new Recall(app, (what) => (what === "tail" ? this._want() : this.redraw()));
+    this.recall = new Recall(app, () => this.redraw());
     this.canvas = el("canvas", { attrs: { tabindex: "0", role: "application", "aria-label": "Timeline: arrows move it, plus and minus zoom, I and O mark, Enter makes a clip" } });
     this._names = el("div", { class: "lane-names" });
     this._field = el("div", { class: "lane-field" }, this.canvas);

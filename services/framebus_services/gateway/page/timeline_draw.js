@@ -8,7 +8,7 @@ export const AXIS_PX = 24;
 const RIDGE_PART_PX = 2;
 const TICK_LEAST_PX = 2;
 const TOKENS = ["ink", "paper", "quiet", "line", "band", "ridge", "blue", "mark", "font"];
-const TINTS = [0, 1, 2, 3, 4, 5, 6, 7];
+const TINTS = [...Array(8).keys()];
 const MANY = 4; // objects at once, from which the ridge grows no more
 
 /** The tokens of the stylesheet that the canvas needs; read again when light becomes dark. */

@@ -1,6 +1,7 @@
 // The line at the top: one sentence about the whole, the clock, and the few tools.
 
 import { el, icon, iconButton, part, setClass, setText } from "./dom.js";
+import { writeSettings } from "./settings.js";
 import { summary } from "./summary.js";
 import { clock } from "./words.js";
 
@@ -22,7 +23,7 @@ export class TopLine {
 
   toggleBoxes() {
     this._app.settings.boxes = !this._app.settings.boxes;
-    this._app.keepSettings();
+    writeSettings(this._app.settings);
     this._renderBoxes();
     this._app.touch("object");
   }
@@ -45,6 +46,6 @@ export class TopLine {
       this._mark.replaceChildren(...(level === "well" || level === "quiet" ? [] : [icon("warning")]));
     }
     setText(part("clock"), clock(this._app.now_s(), this._app.zone));
-    document.title = level === "bad" ? `${text} – framebus` : "framebus";
+    setText(document.querySelector("title"), level === "bad" ? `${text} – framebus` : "framebus");
   }
 }
