@@ -1,6 +1,6 @@
-// When the page is drawn: all that changed together, five times a second, for each time has its price.
+// When the page is drawn: all that changed together, four times a second, for each time has its price.
 
-const PERIOD_MS = 200;
+const PERIOD_MS = 250;
 
 export class Drawing {
   /** `draw` is given the words of what changed. */
