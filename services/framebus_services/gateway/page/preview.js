@@ -18,7 +18,8 @@ export class Preview {
     try {
       const response = await fetch(this._address, { cache: "no-store" });
       isThere = response.ok;
-      if (isThere && this._isOpen) this._show(URL.createObjectURL(await response.blob()));
+      const picture = isThere ? await response.blob() : null;
+      if (picture && this._isOpen) this._show(URL.createObjectURL(picture));
     } catch {
       // the tile says by itself that the gateway is away
     }
