@@ -1,7 +1,7 @@
 // The gateway's door: requests with a limit, errors as sentences, and the feed of news that comes back by itself.
 
 const LIMIT_MS = 15_000;
-const AGAIN_MS = 250; // and twice as late each time
+const AGAIN_MS = 250; // then twice that
 const LATEST_MS = 4_000;
 const QUIET_MS = 8_000;
 

@@ -17,6 +17,12 @@ export class Drawing {
     this._soon();
   }
 
+  /** What is over before the next drawing would not be seen. */
+  now() {
+    clearTimeout(this._timer);
+    this._now();
+  }
+
   /** Do it with the drawing that is nearest to `wait_s` from now. */
   later(act, wait_s) {
     this._early.push({ act, due_ms: performance.now() + 1000 * wait_s - PERIOD_MS / 2 });

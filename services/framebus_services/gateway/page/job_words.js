@@ -2,7 +2,7 @@
 
 import { brief, clock, counted, moment, roughly, sentence, size, spoken } from "./words.js";
 
-export const SILENT_S = 5;
+const SILENT_S = 5;
 const FRESH_S = 3;
 const STEPS = {
   preparing: "preparing",

@@ -158,6 +158,7 @@ class App {
     this.services.note(news.src);
     const what = take(this.state, news, this.now_s());
     if (what) this.touch(what);
+    if (what === "service" && news.body.state !== "ready") this._drawing.now();
     if (what === "recording") this.timeline.recall.note(news.body);
     if (what === "object" && news.body.phase === "end") this._eachTimeline((timeline) => timeline.recall.noteObject(news.body));
   }
@@ -167,7 +168,6 @@ class App {
     if (this.large) act(this.large.strip);
   }
 
-  /** Something of this sort changed: drawn soon. */
   touch(...words) {
     this._drawing.touch(...words);
   }

@@ -120,7 +120,7 @@ export function jobsInOrder(state) {
   );
 }
 
-/** {jobs, more}: of a long line only those that come next are listed, so that what has ended can be seen; `more` wait, too. */
+/** {jobs, more}: of a long line those that come next, so that what has ended is in sight; `more` wait, too. */
 export function jobsListed(state, isWhole) {
   const jobs = jobsInOrder(state);
   const later = jobs.filter((job) => isWaiting(job)).slice(NEXT_IN_LINE);

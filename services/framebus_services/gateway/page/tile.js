@@ -141,12 +141,7 @@ export class Tile {
     this.picture = new Picture(app, name, true);
     this._lag = el("span", { class: "lag" });
     const caption = el("span", { class: "tag name" }, el("span", { text: spoken(name) }), this._lag);
-    this.node = el(
-      "button",
-      { class: "tile", on: { click: () => app.openCamera(name) } },
-      this.picture.node,
-      caption,
-    );
+    this.node = el("button", { class: "tile", on: { click: () => app.openCamera(name) } }, this.picture.node, caption);
     this.render();
   }
 

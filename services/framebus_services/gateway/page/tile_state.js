@@ -3,7 +3,7 @@
 import { newestUpload } from "./store.js";
 import { roughly } from "./words.js";
 
-export const QUIET_S = 3;
+const QUIET_S = 3;
 const MENDING = { restarting: "restarting", suspected: "does not answer", starting: "starting", stopped: "switched off", broken: "broken" };
 const CAUSES = {
   auth: "wrong user or password",

@@ -1,4 +1,4 @@
-// Draws the timeline: axis, lanes, the marked range, the moment that is played. Only lines and areas, once a change.
+// Draws the timeline: axis, lanes, the marked range, the moment that is played.
 
 import { ridge, smooth, tint } from "./lanes.js";
 import { length, secondsPerPixel, ticks, toX } from "./scale.js";
@@ -8,14 +8,13 @@ export const AXIS_PX = 24;
 const RIDGE_PART_PX = 2;
 const TICK_LEAST_PX = 2;
 const TOKENS = ["ink", "paper", "quiet", "line", "band", "ridge", "blue", "mark", "font"];
-const TINTS = [...Array(8).keys()];
 const MANY = 4; // objects at once, from which the ridge grows no more
 
 /** The tokens of the stylesheet that the canvas needs; read again when light becomes dark. */
 export function readColours() {
   const style = getComputedStyle(document.documentElement);
   const token = (name) => style.getPropertyValue(`--${name}`).trim();
-  const tints = TINTS.map((n) => token(`tint-${n}`));
+  const tints = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => token(`tint-${n}`));
   return { tints, ...Object.fromEntries(TOKENS.map((name) => [name, token(name)])) };
 }
 

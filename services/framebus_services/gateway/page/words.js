@@ -1,6 +1,6 @@
 // Numbers and times as people read them. No DOM.
 
-export const UNITS_S = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]];
+const UNITS_S = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]];
 
 /** A length of time with as much as matters: 0.04 s, 12.3 s, 1 min 15 s, 2 h 1 min. */
 export function lasting(duration_s) {
