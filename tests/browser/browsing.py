@@ -16,6 +16,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 PICTURES = os.environ.get("FRAMEBUS_PICTURES")
 """a folder: there the tests leave pictures of what they saw"""
 SIZES = {"desktop": (1440, 900), "readme": (1200, 760), "phone": (390, 844)}
+HEAVIEST_BYTES = 120_000
+"""script and style that the first view loads, as they are written"""
 LIMIT_S = 40.0
 """of a machine that has much else to do"""
 KNOWN_NOISE = re.compile(

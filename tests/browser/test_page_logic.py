@@ -1,17 +1,18 @@
 """The page's parts without a browser: what they calculate and say, in Node; what they weigh; what they may contain."""
 
-import gzip
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from browsing import HEAVIEST_BYTES
 
 LOGIC = Path(__file__).parent / "logic"
 PAGE = Path(__file__).parents[2] / "services" / "framebus_services" / "gateway" / "page"
-HEAVIEST_BYTES = 60_000
-"""as it travels: the gateway compresses it"""
+LINKED = re.compile(r'(?:src|href)="page/([\w.]+\.(?:js|css))"')
+IMPORTED = re.compile(r'^(?:import|export)\b[^"(;]*"\./([\w.]+)"', re.MULTILINE)
+"""at once; `import("./x.js")` is for later"""
 MAX_LINES = 300
 
 
@@ -30,8 +31,30 @@ def test_the_page_calculates_and_speaks_as_it_should(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
 
 
-def test_script_and_style_weigh_little() -> None:
-    assert sum(len(gzip.compress(path.read_bytes())) for path in files(".js", ".css")) <= HEAVIEST_BYTES
+def first_view() -> set[str]:
+    """What a browser loads before it can show the page."""
+    loaded: set[str] = set()
+    found = set(LINKED.findall((PAGE / "index.html").read_text()))
+    while found:
+        loaded |= found
+        found = {name for one in found for name in IMPORTED.findall((PAGE / one).read_text())} - loaded
+    return loaded
+
+
+def test_script_and_style_of_the_first_view_weigh_little() -> None:
+    loaded = first_view()
+
+    assert {"main.js", "style.css", "tile.js", "timeline_draw.js"} <= loaded, "what the first view shows"
+    assert sum((PAGE / name).stat().st_size for name in loaded) <= HEAVIEST_BYTES
+
+
+def test_what_the_first_view_leaves_out_is_fetched_by_something() -> None:
+    texts = {path.name: path.read_text() for path in files(".js")}
+    wanted = re.compile(r'(?:"\./|"page/)([\w.]+)"')
+
+    reached = {name for text in texts.values() for name in wanted.findall(text)}
+
+    assert {path.name for path in files(".js", ".css")} - first_view() - reached == set()
 
 
 def test_nothing_of_the_page_comes_from_elsewhere_or_stands_inline() -> None:

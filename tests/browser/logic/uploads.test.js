@@ -3,7 +3,8 @@ import test from "node:test";
 import { jobState } from "../page/job_words.js";
 import { makeState, newestUpload, take } from "../page/store.js";
 import { summary } from "../page/summary.js";
-import { tileState, why } from "../page/tile_state.js";
+import { tileState } from "../page/tile_state.js";
+import { why } from "../page/why.js";
 
 function hear(state, topic, body, now_s = 1000) {
   return take(state, { topic, body, at_s: now_s, src: "ingest", is_stale: false }, now_s);

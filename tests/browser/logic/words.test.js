@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { jobState } from "../page/job_words.js";
-import { covered, eventAt, merge, ridge } from "../page/lanes.js";
+import { merge, ridge } from "../page/lanes.js";
+import { eventAt } from "../page/shot.js";
 import { makeState, take } from "../page/store.js";
 import { summary } from "../page/summary.js";
 import { tileState } from "../page/tile_state.js";
@@ -76,7 +77,6 @@ test("pieces that touch are one band, and a gap stays a gap", () => {
   const spans = [{ start_at_s: 10, end_at_s: 14 }, { start_at_s: 0, end_at_s: 10.4 }, { start_at_s: 20, end_at_s: 21 }];
 
   assert.deepEqual(merge(spans), [{ start_at_s: 0, end_at_s: 14 }, { start_at_s: 20, end_at_s: 21 }]);
-  assert.equal(covered(spans, 5, 30), 10);
 });
 
 test("the ridge is as high as there were objects at once", () => {

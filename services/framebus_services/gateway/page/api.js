@@ -1,17 +1,12 @@
 // The gateway's door: requests with a limit, errors as sentences, and the feed of news that comes back by itself.
 
 const LIMIT_MS = 15_000;
-const RETRIES_MS = [250, 500, 1000, 2000, 4000];
+const AGAIN_MS = 250; // then twice that
+const LATEST_MS = 4_000;
 const QUIET_MS = 8_000;
 
-export class ApiError extends Error {
-  constructor(status, code, message, retry_after_s = null, path = "") {
-    super(message);
-    this.path = path;
-    this.status = status;
-    this.code = code;
-    this.retry_after_s = retry_after_s;
-  }
+function problem(status, code, message, more) {
+  return Object.assign(new Error(message), { status, code, ...more });
 }
 
 /** An address beside the page, so that it works behind any prefix. */
@@ -27,7 +22,7 @@ export function socketAddress(path, params = {}) {
   return address(path, params).replace(/^http/, "ws");
 }
 
-/** JSON of a request; raises ApiError with the gateway's own words. */
+/** JSON of a request; raises an error with the gateway's own words: status, code, message, retry_after_s, path. */
 export async function ask(method, path, { params, body } = {}) {
   let response;
   try {
@@ -39,12 +34,12 @@ export async function ask(method, path, { params, body } = {}) {
       signal: AbortSignal.timeout(LIMIT_MS),
     });
   } catch {
-    throw new ApiError(0, "unavailable", "framebus does not answer");
+    throw problem(0, "unavailable", "framebus does not answer");
   }
   const told = await response.json().catch(() => null);
   if (response.ok) return told;
   const error = told?.error ?? told ?? {};
-  throw new ApiError(response.status, error.code ?? "internal", error.message ?? `the gateway answered ${response.status}`, error.retry_after_s, error.details?.path);
+  throw problem(response.status, error.code ?? "internal", error.message ?? `the gateway answered ${response.status}`, { retry_after_s: error.retry_after_s, path: error.details?.path });
 }
 
 /** News by WebSocket; opens itself again, and tells how the line is: opening, open, away or expired. */
@@ -93,7 +88,7 @@ export class Feed {
     this._socket = null;
     socket.close();
     this._onLine("away");
-    const wait_ms = RETRIES_MS[Math.min(this._failures, RETRIES_MS.length - 1)];
+    const wait_ms = Math.min(LATEST_MS, AGAIN_MS * 2 ** this._failures);
     this._failures += 1;
     this._timer = setTimeout(async () => {
       this._timer = 0;

@@ -8,6 +8,7 @@ export const part = (id) => document.getElementById(id);
 /** el("button", {class, text, on: {click}, attrs: {"aria-label": ..}}, child, child) */
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
+  if (tag === "button") node.type = "button";
   if (props.class) node.className = props.class;
   if (props.text !== undefined) node.textContent = props.text;
   for (const [name, value] of Object.entries(props.attrs ?? {})) if (value !== null) node.setAttribute(name, value);
@@ -29,9 +30,27 @@ export function show(node, isShown) {
   if (node.hidden === isShown) node.hidden = !isShown;
 }
 
-/** While a card lies over the page, the page behind it takes no keys and no focus. */
-export function coverPage(isCovered) {
-  for (const node of document.querySelectorAll("#top, main, #tabs")) node.inert = isCovered;
+/** Exchange an attribute, as a name for screen readers. */
+export function setAttribute(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+/** `list` shows a row for each key, in this order; `rows` keeps them. */
+export function keepRows(list, rows, keys, make) {
+  for (const [key, row] of rows) {
+    if (keys.includes(key)) continue;
+    if (row.close) row.close();
+    else row.node.remove();
+    rows.delete(key);
+  }
+  let before = list.firstChild;
+  for (const key of keys) {
+    const row = rows.get(key) ?? make(key);
+    rows.delete(key);
+    rows.set(key, row);
+    if (row.node === before) before = before.nextSibling;
+    else list.insertBefore(row.node, before);
+  }
 }
 
 /** Icons of one stroke on a 16 px square. */
@@ -62,15 +81,6 @@ export function icon(name) {
 }
 
 /** A button with an icon; `label` is its name for screen readers, and its hint. */
-export function iconButton(name, label, click, more = "") {
-  return el("button", { class: `icon-button ${more}`.trim(), attrs: { type: "button", "aria-label": label, title: label }, on: { click } }, icon(name));
-}
-
-/** Exchange a button's icon and name. */
-export function setIcon(button, name, label) {
-  if (button.dataset.icon === name) return;
-  button.dataset.icon = name;
-  button.replaceChildren(icon(name));
-  button.setAttribute("aria-label", label);
-  button.title = label;
+export function iconButton(name, label, click) {
+  return el("button", { class: "icon-button", attrs: { "aria-label": label, title: label }, on: { click } }, icon(name));
 }

@@ -2,7 +2,7 @@
 
 import { brief, clock, counted, moment, roughly, sentence, size, spoken } from "./words.js";
 
-export const SILENT_S = 5;
+const SILENT_S = 5;
 const FRESH_S = 3;
 const STEPS = {
   preparing: "preparing",
@@ -27,7 +27,7 @@ export function jobTitle(job, params, now_s, zone) {
  * {tone, text, percent, isSilent}: tone well, fresh, mending or bad. `percent` is null where no bar belongs.
  */
 export function jobState(job, board, now_s, zone = "") {
-  return (WORDS[job.state] ?? unknown)(job, board, now_s, zone);
+  return WORDS[job.state]?.(job, board, now_s, zone) ?? { tone: "well", text: job.state, percent: null };
 }
 
 const WORDS = {
@@ -89,8 +89,4 @@ function analysed(values) {
 
 function reason(job) {
   return job.error?.message || "no reason was given";
-}
-
-function unknown(job) {
-  return { tone: "well", text: job.state, percent: null };
 }

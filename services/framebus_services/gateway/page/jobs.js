@@ -1,7 +1,7 @@
 // The list of jobs: where each is, honestly, and what can be done about it.
 
 import { address, ask } from "./api.js";
-import { el, icon, iconButton, setClass, setText, show } from "./dom.js";
+import { el, icon, iconButton, keepRows, setAttribute, setClass, setText, show } from "./dom.js";
 import { jobState, jobTitle } from "./job_words.js";
 import { FINAL, jobsListed } from "./store.js";
 import { counted } from "./words.js";
@@ -49,9 +49,8 @@ class JobRow {
   }
 
   _renderBar(percent, label) {
-    const value = String(Math.round(percent));
-    if (this._bar.getAttribute("aria-valuenow") !== value) this._bar.setAttribute("aria-valuenow", value);
-    if (this._bar.getAttribute("aria-label") !== label) this._bar.setAttribute("aria-label", label);
+    setAttribute(this._bar, "aria-valuenow", String(Math.round(percent)));
+    setAttribute(this._bar, "aria-label", label);
     this._fill.style.transform = `scaleX(${percent / 100})`;
   }
 
@@ -78,7 +77,7 @@ class JobRow {
       const clip = (job.result?.files ?? []).find((file) => file.endsWith(".mp4"));
       if (!clip) return [];
       const download = el("a", { class: "icon-button", attrs: { href: address(`api/exports/${clip}`, { download: 1 }), download: "", "aria-label": `Download the clip of ${name}`, title: "Download" } }, icon("download"));
-      return [iconButton("play", `Play the clip of ${name}`, () => this._app.playClip(clip, job)), download];
+      return [iconButton("play", `Play the clip of ${name}`, () => this._app.clip.with((player) => player.open(clip, job))), download];
     }
     if (!can) return [];
     if (FINAL.has(job.state)) return [iconButton("retry", `Try the job of ${name} again`, () => this._do("POST", `api/jobs/${job.id}/retry`, {}))];
@@ -103,7 +102,7 @@ export class Jobs {
     this._rows = new Map();
     this._queue = el("span", { class: "aside" });
     this._isWhole = false;
-    this._more = el("button", { class: "more link-button", attrs: { type: "button" }, on: { click: () => this._toggle() } });
+    this._more = el("button", { class: "more link-button", on: { click: () => this._toggle() } });
     this._list = el("ul", { class: "plain-list" });
     this._empty = el("p", { class: "empty" });
     node.append(el("header", {}, el("h2", { text: "Jobs", attrs: { id: "jobs-title" } }), this._queue), this._more, this._list, this._empty);
@@ -118,20 +117,8 @@ export class Jobs {
   render() {
     const { jobs: listed, more } = jobsListed(this._app.state, this._isWhole);
     const jobs = listed.slice(0, this._isWhole ? SHOWN_WHOLE : SHOWN);
-    const wanted = new Set(jobs.map((job) => job.id));
-    for (const [id, row] of this._rows) {
-      if (wanted.has(id)) continue;
-      row.node.remove();
-      this._rows.delete(id);
-    }
-    let before = this._list.firstChild;
-    for (const job of jobs) {
-      if (!this._rows.has(job.id)) this._rows.set(job.id, new JobRow(this._app, job.id));
-      const row = this._rows.get(job.id);
-      row.render(job, this._app.state.boards.get(job.type));
-      if (row.node === before) before = before.nextSibling;
-      else this._list.insertBefore(row.node, before);
-    }
+    keepRows(this._list, this._rows, jobs.map((job) => job.id), (id) => new JobRow(this._app, id));
+    for (const job of jobs) this._rows.get(job.id).render(job, this._app.state.boards.get(job.type));
     this._renderMore(more);
     this._renderQueue();
     show(this._empty, !jobs.length);

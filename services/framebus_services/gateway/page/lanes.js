@@ -44,28 +44,6 @@ export function smooth(parts) {
   return smoothed;
 }
 
-/** The object at a moment, or the nearest within `reach_s`; the shorter of two wins. */
-export function eventAt(events, at_s, reach_s) {
-  let best = null;
-  let bestScore = Infinity;
-  for (const event of events) {
-    const away_s = Math.max(0, event.start_at_s - at_s, at_s - event.end_at_s);
-    if (away_s > reach_s) continue;
-    const score = away_s * 1e6 + (event.end_at_s - event.start_at_s);
-    if (score < bestScore) [best, bestScore] = [event, score];
-  }
-  return best;
-}
-
-/** Seconds of [start_s, end_s) that the spans cover. */
-export function covered(spans, start_s, end_s) {
-  let sum_s = 0;
-  for (const span of merge(spans, 0)) {
-    sum_s += Math.max(0, Math.min(end_s, span.end_at_s) - Math.max(start_s, span.start_at_s));
-  }
-  return sum_s;
-}
-
 const TINTED = ["motion", "car", "person", "dog", "cat", "bicycle", "truck", "bird"];
 
 /** A label's tint, 0..7: always the same for the same word; the common ones are apart. */

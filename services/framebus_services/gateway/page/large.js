@@ -1,11 +1,13 @@
 // One camera, large: live or a recorded moment, with its own strip of time, a picture to keep, and why it is as it is.
 
 import { address } from "./api.js";
-import { el, iconButton, setClass, setIcon, setText, show } from "./dom.js";
-import { Picture } from "./tile.js";
+import { el, iconButton, setClass, setText, show } from "./dom.js";
+import { playButton, showPlaying } from "./play_button.js";
 import { Recorded } from "./recorded.js";
-import { tileState, why } from "./tile_state.js";
+import { Picture } from "./tile.js";
+import { tileState } from "./tile_state.js";
 import { Timeline } from "./timeline.js";
+import { why } from "./why.js";
 import { moment, spoken } from "./words.js";
 
 const STRIP_S = 300;
@@ -23,11 +25,11 @@ export class Large {
     this._recorded = new Recorded(app, name, this._past, { onState: (is) => this._note(is) });
     this._state = el("span", { class: "tag where" });
     this._why = el("p", { class: "why" });
-    this._play = iconButton("pause", "Pause", () => this.toggle());
-    this._live = el("button", { class: "chip", text: "Live", attrs: { type: "button" }, on: { click: () => this.goLive() } });
+    this._play = playButton(() => this.toggle());
+    this._live = el("button", { class: "chip", text: "Live", on: { click: () => this.goLive() } });
     this._strip = el("div", { class: "strip" });
     this._build();
-    this.strip = new Timeline(app, this._strip, { only: name, height: STRIP_PX, hasHead: false });
+    this.strip = new Timeline(app, this._strip, name, STRIP_PX);
     this.strip.show(STRIP_S);
     this._isLive = true;
     this._onHidden = () => this._look();
@@ -62,10 +64,6 @@ export class Large {
   }
 
   // Live or recorded ---
-
-  get isLive() {
-    return this._isLive;
-  }
 
   goLive() {
     this._isLive = true;
@@ -135,13 +133,12 @@ export class Large {
     this.picture.render();
     this.node.classList.toggle("is-files", this.picture.isUpload);
     const told = tileState(this._app.state, this.name, this._app.now_s());
-    const live = this.picture.isLive ? "live" : told.is === "live" ? "opening" : told.title;
+    const live = this.picture.isLive ? "live" : told.is === "live" ? this.picture.word || "opening" : told.title;
     const past = this._nothing ? "nothing was recorded here" : `recorded ${moment(this._recorded.at_s ?? 0, this._app.now_s(), this._app.zone)}`;
     setText(this._state, this._isLive ? live : past);
     setClass(this._stage, `stage ${this._isLive ? "shows-live" : "shows-past"}`);
     this._live.setAttribute("aria-pressed", String(this._isLive));
-    const isPaused = !this._isLive && this._past.paused;
-    setIcon(this._play, isPaused ? "play" : "pause", isPaused ? "Play" : "Pause");
+    showPlaying(this._play, this._isLive || !this._past.paused);
     const preview = this._isLive && this.picture.stream.is === "preview" ? "Preview pictures, one a second: the video does not play in this browser · " : "";
     setText(this._why, preview + why(this._app.state, this.name, this._app.now_s()));
     show(this._past, !this._isLive);

@@ -1,6 +1,6 @@
 // Live video of one camera: fragments by WebSocket into the browser's own decoder; preview pictures where it can't.
 
-import { address, socketAddress } from "./api.js";
+import { socketAddress } from "./api.js";
 
 const AGAIN_MS = 1_500;
 const LATER_MS = 10_000;
@@ -10,15 +10,14 @@ const NEAR_S = 0.25;
 const FASTER = 1.08;
 const DRIFT_S = 0.0005;
 const KEPT_S = 8;
-const PREVIEW_MS = 1_000;
-const PREVIEW_AWAY_MS = 5_000; // of a camera that has no picture now
 const MAX_WAITING = 64;
 const QUIET_MS = 1_500;
+const SOON_MS = 700; // what takes no longer needs no word
 const NOT_THIS_WAY = 4415;
 const NO_MORE = 4401;
 const NOT_NOW = [4403, 4404, 4429];
 
-/** Shows a camera in `video` while it is open; `preview` is an image for browsers without the codec; `size()`: small, or null. */
+/** Shows a camera in `video`, or in the image `preview` without the codec, while it is open; `size()`: small, or null. */
 export class LiveStream {
   constructor(camera, video, preview, onChange, size) {
     this._camera = camera;
@@ -32,14 +31,23 @@ export class LiveStream {
     this._source = null;
     this._buffer = null;
     this._waiting = [];
-    this._turn = 0;
     this._url = "";
-    for (const name of ["playing", "timeupdate"]) video.addEventListener(name, () => this._moves());
+    this._pieces = 0;
+    this._hasPlayed = false;
+    video.addEventListener("playing", () => this._moves());
   }
 
   /** closed, opening, playing, waiting for pictures that do not come, or preview: pictures once a second. */
   get is() {
     return this._is;
+  }
+
+  /** Why there is no picture yet, or none any more. */
+  get word() {
+    if (!["opening", "waiting"].includes(this._is) || performance.now() - this._since_ms < SOON_MS) return "";
+    if (this._is === "waiting") return "no pictures come";
+    if (this._socket?.readyState !== WebSocket.OPEN) return this._hasPlayed ? "reconnecting" : "connecting";
+    return this._pieces > 1 ? "opening" : "waiting for a key frame"; // the first piece tells only how to read the others
   }
 
   open() {
@@ -54,7 +62,15 @@ export class LiveStream {
     this._become("closed");
     this._drop();
     this._release();
-    if (this._image.src.startsWith("blob:")) URL.revokeObjectURL(this._image.src); // the picture itself stays
+  }
+
+  /** From preview pictures back to video, if it comes by now. */
+  tryVideo() {
+    if (this._is !== "preview") return;
+    clearTimeout(this._timer);
+    this._drop();
+    this._become("opening");
+    this._connect();
   }
 
   _moves() {
@@ -75,6 +91,7 @@ export class LiveStream {
     const socket = new WebSocket(socketAddress(`live/${this._camera}`, { size: this._size() }));
     socket.binaryType = "arraybuffer";
     this._socket = socket;
+    this._pieces = 0;
     socket.addEventListener("message", ({ data }) => {
       if (socket !== this._socket) return;
       if (typeof data === "string") this._begin(JSON.parse(data));
@@ -92,7 +109,10 @@ export class LiveStream {
   _showPreview() {
     this._drop();
     this._become("preview");
-    this._refresh((this._turn += 1));
+    import("./preview.js").then(
+      ({ Preview }) => this._is === "preview" && (this._preview ??= new Preview(this._camera, this._image)),
+      () => this._is === "preview" && (this._timer = setTimeout(() => this._showPreview(), LATER_MS)),
+    );
   }
 
   _again(wait_ms = AGAIN_MS) {
@@ -115,6 +135,7 @@ export class LiveStream {
     this._release();
     this._buffer = null;
     this._waiting = [];
+    this._pieces = 0;
     this._source = source;
     this._ahead_s = Infinity;
     this._url = URL.createObjectURL(source);
@@ -123,7 +144,7 @@ export class LiveStream {
       if (source !== this._source) return;
       this._release(); // it is attached; an address that stays would keep it for ever
       this._buffer = source.addSourceBuffer(kind);
-      this._buffer.addEventListener("updateend", () => this._pump());
+      this._buffer.addEventListener("updateend", () => (this._pump(), this._follow()));
       this._buffer.addEventListener("error", () => this._again());
       this._pump();
     });
@@ -131,6 +152,7 @@ export class LiveStream {
 
   _take(data) {
     this._heard_ms = performance.now();
+    this._pieces += 1;
     if (this._is === "waiting" && this._buffer) this._become("playing");
     this._waiting.push(data);
     if (this._waiting.length > MAX_WAITING) this._again();
@@ -140,54 +162,37 @@ export class LiveStream {
   _pump() {
     const buffer = this._buffer;
     if (!buffer || buffer.updating || this._source.readyState !== "open") return;
-    const { buffered } = this._video;
+    const { buffered, currentTime } = this._video;
     try {
       if (this._waiting.length) buffer.appendBuffer(this._waiting.shift());
-      else if (buffered.length && this._video.currentTime - buffered.start(0) > 2 * KEPT_S) {
-        buffer.remove(0, this._video.currentTime - KEPT_S);
-      }
+      else if (buffered.length && currentTime - buffered.start(0) > 2 * KEPT_S) buffer.remove(0, currentTime - KEPT_S);
     } catch {
       this._again();
-      return;
     }
-    this._follow(buffered);
   }
 
   /** Stay at the newest picture: a tab that slept, or a stall, must not show the past as now. */
-  _follow(buffered) {
-    if (!buffered.length) return;
+  _follow() {
     const video = this._video;
+    const { buffered } = video;
+    if (!this._buffer || !buffered.length) return;
     const end_s = buffered.end(buffered.length - 1);
     const start_s = buffered.start(buffered.length - 1);
     const behind_s = end_s - video.currentTime;
     if (!this._waiting.length) this._ahead_s = Math.min(this._ahead_s + DRIFT_S, Date.now() / 1000 - end_s);
+    const rate = behind_s > LATE_S ? FASTER : behind_s < NEAR_S ? 1 : video.playbackRate;
     if (video.currentTime < start_s || behind_s > BEHIND_S) video.currentTime = Math.max(start_s, end_s - NEAR_S);
-    else if (behind_s > LATE_S || behind_s < NEAR_S) video.playbackRate = behind_s > LATE_S ? FASTER : 1;
+    else if (video.playbackRate !== rate) video.playbackRate = rate;
     if (video.paused && end_s > start_s) video.play().catch(() => {});
-  }
-
-  async _refresh(turn) {
-    if (this._is !== "preview" || turn !== this._turn) return;
-    let isThere = false;
-    try {
-      const response = await fetch(address(`api/cameras/${this._camera}/snapshot.jpg`), { cache: "no-store" });
-      isThere = response.ok;
-      if (response.ok) {
-        const url = URL.createObjectURL(await response.blob());
-        const old = this._image.src;
-        this._image.src = url;
-        if (old.startsWith("blob:")) URL.revokeObjectURL(old);
-      }
-    } catch {
-      // the tile says by itself that the gateway is away
-    }
-    this._timer = setTimeout(() => this._refresh(turn), isThere ? PREVIEW_MS : PREVIEW_AWAY_MS);
+    this._moves();
   }
 
   _drop() {
     const socket = this._socket;
     this._socket = null;
     socket?.close();
+    this._preview?.close();
+    this._preview = null;
     this._waiting = [];
     this._buffer = null;
     this._source = null;
@@ -202,6 +207,8 @@ export class LiveStream {
   _become(is) {
     if (this._is === is) return;
     this._is = is;
+    this._since_ms = performance.now();
+    this._hasPlayed ||= is === "playing";
     this._onChange(is);
   }
 }

@@ -1,16 +1,14 @@
 // The page: it opens with a token or a cookie, hears the news, and shows the parts.
 
 import { ask, Feed } from "./api.js";
-import { ClipPlayer } from "./clip_player.js";
 import { el, part, setText, show } from "./dom.js";
-import { Help, listenToKeys } from "./help.js";
+import { Drawing } from "./drawing.js";
 import { Jobs } from "./jobs.js";
-import { Large } from "./large.js";
-import * as notices from "./notices.js";
-import { RangePanel } from "./range_panel.js";
+import { listenToKeys } from "./keys.js";
+import { Later } from "./later.js";
+import { expired, unreachable } from "./notices.js";
 import { Services } from "./services.js";
-import { readSettings, writeSettings } from "./settings.js";
-import { Shot } from "./shot.js";
+import { readSettings } from "./settings.js";
 import { makeState, take, takeJob, takeStale } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
@@ -18,8 +16,6 @@ import { TopLine } from "./topline.js";
 import { Wall } from "./wall.js";
 
 const TICK_MS = 1000;
-const SOON_MS = 80;
-const LEAST_WAIT_S = 0.03;
 const DISK_MS = 60_000;
 const TOPICS = ["camera/", "service/", "stats/", "job_state/", "object/", "recording/"];
 const NARROW = matchMedia("(max-width: 760px)");
@@ -29,36 +25,38 @@ const SAID_MS = 6000;
 class App {
   constructor() {
     this.state = makeState();
-    this.notices = notices;
     this.settings = readSettings();
     this.asked = new Map();
     this.large = null;
     this.zone = "";
     this._ahead_s = 0;
-    this._dirty = new Set();
-    this._drawing = 0;
+    this._drawing = new Drawing((changed) => this._draw(changed));
     this._build();
   }
 
   _build() {
     const float = part("float");
-    this.shot = new Shot(this, float);
-    this.rangePanel = new RangePanel(this, float);
-    this.clip = new ClipPlayer(this, float);
-    this.help = new Help(this, float);
+    const later = (load) => new Later(this, load);
+    this.shot = later(() => import("./shot.js").then(({ Shot }) => new Shot(this, float)));
+    this.rangePanel = later(() => import("./range_panel.js").then(({ RangePanel }) => new RangePanel(this, float)));
+    this.clip = later(() => import("./clip_player.js").then(({ ClipPlayer }) => new ClipPlayer(this, float)));
+    this.help = later(() => import("./help.js").then(({ Help }) => new Help(float)));
+    this.firstCamera = later(() => import("./first_camera.js"));
+    this.lastWords = later(() => import("./last_words.js"));
+    this._largeView = later(() => import("./large.js"));
     this._said = el("div", { class: "floating said-line", attrs: { role: "status" } });
     this._said.hidden = true;
     float.append(this._said);
-    this.top = new TopLine(this, { sentence: part("summary"), tools: part("tools"), clock: part("clock") });
+    this.top = new TopLine(this);
     this.wall = new Wall(this, part("wall"));
     this.jobs = new Jobs(this, part("jobs"));
     this.services = new Services(this, part("services"));
     this.timeline = new Timeline(this, part("timeline"));
-    this.onScale = () => this.rangePanel.place();
+    this.onScale = () => this.rangePanel.part?.place();
     this._tabs = new Tabs(part("tabs"), () => (this.wall.layout(), this.timeline.tick()));
     this.showTab("live");
     listenToKeys(this);
-    addEventListener("resize", () => this.rangePanel.place());
+    addEventListener("resize", this.onScale);
   }
 
   // Opening ---
@@ -75,7 +73,7 @@ class App {
       if (token) await ask("POST", "api/session", { body: { token } });
       this._met(await ask("GET", "api/me"));
     } catch (error) {
-      this._cover(error.status === 401 ? notices.expired() : notices.unreachable(error));
+      this._cover(error.status === 401 ? expired() : unreachable(error));
       this.state.link = { is: error.status === 401 ? "expired" : "away", since_s: this.state.link.since_s || this.now_s() };
       this.top.render();
       return error.status === 401;
@@ -113,7 +111,7 @@ class App {
     document.body.classList.toggle("is-away", is !== "open");
     if (is === "open") {
       this.fetchJobs();
-      this.timeline.recall.refresh(this.cameraNames()[0]);
+      this._eachTimeline((timeline) => timeline.recall.refresh());
     }
     this.touch("camera", "service", "job");
   }
@@ -123,7 +121,7 @@ class App {
     if (!isRefused) await ask("GET", "api/me").then((me) => this._met(me), (error) => (isRefused = error.status === 401));
     if (isRefused) {
       this._line("expired");
-      this._cover(notices.expired());
+      this._cover(expired());
     }
     return isRefused;
   }
@@ -151,7 +149,7 @@ class App {
       const { camera, captured_at_s } = told.body;
       const picture = this.camera === camera ? this.large?.picture : this.wall.pictureOf(camera);
       const wait_s = told.topic.startsWith("object/") ? picture?.untilShown_s(captured_at_s) : 0;
-      if (wait_s > LEAST_WAIT_S) setTimeout(() => this._takeNews(told), 1000 * wait_s);
+      if (wait_s > 0) this._drawing.later(() => this._takeNews(told), wait_s);
       else this._takeNews(told);
     }
   }
@@ -160,8 +158,9 @@ class App {
     this.services.note(news.src);
     const what = take(this.state, news, this.now_s());
     if (what) this.touch(what);
-    if (what === "recording") this.timeline.recall.note(news.body.camera, { start_at_s: news.body.start_at_s, end_at_s: news.body.start_at_s + news.body.duration_s });
-    if (what === "object" && news.body.phase === "end") this._eachTimeline((timeline) => timeline.recall.refresh(news.body.camera));
+    if (what === "service" && news.body.state !== "ready") this._drawing.now();
+    if (what === "recording") this.timeline.recall.note(news.body);
+    if (what === "object" && news.body.phase === "end") this._eachTimeline((timeline) => timeline.recall.noteObject(news.body));
   }
 
   _eachTimeline(act) {
@@ -169,21 +168,16 @@ class App {
     if (this.large) act(this.large.strip);
   }
 
-  /** Something of this sort changed: drawn soon, with what else comes until then. */
   touch(...words) {
-    words.forEach((word) => this._dirty.add(word));
-    if (document.hidden) return;
-    this._drawing ||= setTimeout(() => this._draw(), SOON_MS);
+    this._drawing.touch(...words);
   }
 
-  _draw() {
-    this._drawing = 0;
-    const dirty = this._dirty;
-    this._dirty = new Set();
-    if (["camera", "service", "object"].some((word) => dirty.has(word))) this._renderPictures();
-    if (["camera", "service", "job"].some((word) => dirty.has(word))) this.top.render();
-    if (dirty.has("job")) this.jobs.render();
-    if (dirty.has("service")) this.services.render();
+  _draw(changed) {
+    const has = (...words) => words.some((word) => changed.has(word));
+    if (has("camera", "service", "object")) this._renderPictures();
+    if (has("camera", "service", "job")) this.top.render();
+    if (has("job")) this.jobs.render();
+    if (has("service")) this.services.render();
   }
 
   _renderPictures() {
@@ -230,10 +224,6 @@ class App {
     return NARROW.matches;
   }
 
-  keepSettings() {
-    writeSettings(this.settings);
-  }
-
   say(text) {
     setText(this._said, text);
     show(this._said, true);
@@ -248,18 +238,23 @@ class App {
   }
 
   openCamera(name, at_s = null) {
-    if (this.large?.name !== name) {
-      this.large?.close();
-      this.wall.hide(true);
-      part("large").hidden = false;
-      this.large = new Large(this, part("large"), name);
-    }
-    if (at_s) this.large.seek(at_s);
-    else this.large.goLive();
-    this.showTab("live");
+    this._wanted = name;
+    this._largeView.with(({ Large }) => {
+      if (this._wanted !== name) return; // another one by now, or none
+      if (this.large?.name !== name) {
+        this.large?.close();
+        this.wall.hide(true);
+        part("large").hidden = false;
+        this.large = new Large(this, part("large"), name);
+      }
+      if (at_s) this.large.seek(at_s);
+      else this.large.goLive();
+      this.showTab("live");
+    });
   }
 
   closeCamera() {
+    this._wanted = null;
     this.large?.close();
     this.large = null;
     part("large").hidden = true;
@@ -270,10 +265,10 @@ class App {
 
   /** Escape: the topmost thing goes. */
   goBack() {
-    if (!this.help.node.hidden) this.help.toggle();
-    else if (this.clip.isShown) this.clip.close();
+    if (this.help.isShown) this.help.part.toggle();
+    else if (this.clip.isShown) this.clip.part.close();
     else if (this.rangePanel.isShown) this._eachTimeline((timeline) => timeline.setMarked(null));
-    else if (this.large) this.closeCamera();
+    else if (this._wanted) this.closeCamera();
   }
 
   goTo(target) {
@@ -285,10 +280,6 @@ class App {
       region.scrollIntoView({ block: "nearest" });
       region.querySelector("button, a")?.focus();
     }
-  }
-
-  playClip(file, job) {
-    this.clip.open(file, job);
   }
 
   showTab(name) {

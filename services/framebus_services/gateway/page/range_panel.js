@@ -2,11 +2,17 @@
 
 import { ask } from "./api.js";
 import { el, iconButton, setText, show } from "./dom.js";
-import { counted, lasting, range, size, spoken } from "./words.js";
+import { ordered, toTime } from "./scale.js";
+import { clock, counted, day, lasting, moment, size, spoken } from "./words.js";
 
 const PLAN_MS = 150;
 const EDGE_PX = 12;
 const WIDTH_PX = 304;
+
+/** From and to, the day only where it is not today. */
+export function range(start_s, end_s, now_s, zone = "") {
+  return `${moment(start_s, now_s, zone)} – ${day(start_s, zone) === day(end_s, zone) ? clock(end_s, zone) : moment(end_s, now_s, zone)}`;
+}
 
 /** The plans of several cameras as the panel's rows. */
 export function planRows(plans, marked) {
@@ -28,7 +34,7 @@ export class RangePanel {
     this._when = el("span", { class: "quiet" });
     this._rows = el("dl");
     this._said = el("p", { class: "said", attrs: { role: "status" } });
-    this._make = el("button", { class: "primary", attrs: { type: "button" }, on: { click: () => this.make() } }, el("span", { text: "Make clip" }), el("kbd", { text: "Enter" }));
+    this._make = el("button", { class: "primary", on: { click: () => this.make() } }, el("span", { text: "Make clip" }), el("kbd", { text: "Enter" }));
     this.node = el(
       "div",
       { class: "floating panel", attrs: { role: "dialog", "aria-label": "The marked range" } },
@@ -45,10 +51,31 @@ export class RangePanel {
     return !this.node.hidden;
   }
 
+  /** From one point to another, on all lanes between. */
+  mark(timeline, from, to, isDone) {
+    const { cameras, scale } = timeline;
+    const lanes = [from, to].map(({ y }) => cameras.indexOf(timeline.cameraAt(y))).sort((a, b) => a - b);
+    const ends = ordered(toTime(scale, from.x), toTime(scale, to.x), this._app.now_s());
+    timeline.setMarked({ ...ends, cameras: cameras.slice(lanes[0], lanes[1] + 1) }, isDone);
+  }
+
+  /** One end of the range, by a key. */
+  markEnd(timeline, which) {
+    const { pointer } = timeline;
+    const camera = pointer.camera ?? this._app.camera ?? timeline.cameras[0];
+    const at_s = pointer.at_s ?? this._app.now_s();
+    if (!camera) return;
+    const old = timeline.marked ?? { start_s: at_s - 10, end_s: at_s, cameras: [camera] };
+    const ends = which === "in" ? { start_s: at_s, end_s: Math.max(old.end_s, at_s + 1) } : { start_s: Math.min(old.start_s, at_s - 1), end_s: at_s };
+    timeline.setMarked({ ...ends, cameras: old.cameras }, true);
+  }
+
   /** While the pointer still drags: only how long it is. */
-  tease(timeline, length) {
+  tease(timeline) {
+    if (!timeline.marked) return;
     this._open(timeline);
-    this._rows.replaceChildren(...row("Length", length));
+    const { start_s, end_s } = timeline.marked;
+    this._rows.replaceChildren(...row("Length", lasting(end_s - start_s)));
     setText(this._said, "");
     this._make.disabled = true;
   }

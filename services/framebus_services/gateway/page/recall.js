@@ -5,7 +5,6 @@ import { merge } from "./lanes.js";
 import { length, secondsPerPixel } from "./scale.js";
 
 const WAIT_MS = 140;
-const TAIL_MS = 1_500;
 const MAX_EVENTS = 500;
 const SINGLE_S = 6 * 3600;
 const FRESH_S = 30;
@@ -16,7 +15,6 @@ export class Recall {
     this._onChange = onChange;
     this._cameras = new Map();
     this._timer = 0;
-    this._tail = 0;
   }
 
   /** {spans, events, buckets} of a camera, as far as they are known. */
@@ -30,17 +28,21 @@ export class Recall {
     this._timer = setTimeout(() => cameras.forEach((camera) => this._load(camera, scale)), WAIT_MS);
   }
 
-  /** Something new stands at the end. */
-  refresh(camera) {
-    const known = this._cameras.get(camera);
-    if (known) known.isOld = true;
-    clearTimeout(this._tail);
-    this._tail = setTimeout(() => this._onChange("tail"), TAIL_MS);
+  /** Something new may stand at the end: fetched when it is wanted again. */
+  refresh() {
+    for (const known of this._cameras.values()) known.isOld = true;
   }
 
-  note(camera, span) {
+  /** An object has ended: where each is drawn by itself, its end tells all that there is to know. */
+  noteObject({ camera, id, label, since_at_s, captured_at_s, zones }) {
     const known = this._cameras.get(camera);
-    if (known) known.spans = merge([...known.spans, span], known.merge_s);
+    if (known?.asked) known.isOld = true;
+    else if (known && !known.buckets) known.events = [...known.events, { id, label, zones, start_at_s: since_at_s, end_at_s: captured_at_s, picture_url: `api/events/${camera}/${id}.jpg` }];
+  }
+
+  note({ camera, start_at_s, duration_s }) {
+    const known = this._cameras.get(camera);
+    if (known) known.spans = merge([...known.spans, { start_at_s, end_at_s: start_at_s + duration_s }], known.merge_s);
   }
 
   async _load(camera, scale) {
@@ -53,19 +55,20 @@ export class Recall {
     if (end <= start) return;
     const asked = { start_s: start, end_s: end, merge_s, at_s: now_s };
     if (known?.asked && known.asked.start_s <= scale.start_s && known.asked.end_s >= Math.min(now_s, scale.end_s) && known.asked.merge_s === merge_s && now_s - known.asked.at_s < 1) return;
-    this._cameras.set(camera, { ...(known ?? EMPTY), asked });
+    this._cameras.set(camera, { ...(known ?? EMPTY), asked, isOld: false });
     try {
       const [recorded, seen] = await Promise.all([
         ask("GET", "api/recordings", { params: { camera, start, end, merge_s: merge_s.toFixed(3) } }),
         this._events(camera, start, end, secondsPerPixel(scale)),
       ]);
-      if (this._cameras.get(camera)?.asked !== asked) return;
+      const now = this._cameras.get(camera);
+      if (now?.asked !== asked) return;
       const spans = merge(recorded.spans, merge_s);
-      this._cameras.set(camera, { ...asked, spans, oldest_at_s: recorded.oldest_at_s, ...seen, asked: null, isOld: false });
-      this._onChange("loaded");
+      this._cameras.set(camera, { ...asked, spans, oldest_at_s: recorded.oldest_at_s, ...seen, asked: null, isOld: now.isOld });
+      this._onChange();
     } catch {
       const now = this._cameras.get(camera);
-      if (now?.asked === asked) this._cameras.set(camera, { ...now, asked: null });
+      if (now?.asked === asked) this._cameras.set(camera, { ...now, asked: null, isOld: true });
     }
   }
 

@@ -62,7 +62,7 @@ export function ticks(scale, offset_s = 0) {
   return found;
 }
 
-export function stepOf(scale) {
+function stepOf(scale) {
   const wanted_s = secondsPerPixel(scale) * TICK_PX;
   return STEPS_S.find((step_s) => step_s >= wanted_s) ?? STEPS_S.at(-1);
 }

@@ -1,11 +1,11 @@
 // The processes on their bus: how each is, and how a death is mended.
 
-import { ask } from "./api.js";
-import { el, setClass, setText, show } from "./dom.js";
+import { el, keepRows, setAttribute, setClass, setText, show } from "./dom.js";
 import { lasting, size } from "./words.js";
 
 const TOLD_S = 60;
 const TENTH_MS = 100;
+const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const DOWN = { restarting: "restarting", suspected: "does not answer", broken: "broken", starting: "starting", stopped: "stopped" };
 
 /** How a service died, in words. */
@@ -25,11 +25,8 @@ class Capsule {
     this._counter = el("span", { class: "counter" });
     this._note = el("span", { class: "note" });
     this._use = el("span", { class: "use" });
-    this._logs = el("pre", { class: "logs" });
-    this._more = el("button", { class: "link-button", text: "last words", attrs: { type: "button", "aria-expanded": "false" }, on: { click: () => this._toggle() } });
-    this._logs.hidden = true;
-    this._more.hidden = true;
-    this.node = el("li", { class: "service" }, this._wire, el("span", { class: "capsule" }, this._label, this._counter), this._note, this._more, this._use, this._logs);
+    this._more = el("button", { class: "link-button", text: "last words", attrs: { "aria-expanded": "false" }, on: { click: () => app.lastWords.with((words) => words.toggle(this.node, this._more, app.state.services.get(name))) } });
+    this.node = el("li", { class: "service" }, this._wire, el("span", { class: "capsule" }, this._label, this._counter), this._note, this._more, this._use);
   }
 
   render(service) {
@@ -43,9 +40,7 @@ class Capsule {
     setText(this._use, service.state === "ready" && !back && !isDegraded ? `${service.cpu_percent.toFixed(0)} %  ${size(service.rss_bytes)}` : "");
     this.count(service);
     show(this._more, service.state === "broken");
-    if (service.log_tail?.length) setText(this._logs, service.log_tail.join("\n"));
-    const label = `${this.name}: ${this._note.textContent || "well"}`;
-    if (this.node.getAttribute("aria-label") !== label) this.node.setAttribute("aria-label", label);
+    setAttribute(this.node, "aria-label", `${this.name}: ${this._note.textContent || "well"}`);
   }
 
   /** Tenths of a second since it went down. */
@@ -60,18 +55,6 @@ class Capsule {
     if (this._px === px) return;
     this._px = px;
     this._wire.style.height = `${px}px`;
-  }
-
-  async _toggle() {
-    this._logs.hidden = !this._logs.hidden;
-    this._more.setAttribute("aria-expanded", String(!this._logs.hidden));
-    if (this._logs.hidden || this._logs.textContent) return;
-    try {
-      const told = await ask("GET", `api/services/${this.name}/logs`, { params: { lines: 40 } });
-      setText(this._logs, told.lines.map((line) => line.text ?? line).join("\n") || "It said nothing.");
-    } catch (error) {
-      setText(this._logs, error.message);
-    }
   }
 }
 
@@ -99,42 +82,27 @@ export class Services {
 
   render() {
     const services = [...this._app.state.services.values()];
-    const wanted = new Set(services.map((service) => service.name));
-    for (const [name, capsule] of this._capsules) {
-      if (wanted.has(name)) continue;
-      capsule.node.remove();
-      this._capsules.delete(name);
-    }
-    for (const service of services) {
-      if (!this._capsules.has(service.name)) {
-        this._capsules.set(service.name, new Capsule(this._app, service.name));
-        this._sort();
-      }
-      this._capsules.get(service.name).render(service);
-    }
+    keepRows(this._list, this._capsules, this._inOrder(), (name) => new Capsule(this._app, name));
+    for (const service of services) this._capsules.get(service.name).render(service);
     const ready = services.filter((service) => service.state === "ready").length;
     setText(this._aside, services.length ? `${ready} of ${services.length} ready` : "");
     this._count(services.some((service) => service.down_s !== null && service.state !== "broken"));
   }
 
-  _sort() {
+  _inOrder() {
     const cameras = this._app.cameraNames();
     const rank = (name) => (name === "dispatcher" ? 0 : name.startsWith("capture@") ? 3 : name === "gateway" ? 2 : 1);
     const place = (name) => cameras.indexOf(name.split("@")[1]);
-    const names = [...this._capsules.keys()].sort((a, b) => rank(a) - rank(b) || place(a) - place(b) || a.localeCompare(b));
-    this._list.append(...names.map((name) => this._capsules.get(name).node));
+    return [...this._app.state.services.keys()].sort((a, b) => rank(a) - rank(b) || place(a) - place(b) || a.localeCompare(b));
   }
 
-  /** A counter in tenths runs only while something is down. */
+  /** A counter in tenths runs only while something is down, and somebody likes it to run. */
   _count(isNeeded) {
-    if (isNeeded && !this._timer) {
-      this._timer = setInterval(() => {
-        for (const [name, capsule] of this._capsules) capsule.count(this._app.state.services.get(name));
-      }, TENTH_MS);
-    } else if (!isNeeded && this._timer) {
-      clearInterval(this._timer);
-      this._timer = 0;
-    }
+    clearInterval(this._timer);
+    if (!isNeeded || CALM.matches) return;
+    this._timer = setInterval(() => {
+      for (const [name, capsule] of this._capsules) capsule.count(this._app.state.services.get(name));
+    }, TENTH_MS);
   }
 
   _weigh() {

@@ -2,10 +2,25 @@
 
 import { el, setText, show } from "./dom.js";
 import { tint } from "./lanes.js";
+import { secondsPerPixel } from "./scale.js";
 import { clock, lasting, spoken } from "./words.js";
 
 const WIDTH_PX = 220;
 const EDGE_PX = 8;
+const REACH_PX = 5;
+
+/** The object at a moment, or the nearest within `reach_s`; the shorter of two wins. */
+export function eventAt(events, at_s, reach_s) {
+  let best = null;
+  let bestScore = Infinity;
+  for (const event of events) {
+    const away_s = Math.max(0, event.start_at_s - at_s, at_s - event.end_at_s);
+    if (away_s > reach_s) continue;
+    const score = away_s * 1e6 + (event.end_at_s - event.start_at_s);
+    if (score < bestScore) [best, bestScore] = [event, score];
+  }
+  return best;
+}
 
 export class Shot {
   constructor(app, parent) {
@@ -21,7 +36,13 @@ export class Shot {
     parent.append(this.node);
   }
 
-  show(event, canvas, x) {
+  get isShown() {
+    return !this.node.hidden;
+  }
+
+  /** The one of these objects that stands under the pointer, if any. */
+  show(events, { canvas, scale, pointer }, x) {
+    const event = events && eventAt(events, pointer.at_s, REACH_PX * secondsPerPixel(scale));
     show(this.node, Boolean(event));
     if (!event) return;
     if (this._id !== event.id) this._fill(event);

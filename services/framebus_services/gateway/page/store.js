@@ -8,7 +8,7 @@ const FORGOTTEN_OBJECT_S = 10;
 
 export function makeState() {
   return {
-    link: { is: "opening", since_s: 0, reason: "" },
+    link: { is: "opening", since_s: 0 },
     me: null,
     disk: null,
     complete: new Set(),
@@ -18,7 +18,6 @@ export function makeState() {
     boards: new Map(),
     jobs: new Map(),
     objects: new Map(),
-    recordings: new Map(),
   };
 }
 
@@ -42,12 +41,7 @@ const TAKERS = {
   job: (state, { body }, now_s) => (takeJob(state, body, now_s) ? "job" : ""),
   job_state: takeBoard,
   object: takeObject,
-  recording: (state, { body }) => {
-    const list = state.recordings.get(body.camera) ?? [];
-    list.push({ start_at_s: body.start_at_s, end_at_s: body.start_at_s + body.duration_s });
-    state.recordings.set(body.camera, list.slice(-500));
-    return "recording";
-  },
+  recording: () => "recording",
 };
 
 function takeService(state, { body, at_s, is_stale }, now_s) {
@@ -126,7 +120,7 @@ export function jobsInOrder(state) {
   );
 }
 
-/** {jobs, more}: of a long line only those that come next are listed, so that what has ended can be seen; `more` wait, too. */
+/** {jobs, more}: of a long line those that come next, so that what has ended is in sight; `more` wait, too. */
 export function jobsListed(state, isWhole) {
   const jobs = jobsInOrder(state);
   const later = jobs.filter((job) => isWaiting(job)).slice(NEXT_IN_LINE);

@@ -8,7 +8,7 @@ export class Tabs {
   constructor(node, onShow) {
     this._node = node;
     this._onShow = onShow;
-    node.append(...TABS.map(([name, text]) => el("button", { class: "tab", attrs: { type: "button", "data-tab": name }, on: { click: () => this.show(name) } }, icon(name), el("span", { text }))));
+    node.append(...TABS.map(([name, text]) => el("button", { class: "tab", attrs: { "data-tab": name }, on: { click: () => this.show(name) } }, icon(name), el("span", { text }))));
   }
 
   show(name) {

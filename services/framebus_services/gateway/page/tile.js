@@ -1,6 +1,6 @@
 // One camera on the wall: its picture, its name, the boxes of what moves, and what is not well with it.
 
-import { el, setClass, setText, show } from "./dom.js";
+import { el, keepRows, setAttribute, setClass, setText, show } from "./dom.js";
 import { tint } from "./lanes.js";
 import { LiveStream } from "./live.js";
 import { address } from "./api.js";
@@ -42,7 +42,7 @@ export class Picture {
     this._isSeen = isSeen;
     const wants = isSeen && this._isKnown && !this.isUpload;
     if (wants && this.stream.is === "closed") {
-      this._fetchStill();
+      if (!this._still.src) this._still.src = address(`api/cameras/${this.name}/snapshot.jpg`);
       this.stream.open();
     } else if (!wants) {
       this.stream.close();
@@ -58,18 +58,14 @@ export class Picture {
       this._isKnown = Boolean(camera);
       this.look(this._isSeen);
     }
-    const newest = is ? newestUpload(this._app.state, this.name) : null;
-    if (newest && newest.path !== this._newest) this._still.src = address(`api/exports/${newest.path}`);
-    this._newest = newest?.path;
+    const newest = is ? newestUpload(this._app.state, this.name)?.path : null;
+    if (newest && newest !== this._newest) this._still.src = address(`api/exports/${newest}`);
+    this._newest = newest;
   }
 
   /** Video comes later than news: how long until the box is nearer to what it frames than the one before it. */
   untilShown_s(captured_at_s) {
     return Math.min(MOST_LATE_S, captured_at_s + this.stream.late_s - this._app.now_s() - HALF_PERIOD_S);
-  }
-
-  _fetchStill() {
-    if (!this._still.src) this._still.src = address(`api/cameras/${this.name}/snapshot.jpg`);
   }
 
   /** width / height, as the stream or the camera says. */
@@ -83,67 +79,58 @@ export class Picture {
 
   render() {
     this._renderUpload();
+    const { stream } = this;
     const told = tileState(this._app.state, this.name, this._app.now_s());
-    const isLive = told.is === "live" || told.is === "degraded";
-    this.stream?.check(isLive);
-    const moving = this.stream?.is === "playing" || this.stream?.is === "preview";
-    const mark = !isLive || moving ? told.is : this.stream?.is === "waiting" ? "waiting" : "opening";
-    const hasVideo = this.stream?.is !== "preview" && this.video.readyState >= 2;
-    setClass(this.node, `picture is-${mark}${hasVideo ? " has-video" : ""}`);
-    setText(this._title, isLive ? "" : sentence(told.title));
-    setText(this._text, isLive ? "" : told.text);
-    show(this._notice, !isLive);
-    show(this.video, this.stream?.is !== "preview");
-    show(this._preview, isLive && this.stream?.is === "preview");
-    setText(this._trouble, told.is === "degraded" ? told.title : "");
-    show(this._trouble, told.is === "degraded");
-    setClass(this._trouble, `tag trouble-tag${told.needsYou ? " is-bad" : ""}`);
+    const isDegraded = told.is === "degraded";
+    const isFine = told.is === "live" || isDegraded;
+    stream.check(isFine);
+    this._tryVideo(isFine);
+    const isPreview = stream.is === "preview";
+    const isMoving = stream.is === "playing" || isPreview;
     this.told = told;
-    this.isLive = isLive && moving;
-    this._drawBoxes(this.isLive);
+    this.isLive = isFine && isMoving;
+    this.word = isFine ? stream.word : "";
+    const mark = !isFine || isMoving ? told.is : stream.is === "waiting" ? "waiting" : "opening";
+    setClass(this.node, `picture is-${mark}${!isPreview && this.video.readyState >= 2 ? " has-video" : ""}`);
+    setText(this._title, sentence(isFine ? this.word : told.title));
+    setText(this._text, isFine ? "" : told.text);
+    show(this._notice, !isFine || Boolean(this.word));
+    show(this.video, !isPreview);
+    show(this._preview, isFine && isPreview);
+    setText(this._trouble, isDegraded ? told.title : "");
+    show(this._trouble, isDegraded);
+    setClass(this._trouble, `tag trouble-tag${told.needsYou ? " is-bad" : ""}`);
+    this._drawBoxes();
   }
 
-  _drawBoxes(isLive) {
-    const objects = isLive && this._app.settings.boxes ? this._app.state.objects.get(this.name) : null;
+  /** Who shows preview pictures tries video again when the camera is back, or sends something else. */
+  _tryVideo(isFine) {
+    const camera = this._app.state.cameras.get(this.name);
+    const sent = isFine ? `${camera.codec} ${camera.small_codec}` : "";
+    if (sent && sent !== this._sent) this.stream.tryVideo();
+    this._sent = sent;
+  }
+
+  _drawBoxes() {
+    const objects = this.isLive && this._app.settings.boxes ? this._app.state.objects.get(this.name) : null;
     const camera = this._app.state.cameras.get(this.name);
     const now_s = this._app.now_s();
-    const shown = new Set();
-    for (const object of objects?.values() ?? []) {
-      if (now_s - object.heard_s > BOX_S || !(object.width || camera?.width)) continue;
-      shown.add(object.id);
-      this._place(object, object.width ? object : camera);
-    }
-    for (const [id, node] of this._seen) {
-      if (shown.has(id)) continue;
-      node.remove();
-      this._seen.delete(id);
-    }
-  }
-
-  _place(object, size) {
-    let node = this._seen.get(object.id);
-    if (!node) {
-      node = el("div", { class: `box tint-${tint(object.label)}` }, el("span"));
-      this._seen.set(object.id, node);
-      this._boxes.append(node);
-    }
-    const across = this.node.clientWidth / size.width;
-    const down = this.node.clientHeight / size.height;
-    const { x, y, width, height } = object.box;
-    const place = `translate(${(x * across).toFixed(1)}px, ${(y * down).toFixed(1)}px)`;
-    if (node.dataset.place !== place) {
-      node.dataset.place = place;
-      node.style.transform = place;
-      node.style.width = `${Math.round(width * across)}px`;
-      node.style.height = `${Math.round(height * down)}px`;
-    }
-    setText(node.firstChild, `${object.label} ${Math.round(100 * object.score)}`);
+    const known = [...(objects?.values() ?? [])].filter((object) => now_s - object.heard_s <= BOX_S && (object.width || camera?.width));
+    keepRows(this._boxes, this._seen, known.map(({ id }) => id), () => ({ node: el("div", {}, el("span")) }));
+    for (const object of known) place(this._seen.get(object.id).node, object, object.width ? object : camera);
   }
 
   close() {
     this.stream.close();
     this.node.remove();
   }
+}
+
+function place(node, { label, score, box }, size) {
+  const share = (length, whole) => `${((100 * length) / whole).toFixed(2)}%`; // to ask for pixels makes the browser lay out all
+  Object.assign(node.style, { left: share(box.x, size.width), top: share(box.y, size.height), width: share(box.width, size.width), height: share(box.height, size.height) });
+  setClass(node, `box tint-${tint(label)}`);
+  setText(node.firstChild, `${label} ${Math.round(100 * score)}`);
 }
 
 /** A picture with its name, as a button that makes it large. */
@@ -154,12 +141,7 @@ export class Tile {
     this.picture = new Picture(app, name, true);
     this._lag = el("span", { class: "lag" });
     const caption = el("span", { class: "tag name" }, el("span", { text: spoken(name) }), this._lag);
-    this.node = el(
-      "button",
-      { class: "tile", attrs: { type: "button" }, on: { click: () => app.openCamera(name) } },
-      this.picture.node,
-      caption,
-    );
+    this.node = el("button", { class: "tile", on: { click: () => app.openCamera(name) } }, this.picture.node, caption);
     this.render();
   }
 
@@ -169,9 +151,8 @@ export class Tile {
     const lag_s = camera?.last_frame_at_s ? camera.at_s - camera.last_frame_at_s : 0;
     setText(this._lag, this.picture.isLive && lag_s > LAG_TOLD_S ? `${lasting(lag_s)} late` : "");
     const { is, title, text } = this.picture.told;
-    const words = is === "degraded" ? title : this.picture.isLive ? "live" : is === "live" ? "opening" : `${title} ${text}`.trim();
-    const label = `${spoken(this.name)}: ${words}`;
-    if (this.node.getAttribute("aria-label") !== label) this.node.setAttribute("aria-label", label);
+    const words = is === "degraded" ? title : this.picture.isLive ? "live" : is === "live" ? this.picture.word || "opening" : `${title} ${text}`.trim();
+    setAttribute(this.node, "aria-label", `${spoken(this.name)}: ${words}`);
   }
 
   place({ x, y, width, height }) {

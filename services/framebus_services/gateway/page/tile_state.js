@@ -1,9 +1,9 @@
 // What may be said of a camera's picture: it is called live only while it is. No DOM.
 
 import { newestUpload } from "./store.js";
-import { roughly, spoken } from "./words.js";
+import { roughly } from "./words.js";
 
-export const QUIET_S = 3;
+const QUIET_S = 3;
 const MENDING = { restarting: "restarting", suspected: "does not answer", starting: "starting", stopped: "switched off", broken: "broken" };
 const CAUSES = {
   auth: "wrong user or password",
@@ -66,7 +66,7 @@ function ofUpload(state, camera, now_s) {
   return { is: "upload", title: "uploads", text: lastUpload(state, camera, now_s) };
 }
 
-function lastUpload(state, camera, now_s) {
+export function lastUpload(state, camera, now_s) {
   const last_s = Math.max(camera.last_frame_at_s ?? 0, newestUpload(state, camera.camera)?.at_s ?? 0);
   return last_s ? `last file ${roughly(now_s - last_s)} ago` : "waits for files";
 }
@@ -75,34 +75,4 @@ function nextTry(camera, now_s) {
   if (!camera.retry_at_s) return "";
   const left_s = camera.retry_at_s - now_s;
   return left_s < 0.5 ? ", trying now" : `, next try in ${Math.ceil(left_s)} s`;
-}
-
-/** Why the picture is as it is, in words: what comes in, what is looked at, how late, what was lost. */
-export function why(state, name, now_s) {
-  const camera = state.cameras.get(name);
-  if (!camera) return `${spoken(name)} has not said a word yet`;
-  if (isUpload(camera)) return `files from ${camera.source} · ${lastUpload(state, camera, now_s)} · no video, no recording`;
-  const said = [];
-  if (camera.state === "offline" || camera.state === "degraded") said.push(camera.detail || cause(camera));
-  if (camera.codec) said.push(`${camera.codec} ${camera.width} × ${camera.height}, ${camera.fps_in.toFixed(1)} frames/s in`);
-  said.push(...looking(state, name));
-  const lost = Object.values(camera.drops ?? {}).reduce((sum, count) => sum + count, 0);
-  said.push(`${lost} dropped`, camera.is_recording ? "recording" : "not recording");
-  return said.join(" · ");
-}
-
-function looking(state, name) {
-  const enrich = state.stats.get("enrich");
-  const service = state.services.get("enrich");
-  if (service && service.state !== "ready") return ["objects: enrich is restarting"];
-  const counter = `frames.${name}`;
-  const said = [];
-  if (enrich?.was && counter in enrich.counters) {
-    const took_s = enrich.heard_s - enrich.was.heard_s;
-    const rate = (enrich.counters[counter] - (enrich.was.counters[counter] ?? 0)) / took_s;
-    if (took_s > 0.2 && rate >= 0) said.push(`${rate.toFixed(1)} looked at`);
-  }
-  const latency = enrich?.latencies?.[`frame.${name}`] ?? enrich?.latencies?.capture_to_enrich;
-  if (latency) said.push(`p99 ${latency.p99_ms.toFixed(latency.p99_ms < 10 ? 1 : 0)} ms`);
-  return said;
 }

@@ -1,26 +1,24 @@
 // The timeline: a lane for each camera; zoom, hover, and a range that is marked by dragging.
 
 import { el, setText } from "./dom.js";
-import { eventAt } from "./lanes.js";
 import { Recall } from "./recall.js";
 import { AXIS_PX, drawTimeline, follows, readColours } from "./timeline_draw.js";
-import { endingAt, length, makeScale, ordered, pan, secondsPerPixel, SHORTEST_S, toTime, zoom } from "./scale.js";
+import { endingAt, length, makeScale, pan, SHORTEST_S, toTime, zoom } from "./scale.js";
 import { Gestures } from "./gestures.js";
 import { isUpload } from "./tile_state.js";
-import { day, lasting, minute, spoken } from "./words.js";
+import { day, minute, spoken } from "./words.js";
 
 const LANE_PX = 44;
 const LEAST_LANE_PX = 28;
 const SHARE = 0.3;
 const START_S = 900;
-const REACH_PX = 5;
 const OPEN_SPAN_S = 20;
 const STEP_PX = 40;
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 const LENGTHS = [["1 min", 60], ["15 min", 900], ["1 h", 3600], ["1 d", 86400], ["30 d", 30 * 86400]];
 
 export class Timeline {
-  constructor(app, node, { only = null, height = LANE_PX, hasHead = true } = {}) {
+  constructor(app, node, only = null, height = LANE_PX) {
     this._app = app;
     this._only = only;
     this._mostPx = height;
@@ -31,15 +29,15 @@ export class Timeline {
     this._pointer = null;
     this._frame = 0;
     this._colours = readColours();
-    this.recall = new Recall(app, (what) => (what === "tail" ? this._want() : this.redraw()));
-    this._canvas = el("canvas", { attrs: { tabindex: "0", role: "application", "aria-label": "Timeline: arrows move it, plus and minus zoom, I and O mark, Enter makes a clip" } });
+    this.recall = new Recall(app, () => this.redraw());
+    this.canvas = el("canvas", { attrs: { tabindex: "0", role: "application", "aria-label": "Timeline: arrows move it, plus and minus zoom, I and O mark, Enter makes a clip" } });
     this._names = el("div", { class: "lane-names" });
-    this._field = el("div", { class: "lane-field" }, this._canvas);
-    this._build(hasHead);
+    this._field = el("div", { class: "lane-field" }, this.canvas);
+    this._build();
     const now_s = app.now_s();
     this.scale = makeScale(now_s - START_S, now_s, 600);
     this._isFollowing = true;
-    this._gestures = new Gestures(this._canvas, this);
+    this._gestures = new Gestures(this.canvas, this);
     new ResizeObserver(() => this._resize()).observe(this._field);
     this._onScheme = () => this.recolour();
     DARK.addEventListener("change", this._onScheme);
@@ -49,11 +47,11 @@ export class Timeline {
     DARK.removeEventListener("change", this._onScheme);
   }
 
-  _build(hasHead) {
+  _build() {
     this._when = el("span", { class: "aside" });
-    this._lengths = LENGTHS.map(([text, length_s]) => el("button", { class: "chip", text, attrs: { type: "button" }, on: { click: () => this.show(length_s) } }));
-    this._now = el("button", { class: "chip", text: "Now", attrs: { type: "button" }, on: { click: () => this.goToNow() } });
-    if (hasHead) this.node.append(el("header", {}, el("h2", { text: "Timeline" }), this._when, el("div", { class: "chips" }, ...this._lengths, this._now)));
+    this._lengths = LENGTHS.map(([text, length_s]) => el("button", { class: "chip", text, on: { click: () => this.show(length_s) } }));
+    this._now = el("button", { class: "chip", text: "Now", on: { click: () => this.goToNow() } });
+    if (!this._only) this.node.append(el("header", {}, el("h2", { text: "Timeline" }), this._when, el("div", { class: "chips" }, ...this._lengths, this._now)));
     this.node.append(el("div", { class: "lanes" }, this._names, this._field));
   }
 
@@ -103,8 +101,8 @@ export class Timeline {
     if (!this._field.clientWidth) return;
     const now_s = this._app.now_s();
     const lanes = this.cameras.map((camera) => this._lane(camera, now_s));
-    this._canvas.style.height = `${AXIS_PX + lanes.length * this._lanePx}px`;
-    drawTimeline(this._canvas, {
+    this.canvas.style.height = `${AXIS_PX + lanes.length * this._lanePx}px`;
+    drawTimeline(this.canvas, {
       scale: this.scale, lanes, lanePx: this._lanePx, colours: this._colours, zone: this._app.zone, now_s,
       marked: this.marked ?? (this._only ? this._app.timeline.marked : null), pointer_s: this._pointer?.at_s, played_s: this.played_s,
     });
@@ -129,7 +127,7 @@ export class Timeline {
     if (this._namesShown === wanted) return;
     this._namesShown = wanted;
     this._fitLanes();
-    this._names.replaceChildren(...names.map((name) => el("button", { class: "lane-name", text: spoken(name), attrs: { type: "button" }, on: { click: () => this._app.openCamera(name) } })));
+    this._names.replaceChildren(...names.map((name) => el("button", { class: "lane-name", text: spoken(name), on: { click: () => this._app.openCamera(name) } })));
     this.node.classList.toggle("is-empty", !names.length);
   }
 
@@ -190,56 +188,42 @@ export class Timeline {
 
   hover(x, y) {
     const at_s = x === null ? null : Math.min(this._app.now_s(), toTime(this.scale, x));
-    const camera = x === null ? null : this._cameraAt(y);
+    const camera = x === null ? null : this.cameraAt(y);
     this._pointer = x === null ? null : { at_s, camera };
-    const known = camera ? this._lane(camera, this._app.now_s()) : null;
-    const event = known && eventAt(known.events, at_s, REACH_PX * secondsPerPixel(this.scale));
-    this._app.shot.show(event, this._canvas, x);
+    this._tellShot(camera && this._lane(camera, this._app.now_s()).events, x);
     this.redraw();
   }
 
-  get pointer_s() {
-    return this._pointer?.at_s ?? this.played_s;
+  _tellShot(events, x) {
+    if (events?.length || this._app.shot.isShown) this._app.shot.with((shot) => shot.show(events, this, x));
   }
 
-  _cameraAt(y) {
+  /** {at_s, camera} under the pointer, else what is played. */
+  get pointer() {
+    return this._pointer ?? { at_s: this.played_s, camera: null };
+  }
+
+  /** Whose lane it is. */
+  cameraAt(y) {
     const lane = Math.floor((y - AXIS_PX) / this._lanePx);
     return this.cameras[Math.min(this.cameras.length - 1, Math.max(0, lane))] ?? null;
   }
 
   click(x, y) {
-    const camera = this._cameraAt(y);
-    this._app.shot.show(null);
+    const camera = this.cameraAt(y);
+    this._tellShot(null);
     if (camera) this._app.openCamera(camera, Math.min(this._app.now_s(), toTime(this.scale, x)));
   }
 
-  /** While a range is being dragged: from one point to another, on all lanes between. */
+  /** While a range is being dragged, and when it is. */
   mark(from, to, isDone) {
-    const cameras = this.cameras;
-    const lanes = [this._cameraAt(from.y), this._cameraAt(to.y)].map((camera) => cameras.indexOf(camera)).sort((a, b) => a - b);
-    const range = ordered(toTime(this.scale, from.x), toTime(this.scale, to.x), this._app.now_s());
-    this.setMarked({ ...range, cameras: cameras.slice(lanes[0], lanes[1] + 1) }, isDone);
-  }
-
-  /** One end of the range, by a key. */
-  markEnd(which) {
-    const camera = this._pointer?.camera ?? this._app.camera ?? this.cameras[0];
-    const at_s = this.pointer_s ?? this._app.now_s();
-    if (!camera) return;
-    const old = this.marked ?? { start_s: at_s - 10, end_s: at_s, cameras: [camera] };
-    const range = which === "in" ? { start_s: at_s, end_s: Math.max(old.end_s, at_s + 1) } : { start_s: Math.min(old.start_s, at_s - 1), end_s: at_s };
-    this.setMarked({ ...range, cameras: old.cameras }, true);
+    this._app.rangePanel.with((panel) => panel.mark(this, from, to, isDone));
   }
 
   setMarked(marked, isDone) {
     this.marked = marked;
-    this._app.shot.show(null);
+    this._tellShot(null);
     this.redraw();
-    if (isDone || !marked) this._app.rangePanel.show(this);
-    else this._app.rangePanel.tease(this, lasting(marked.end_s - marked.start_s));
-  }
-
-  get canvas() {
-    return this._canvas;
+    if (marked || this._app.rangePanel.isShown) this._app.rangePanel.with((panel) => (isDone || !marked ? panel.show(this) : panel.tease(this)));
   }
 }

@@ -1,4 +1,4 @@
-// Draws the timeline: axis, lanes, the marked range, the moment that is played. Only lines and areas, once a change.
+// Draws the timeline: axis, lanes, the marked range, the moment that is played.
 
 import { ridge, smooth, tint } from "./lanes.js";
 import { length, secondsPerPixel, ticks, toX } from "./scale.js";
@@ -7,15 +7,15 @@ import { clock, day, minute, zoneOffset } from "./words.js";
 export const AXIS_PX = 24;
 const RIDGE_PART_PX = 2;
 const TICK_LEAST_PX = 2;
+const TOKENS = ["ink", "paper", "quiet", "line", "band", "ridge", "blue", "mark", "font"];
 const MANY = 4; // objects at once, from which the ridge grows no more
 
 /** The tokens of the stylesheet that the canvas needs; read again when light becomes dark. */
 export function readColours() {
   const style = getComputedStyle(document.documentElement);
   const token = (name) => style.getPropertyValue(`--${name}`).trim();
-  const tints = [];
-  for (let n = 0; n < 8; n += 1) tints.push(token(`tint-${n}`));
-  return { ink: token("ink"), paper: token("paper"), quiet: token("quiet"), line: token("line"), band: token("band"), ridge: token("ridge"), blue: token("blue"), mark: token("mark"), font: token("font"), tints };
+  const tints = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => token(`tint-${n}`));
+  return { tints, ...Object.fromEntries(TOKENS.map((name) => [name, token(name)])) };
 }
 
 export function drawTimeline(canvas, view) {
@@ -59,7 +59,8 @@ function drawLane(paint, lane, top, view) {
   for (const event of lane.events) {
     paint.fillStyle = colours.tints[tint(event.label)];
     fillSpan(paint, scale, event.start_at_s, event.end_at_s, base - bandPx, bandPx, TICK_LEAST_PX);
-    drawBegin(paint, toX(scale, event.start_at_s), base - bandPx, bandPx, colours.paper);
+    paint.fillStyle = colours.paper;
+    paint.fillRect(Math.round(toX(scale, event.start_at_s)) - 1, base - bandPx, 1, bandPx); // two that overlap are two
   }
   if (lane.isBare) {
     paint.fillStyle = colours.quiet;
@@ -74,12 +75,6 @@ function fillSpan(paint, scale, start_s, end_s, y, height, least = 0) {
   const from = Math.max(0, Math.floor(toX(scale, start_s)));
   const to = Math.min(scale.width_px, Math.ceil(toX(scale, end_s)));
   if (to - from > 0 || least) paint.fillRect(from, y, Math.max(least, to - from), height);
-}
-
-/** A notch where an object begins: two that overlap are two. */
-function drawBegin(paint, x, y, height, colour) {
-  paint.fillStyle = colour;
-  paint.fillRect(Math.round(x) - 1, y, 1, height);
 }
 
 /** Stands still while the picture moves on: its parts begin at round times. */

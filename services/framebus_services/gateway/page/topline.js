@@ -1,29 +1,29 @@
 // The line at the top: one sentence about the whole, the clock, and the few tools.
 
-import { el, icon, iconButton, setClass, setText } from "./dom.js";
+import { el, icon, iconButton, part, setClass, setText } from "./dom.js";
+import { writeSettings } from "./settings.js";
 import { summary } from "./summary.js";
 import { clock } from "./words.js";
 
 export class TopLine {
-  constructor(app, { sentence, tools, clock: clockNode }) {
+  constructor(app) {
     this._app = app;
-    this._node = sentence;
+    this._node = part("summary");
     this._mark = el("span", { class: "mark", attrs: { "aria-hidden": "true" } });
     this._text = el("span", { class: "words", attrs: { role: "status" } });
-    this._clock = clockNode;
-    sentence.append(this._mark, this._text);
-    sentence.addEventListener("click", (event) => {
+    this._node.append(this._mark, this._text);
+    this._node.addEventListener("click", (event) => {
       event.preventDefault();
       if (this._target) app.goTo(this._target);
     });
     this._boxes = iconButton("boxes", "Show objects", () => this.toggleBoxes());
-    tools.append(this._boxes, iconButton("help", "Keys and help", () => app.help.toggle()));
+    part("tools").append(this._boxes, iconButton("help", "Keys and help", () => app.help.with((help) => help.toggle())));
     this._renderBoxes();
   }
 
   toggleBoxes() {
     this._app.settings.boxes = !this._app.settings.boxes;
-    this._app.keepSettings();
+    writeSettings(this._app.settings);
     this._renderBoxes();
     this._app.touch("object");
   }
@@ -45,7 +45,7 @@ export class TopLine {
       this._level = level;
       this._mark.replaceChildren(...(level === "well" || level === "quiet" ? [] : [icon("warning")]));
     }
-    setText(this._clock, clock(this._app.now_s(), this._app.zone));
-    document.title = level === "bad" ? `${text} – framebus` : "framebus";
+    setText(part("clock"), clock(this._app.now_s(), this._app.zone));
+    setText(document.querySelector("title"), level === "bad" ? `${text} – framebus` : "framebus");
   }
 }

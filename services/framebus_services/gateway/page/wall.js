@@ -1,6 +1,6 @@
 // The wall of cameras: pictures edge to edge; who is out of sight sends nothing.
 
-import { el } from "./dom.js";
+import { el, keepRows } from "./dom.js";
 import { fitColumn, fitWall } from "./wall_layout.js";
 import { Tile } from "./tile.js";
 
@@ -30,37 +30,29 @@ export class Wall {
 
   render() {
     const names = this._app.cameraNames();
-    const isNew = names.length !== this._tiles.size || names.some((name) => !this._tiles.has(name));
-    if (isNew) this._rebuild(names);
+    keepRows(this._field, this._tiles, names, (name) => this._make(name));
     for (const tile of this._tiles.values()) tile.render();
-    const shape = this.tiles.map((tile) => tile.picture.ratio.toFixed(3)).join();
-    if (isNew || shape !== this._shape) this.layout();
+    const shape = this.tiles.map((tile) => `${tile.name} ${tile.picture.ratio.toFixed(3)}`).join();
+    if (shape !== this._shape) this.layout();
     this._shape = shape;
     this._renderEmpty(names);
   }
 
-  _rebuild(names) {
-    for (const [name, tile] of this._tiles) {
-      if (names.includes(name)) continue;
-      this._seen.unobserve(tile.node);
-      tile.close();
-      this._tiles.delete(name);
-    }
-    for (const name of names) {
-      if (!this._tiles.has(name)) this._tiles.set(name, new Tile(this._app, name));
-      const tile = this._tiles.get(name);
-      this._field.append(tile.node);
-      this._seen.observe(tile.node);
-    }
-    this._tiles = new Map(names.map((name) => [name, this._tiles.get(name)]));
+  _make(name) {
+    const tile = new Tile(this._app, name);
+    this._seen.observe(tile.node);
+    return tile;
   }
 
   _renderEmpty(names) {
     const isEmpty = !names.length && this._app.state.complete.has("camera/");
     if (isEmpty === Boolean(this._empty)) return;
     this._empty?.remove();
-    this._empty = isEmpty ? this._app.notices.noCamera(this._app.state.me?.role === "admin") : null;
-    if (this._empty) this.node.append(this._empty);
+    this._empty = isEmpty ? el("div") : null;
+    if (isEmpty) {
+      this.node.append(this._empty);
+      this._app.firstCamera.with(({ noCamera }) => this._empty?.replaceChildren(noCamera(this._app.state.me?.role === "admin")));
+    }
   }
 
   layout() {

@@ -1,6 +1,6 @@
 // How pictures of different shapes fill a wall: rows of equal width, 2 px apart, as large as they can be. No DOM.
 
-export const APART_PX = 2;
+const APART_PX = 2;
 
 /** {x, y, width, height} for each ratio (width / height), for the number of rows that shows most. */
 export function fitWall(ratios, width, height) {

@@ -1,6 +1,6 @@
 // Numbers and times as people read them. No DOM.
 
-export const UNITS_S = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]];
+const UNITS_S = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]];
 
 /** A length of time with as much as matters: 0.04 s, 12.3 s, 1 min 15 s, 2 h 1 min. */
 export function lasting(duration_s) {
@@ -78,11 +78,6 @@ export function day(at_s, zone = "") {
 export function moment(at_s, now_s, zone = "") {
   const told = clock(at_s, zone);
   return day(at_s, zone) === day(now_s, zone) ? told : `${day(at_s, zone)} ${told}`;
-}
-
-/** From and to, the day only where it is not today. */
-export function range(start_s, end_s, now_s, zone = "") {
-  return `${moment(start_s, now_s, zone)} – ${day(start_s, zone) === day(end_s, zone) ? clock(end_s, zone) : moment(end_s, now_s, zone)}`;
 }
 
 /** How far the zone is ahead of UTC at that moment, in seconds. */
