@@ -187,6 +187,8 @@ def _service_problems(name: str, section: Any) -> list[str]:
         return find_problems(section, SECTIONS[name], path)
     if (host := installed_services().get(name)) is not None:
         return _installed_problems(name, section, path, host)
+    if name == "gateway":
+        return [f"{path}: the gateway has settings of its own: `http: off` leaves it out"]
     if name in RESERVED:
         return [f"{path}: this name belongs to framebus; a plug-in needs another"]
     problems = find_problems(section, Plugin, path)

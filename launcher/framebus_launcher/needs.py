@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from framebus.addresses import Address, Kind, parse_address
-from framebus.settings import DEFAULT_FPS, Camera, seconds
+from framebus.settings import DEFAULT_FPS, Camera, Encoder, seconds
 from framebus_launcher.config_file import Reading
 from framebus_launcher.edit import find_value
 from framebus_launcher.finding import existing
@@ -55,7 +55,7 @@ def find_needs(reading: Reading) -> Needs:
         return needs
     measured = _measured(reading)
     percent = GROUP_PERCENT + sum(_percent(camera, measured.get(name)) for name, camera in cameras.items())
-    rates = {name: _rate(camera, measured.get(name)) for name, camera in cameras.items() if camera.record.enabled}
+    rates = {name: _rate(camera, measured.get(name)) for name, camera in cameras.items() if _is_recorded(camera)}
     kept = sum(rate * seconds(cameras[name].record.keep) for name, rate in rates.items())
     day = sum(rates.values()) * DAY_S
     cores = len(os.sched_getaffinity(0))
@@ -92,6 +92,12 @@ def _measured(reading: Reading) -> dict[str, Measured]:
         if measured.mark == mark_of(str(source)):
             found[name] = measured
     return found
+
+
+def _is_recorded(camera: Camera) -> bool:
+    """A source of one's own gives pictures, which only an encoder makes into a recording."""
+    is_encoded = camera.record.encoder is not Encoder.NONE or parse_address(camera.source).kind is not Kind.PLUGIN
+    return camera.record.enabled and is_encoded
 
 
 def _rate(camera: Camera, measured: Measured | None) -> float:

@@ -10,7 +10,7 @@ from framebus.addresses import Kind, parse_address
 from framebus.errors import ConfigError
 from framebus.evidence import Evidence, Meter
 from framebus.messages import CameraState, CameraStatus, Cause, ServiceState
-from framebus.settings import DEFAULT_FPS, Camera
+from framebus.settings import DEFAULT_FPS, Camera, Encoder
 from framebus.stage import Stage, drop_words, is_slow, last_end, renewal, silence, timed, times
 from framebus.why_enrich import enrich_stage, part_stages
 
@@ -166,7 +166,10 @@ def _recording(evidence: Evidence, meter: Meter) -> Stage:
     drops = {reason: number for reason in reasons if (number := meter.grown(f"dropped.{reason}"))}
     if status is None or evidence.is_stale:
         return Stage(name="recording", notes=["nothing is heard of it"])
-    is_lost = settings is not None and not status.is_recording and status.state is CameraState.ONLINE
+    is_unrecorded = not status.is_recording and status.state is CameraState.ONLINE
+    if settings is not None and is_unrecorded and settings.record.encoder is Encoder.NONE:
+        return Stage(name="recording", drops=drops, notes=["its pictures are not recorded, as record.encoder says"])
+    is_lost = settings is not None and is_unrecorded
     trouble = f"packets: {drop_words(drops)}" if drops.keys() & {"not_recorded", "refused_by_file"} else ""
     if is_lost:
         trouble = f"nothing is recorded{f'; {drop_words(drops)}' if drops else ''}; framebus logs {evidence.capture}"

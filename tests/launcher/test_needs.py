@@ -40,6 +40,15 @@ def test_another_source_was_not_measured_and_a_guess_says_so(tmp_path: Path) -> 
     assert found.lines[1] == "  front: 4 Mbit/s (a guess: framebus add measures), 302 GB in 7d"
 
 
+def test_what_is_not_recorded_takes_no_disk(tmp_path: Path) -> None:
+    own = "{source: ./mine.py, record: {encoder: none}}"
+
+    found = needs_of(tmp_path, f"{{front: {{source: '{SOURCE}', record: {{enabled: off}}}}, own: {own}}}")
+
+    assert found.lines[0].endswith("0 GB a day, 0 GB for all that is kept")
+    assert found.lines[1:] == []
+
+
 def test_a_small_stream_spares_the_processor(tmp_path: Path) -> None:
     def percent(camera: str) -> int:
         return int(needs_of(tmp_path, f"{{a: {camera}}}").lines[0].split()[1])

@@ -230,15 +230,22 @@ def test_a_disk_without_space_is_the_disks_trouble() -> None:
     assert stage(why, "disk").notes == ["0.0 GB free; recording pauses below 2.0 GB"]
 
 
-def test_a_recording_that_is_switched_off_is_no_trouble() -> None:
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"enabled": False}, "switched off by record.enabled"),
+        ({"encoder": "none"}, "its pictures are not recorded, as record.encoder says"),
+    ],
+)
+def test_a_recording_that_is_switched_off_is_no_trouble(record: dict[str, Any], said: str) -> None:
     evidence = well()
-    evidence.note(news(config({"front": {**FRONT, "record": {"enabled": False}}})))
+    evidence.note(news(config({"front": {**FRONT, "record": record}})))
     evidence.note(news(status(is_recording=False)))
 
     why = explain(evidence)
 
     assert why.is_well
-    assert stage(why, "recording").notes == ["switched off by record.enabled"]
+    assert stage(why, "recording").notes == [said]
 
 
 @pytest.mark.parametrize(
