@@ -183,7 +183,7 @@ def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
     secrets: dict[str, str] = {}
     for name, camera in found.cameras.items():
         if name in file.names:
-            found.leave(f"cameras.{name}", f"there is a camera {name} already; it stays as it is")
+            found.leave(found.paths[name], f"there is a camera {name} already; it stays as it is")
             continue
         vault = Vault(name, {**file.secrets.environment(), **secrets})
         cameras[name] = vault.take_out_of(camera)

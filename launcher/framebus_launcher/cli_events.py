@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.errors import ErrorCode, RefusedError
 from framebus.events import EndedObject, Ending, events_folder, list_events
 from framebus.settings import seconds
 from framebus_launcher.cli_options import ConfigOption, DataOption, JsonOption
@@ -65,23 +65,25 @@ def events(
 
 
 def _folder_of(camera: str, config: Path | None, data: Path | None) -> tuple[Path, dict[str, list[str]] | None]:
-    """The data folder, and the zones of each camera where a configuration tells them; raises ConfigError."""
+    """The data folder, and the zones of each camera where a configuration tells them; raises RefusedError."""
     if data is not None and config is None:
         if not events_folder(data, camera).is_dir():
-            raise ConfigError([f"{data} holds no events of a camera {camera}"])
+            raise RefusedError(ErrorCode.NOT_FOUND, f"{data} holds no events of a camera {camera}")
         return data, None
     folder, cameras = data_and_cameras(config)
     if camera not in cameras:
-        raise ConfigError([f"there is no camera {camera}; {_listed('the configuration has', list(cameras))}"])
+        text = f"there is no camera {camera}; {_listed('the configuration has', list(cameras))}"
+        raise RefusedError(ErrorCode.NOT_FOUND, text)
     return data or folder, cameras
 
 
 def _folder_in(run: Path, camera: str) -> Path:
-    """The data folder of the group that runs there, and has this camera; raises RefusedError, ConfigError."""
+    """The data folder of the group that runs there, and has this camera; raises RefusedError."""
     with GroupClient(run) as group:
         known, data = group.cameras(), group.data()
     if camera not in known:
-        raise ConfigError([f"there is no camera {camera}; {_listed('the group has', known)}"])
+        text = f"there is no camera {camera}; {_listed('the group has', known)}"
+        raise RefusedError(ErrorCode.NOT_FOUND, text)
     if data is None:
         text = f"nobody who runs in {run} tells where the data is; name its folder with --data"
         raise RefusedError(ErrorCode.UNAVAILABLE, text)

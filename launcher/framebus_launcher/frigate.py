@@ -31,6 +31,8 @@ class Imported:
     document: Document
     cameras: dict[str, dict[str, Any]] = field(default_factory=dict)
     """as they stand under `cameras` of our file; passwords still in clear"""
+    paths: dict[str, str] = field(default_factory=dict)
+    """where each of these cameras stands in the Frigate's file, which may call it otherwise"""
     notes: list[str] = field(default_factory=list)
     """what was taken otherwise than it stood there"""
     left: dict[str, str] = field(default_factory=dict)
@@ -113,7 +115,7 @@ def _take_camera(found: Imported, name: str) -> None:
         return
     if ours != name:
         found.notes.append(f"camera {name} is called {ours} here")
-    found.cameras[ours] = camera
+    found.cameras[ours], found.paths[ours] = camera, path
 
 
 def _take_streams(found: Imported, path: str) -> dict[str, str]:

@@ -53,7 +53,7 @@ def usage(error: Exception) -> str:
     said = error.format_message() if hasattr(error, "format_message") else str(error)
     if not said:
         return ""
-    said = said.removeprefix("Invalid value: ")
+    said = said.removeprefix("Invalid value: ").replace(": Value error, ", ": ")
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "framebus"
     return f"{' '.join(plain(said).split()).rstrip('.')}  (help: {command} --help)"

@@ -29,6 +29,7 @@ MENDS = {
     Cause.NOT_FOUND: "(SOURCE is an rtsp:// address or the path of a video file)",
     Cause.CODEC: "(is SOURCE a video?)",
     Cause.NO_SPACE: "",
+    Cause.UNKNOWN: "",  # what code of the user's own raises, with its file and line
 }
 """causes that do not heal by themselves, and what to do about them"""
 LOOKED_BACK_S = 120.0

@@ -28,7 +28,8 @@ def find_argument_problems(kind: Kind, settings: Mapping[str, Any], path: str, a
             problems += find_problems(value, _kind_of(parameters[key]), f"{path}.{key}")
             continue
         close = difflib.get_close_matches(str(key), [*parameters, *also], 1)
-        right = f"did you mean {close[0]}?" if close else f"known are {', '.join([*parameters, *also]) or 'none'}"
+        known = f"known are {', '.join([*parameters, *also])}" if parameters or also else "it takes none"
+        right = f"did you mean {close[0]}?" if close else known
         problems.append(f"{path}.{key}: unknown setting; {right}")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in settings:

@@ -120,6 +120,10 @@ def _asked_fps(settings: Camera) -> float | None:
     return settings.detect.fps or (None if is_own else DEFAULT_FPS)
 
 
+def _asked_by(settings: Camera) -> str:
+    return "as detect.fps says" if settings.detect.fps else "as for every video unless detect.fps says else"
+
+
 def _ring(evidence: Evidence) -> Stage:
     meter = evidence.meter(evidence.capture)
     rate_hz, decoded_hz = meter.rate_hz("pictures"), meter.rate_hz("frames")
@@ -132,7 +136,7 @@ def _ring(evidence: Evidence) -> Stage:
         fps = _asked_fps(settings)
         wanted_hz = min((rate for rate in (fps, decoded_hz) if rate is not None), default=None)
         if fps is not None and decoded_hz is not None and decoded_hz > fps + 0.5:
-            notes.append(f"thinned from {decoded_hz:.1f} to {fps:g} fps, as detect.fps says")
+            notes.append(f"thinned from {decoded_hz:.1f} to {fps:g} fps, {_asked_by(settings)}")
     if scaled := _scaled(evidence):
         notes.append(scaled)
     drops = {"no_ring": number} if (number := meter.grown("dropped.no_ring")) else {}

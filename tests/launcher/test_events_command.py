@@ -150,11 +150,11 @@ def test_nothing_in_a_zone_is_not_said_of_the_whole_camera(folder: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["frnt"], 78, "there is no camera frnt; the configuration has front, back"),
+        (["frnt"], 1, "there is no camera frnt; the configuration has front, back"),
         (["front", "--last", "soon"], 64, "is no duration; write a number and s, m, h or d"),
         (["front", "--zone", "lawn"], 64, "front has no zone lawn; it has drive"),
         (["back", "--zone", "lawn"], 64, "back has no zone lawn; it has none"),
-        (["front", "--data", "kept"], 78, "kept holds no events of a camera front"),
+        (["front", "--data", "kept"], 1, "kept holds no events of a camera front"),
         (["front", "-c", "nowhere.yml"], 78, "nowhere.yml: there is no such file"),
     ],
 )

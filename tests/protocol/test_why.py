@@ -140,6 +140,15 @@ def test_thinning_and_scaling_are_told_as_what_the_configuration_asked_for() -> 
     ]
 
 
+def test_thinning_that_no_setting_asked_for_names_the_setting_that_ends_it() -> None:
+    evidence = well()
+    evidence.note(news(config({"front": {"source": "rtsp://10.0.0.5/x"}})))
+
+    notes = stage(explain(evidence), "ring").notes
+
+    assert notes == ["thinned from 25.0 to 5 fps, as for every video unless detect.fps says else"]
+
+
 def test_a_camera_that_is_offline_is_explained_by_its_cause_and_by_nothing_that_follows_from_it() -> None:
     evidence = well()
     count(evidence, "capture@front", {"frames": 0, "pictures": 0})

@@ -53,6 +53,7 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
         (("export", "front", "--lats", "5s"), "--last"),
         (("watch", "--nix"), "--nix"),
         (("jobs", "--state", "broken"), "retrying"),
+        (("new", "procesor", "x"), "for 'kind': 'procesor' is not one of"),
         (("submit", "camera=front"), "the type comes first"),
         (("call", "dispatcher", "ping", "{"), "JSON"),
         (("call", "capture@front", "capture.snapshot", "--blob", "/nope/x.jpg"), "/nope"),

@@ -192,7 +192,7 @@ def test_an_import_writes_cameras_lists_what_it_left_and_hides_passwords(tmp_pat
     assert "c4nary" not in done.stdout + (tmp_path / "framebus.yml").read_text()
     assert command("check", cwd=tmp_path).returncode == 0
     assert again.returncode == 1
-    assert "there is a camera front already" in again.stdout
+    assert "line 2: cameras.front: there is a camera front already" in again.stdout
 
 
 def test_an_import_of_which_no_camera_can_be_taken_leaves_nothing_and_says_why(tmp_path: Path) -> None:

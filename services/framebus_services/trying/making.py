@@ -25,10 +25,8 @@ def make_processor(reference: str, given: Sequence[str]) -> AnyProcessor:
             problems.append(f"--set {text}: write it as --set key=value")
         elif key not in parameters:
             close = difflib.get_close_matches(key, parameters, 1)
-            known = ", ".join(parameters) or "none"
-            problems.append(
-                f"--set {key}: unknown setting; {f'did you mean {close[0]}?' if close else f'known are {known}'}"
-            )
+            known = f"known are {', '.join(parameters)}" if parameters else "it takes none"
+            problems.append(f"--set {key}: unknown setting; {f'did you mean {close[0]}?' if close else known}")
         else:
             values[key] = _read(value)
     kinds = {name: _kind_of(parameter) for name, parameter in parameters.items()}

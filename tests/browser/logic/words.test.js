@@ -21,7 +21,7 @@ function group(...cameras) {
 }
 
 test("lengths and sizes are told with as much as matters", () => {
-  assert.deepEqual([0.04, 12.3, 75, 7300, 200_000].map(lasting), ["0.04 s", "12.3 s", "1 min 15 s", "2 h 1 min", "2 d 7 h"]);
+  assert.deepEqual([0.04, 0.34, 12.3, 75, 7300, 200_000].map(lasting), ["0.04 s", "0.3 s", "12.3 s", "1 min 15 s", "2 h 1 min", "2 d 7 h"]);
   assert.deepEqual([812, 69_000, 2_800_000, 214e9].map(size), ["812 bytes", "69 KB", "2.8 MB", "214 GB"]);
   assert.deepEqual([4, 240, 7300, 9 * 86_400].map(roughly), ["4 s", "4 min", "2 h", "9 days"]);
 });

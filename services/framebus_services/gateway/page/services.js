@@ -60,7 +60,7 @@ class Capsule {
 
 function backWords(service, now_s) {
   if (service.state !== "ready" || !service.back_after_s || now_s - service.since_at_s > TOLD_S) return "";
-  return `back after ${lasting(service.back_after_s).replace(/^0\.(\d)\d s/, "0.$1 s")}, ${death(service)}`;
+  return `back after ${lasting(service.back_after_s)}, ${death(service)}`;
 }
 
 export class Services {

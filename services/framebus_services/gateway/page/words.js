@@ -5,7 +5,7 @@ const UNITS_S = [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1,
 /** A length of time with as much as matters: 0.04 s, 12.3 s, 1 min 15 s, 2 h 1 min. */
 export function lasting(duration_s) {
   if (!Number.isFinite(duration_s)) return "–";
-  if (duration_s < 0.95) return `${duration_s.toFixed(2)} s`;
+  if (duration_s < 0.095) return `${duration_s.toFixed(2)} s`;
   if (duration_s < 59.95) return `${duration_s.toFixed(1)} s`;
   const whole = Math.round(duration_s);
   for (const [unit_s, unit, small_s, small] of UNITS_S) {
