@@ -60,6 +60,7 @@ class Story:
             with GroupClient(self._place.run) as self._group:
                 self._show_frames()
                 self._show_late_services()
+                self._show_motion()
                 self._make_clip()
                 return self._break_it()
 
@@ -90,15 +91,17 @@ class Story:
         if stats is not None:
             latency = stats.latencies["capture_to_enrich"]
             self._teller.tell("frame", f"capture to enrich {latency.p50_ms:.1f} ms, copied once", self._camera)
+
+    def _show_late_services(self) -> None:
+        if self._news.wait_for(partial(self._sees.are_ready, LATE_SERVICES), START_LIMIT_S):
+            self._teller.tell("ready", "  ".join(LATE_SERVICES))
+
+    def _show_motion(self) -> None:
         motion = self._news.wait_for(self._sees.motion, MOTION_LIMIT_S)
         if motion is not None and motion.boxes:
             box = max(motion.boxes, key=lambda one: one.width * one.height)
             text = f"{box.width}x{box.height} at ({box.x}, {box.y}) in frame {motion.number}"
             self._teller.tell("motion", text, self._camera)
-
-    def _show_late_services(self) -> None:
-        if self._news.wait_for(partial(self._sees.are_ready, LATE_SERVICES), START_LIMIT_S):
-            self._teller.tell("ready", "  ".join(LATE_SERVICES))
 
     def _make_clip(self) -> None:
         self._teller.say(f"A clip needs {CLIP_S:.0f} s of recording; a moment.") if is_terminal() else None

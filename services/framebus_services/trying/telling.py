@@ -77,7 +77,7 @@ class Output:
         for name, (number, p50, p99) in ((name, tuple(values.values())) for name, values in calls.items()):
             _print(f"{name:<16} p50 {p50:.2f} ms   p99 {p99:.2f} ms   of {number:.0f} calls")
         found = ", ".join(f"{number} {label}" for label, number in figures.labels.most_common())
-        errors = f"; {figures.errors} errors" if figures.errors else ""
+        errors = f"; {figures.errors} error{'' if figures.errors == 1 else 's'}" if figures.errors else ""
         _print(f"findings: {found or 'none'}{errors}")
 
 
