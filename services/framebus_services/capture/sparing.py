@@ -9,6 +9,9 @@ from framebus_services.capture.timestamps import Arrival
 from framebus_services.video.packets import AnyPacket, copy_of
 from framebus_services.video.roles import Role, Roles
 
+LEARN_PACKETS = 64
+"""at first, which are all decoded: where a stream does not say how far its pictures are out of order, the decoder has
+to see it, or it gives away one too soon and drops the one before it"""
 REST_S = 1.0
 """at least so often a picture is decoded, so that a stream that can't be is noticed"""
 EVEN_SHARE = 0.5
@@ -44,6 +47,7 @@ class Sparing:
         self._span_s = self._step_s = 0.0
         self._is_even = False
         self._decoded_s = float("-inf")
+        self._left_to_learn = LEARN_PACKETS
 
     def pick(self, packet: AnyPacket, arrival: Arrival, at_s: float | None) -> Sequence[Coming]:
         """The packets that are to be decoded now; `at_s`: the frame's own time."""
@@ -51,7 +55,8 @@ class Sparing:
         if self._group is not None:
             self._group.packets += 1
         if at_s is not None:
-            is_wanted = self._is_wanted(at_s)
+            is_wanted = self._left_to_learn > 0 or self._is_wanted(at_s)
+            self._left_to_learn -= 1
             if role is Role.KEY:
                 self._note_group(at_s)
                 self.forget()

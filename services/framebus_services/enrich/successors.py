@@ -11,7 +11,9 @@ from framebus.bus import Bus
 from framebus.errors import ConfigError
 from framebus.processor import AnyProcessor
 from framebus.worker import StartError
+from framebus_services.enrich.deferred_thread import perform_control
 from framebus_services.enrich.isolated import RemotePerformer
+from framebus_services.enrich.lane import Stop
 from framebus_services.enrich.orders import Load, Order, read_orders
 
 Entry = str | dict[str, Any]
@@ -27,6 +29,13 @@ class Successor:
     order: Order
     made: AnyProcessor | RemotePerformer
     """the processor, or the process that has it"""
+
+    def discard(self) -> None:
+        """It gives back what it holds: nobody wants it any more."""
+        if isinstance(self.made, RemotePerformer):
+            self.made.close()
+        else:
+            perform_control(self.made, Stop())
 
 
 @dataclass(kw_only=True)
@@ -64,19 +73,21 @@ class Successors:
         """Make all processors of these entries but those that `stay`, by their names."""
         self._next = (entries, stay)
         if self._since_s is None:
-            self._begin()
+            self._begin([])
 
     def end(self) -> None:
         """Nobody takes the place of another any more."""
         self._is_ending, self._next = True, None
 
-    def _begin(self) -> None:
+    def _begin(self, overtaken: list[Successor]) -> None:
         assert self._next is not None
         (entries, stay), self._next = self._next, None
         self._since_s = self._bus.clock.boot_s()
-        threading.Thread(target=self._run, args=(entries, stay), name="successors", daemon=True).start()
+        threading.Thread(target=self._run, args=(entries, stay, overtaken), name="successors", daemon=True).start()
 
-    def _run(self, entries: Sequence[Entry], stay: Collection[str]) -> None:
+    def _run(self, entries: Sequence[Entry], stay: Collection[str], overtaken: list[Successor]) -> None:
+        for one in overtaken:
+            one.discard()
         prepared = Prepared(entries=entries)
         try:
             read = read_orders(entries, self._load, stay)
@@ -85,6 +96,8 @@ class Successors:
         else:
             prepared.problems += [f"processor {name}: {reason}" for name, reason in read.broken.items()]
             for order in read.orders:
+                if self._next is not None:  # newer entries are there already
+                    break
                 self._make(order, prepared)
         if not self._is_ending:
             self._bus.call_soon(partial(self._note, prepared))
@@ -101,10 +114,7 @@ class Successors:
 
     def _note(self, prepared: Prepared) -> None:
         self._since_s = None
-        if self._next is None:
+        if self._next is not None:
+            self._begin(prepared.ready)
+        elif not self._is_ending:
             self._take(prepared)
-            return
-        for one in prepared.ready:  # it was overtaken
-            if isinstance(one.made, RemotePerformer):
-                one.made.close()
-        self._begin()

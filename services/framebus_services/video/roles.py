@@ -1,14 +1,17 @@
-"""Whether others refer to a packet's picture: read from the first bytes of H.264 and H.265, without decoding."""
+"""Whether others refer to a packet's picture: read from the heads of its units of H.264 and H.265, without decoding."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 
 from av.video.codeccontext import VideoCodecContext
 
 from framebus_services.video.packets import AnyPacket
 
-LOOK_BYTES = 4_096
-"""of a packet without lengths: what stands before the picture is shorter, or the packet counts as needed"""
+START = b"\0\0\1"
+
+Unit = tuple[int, bool]
+"""its first byte, and whether a picture begins with it, should it be a part of one"""
 
 
 class Role(Enum):
@@ -21,7 +24,7 @@ class Role(Enum):
     ALONE = "alone"
     """nobody refers to it: who leaves it out loses this picture and no other"""
     NEEDED = "needed"
-    """it holds more than a picture, or can't be told"""
+    """it holds more than one picture, or what others need beside it, or can't be told"""
 
 
 class Roles:
@@ -30,29 +33,34 @@ class Roles:
     def __init__(self, decoder: VideoCodecContext) -> None:
         self._is_alone = decoder.codec.intra_only
         name = decoder.codec.canonical_name
-        self._read = READERS.get(name)
         extradata = bytes(decoder.extradata or b"")
-        at = LENGTH_AT.get(name, 0)
         # An MP4's description begins with 1, and says how long the lengths are; a camera's with a start code.
-        self._length_bytes = extradata[at] % 4 + 1 if extradata[:1] == b"\1" and len(extradata) > at else 0
+        has_lengths = extradata[:1] == b"\1"
+        is_known = has_lengths or not extradata or extradata.startswith((START, b"\0" + START))
+        self._codec = CODECS.get(name) if is_known else None
+        at = self._codec.length_at if self._codec is not None else 0
+        self._length_bytes = extradata[at] % 4 + 1 if has_lengths and len(extradata) > at else 0
 
     def of(self, packet: AnyPacket) -> Role:
         if self._is_alone:
             return Role.ALONE
-        if self._read is None:
+        if self._codec is None:
             return Role.NEEDED
-        view = memoryview(packet)
-        headers = _headers_by_length(view, self._length_bytes) if self._length_bytes else _headers(view)
+        data, begins_at = bytes(packet), self._codec.begins_at
+        units = _units_by_length(data, self._length_bytes, begins_at) if self._length_bytes else _units(data, begins_at)
+        picture: Role | None = None
         is_plain = True
-        for header in headers:
-            role = self._read(header)
-            if role is Role.KEY:
+        for header, begins in units:
+            role = self._codec.read(header)
+            if role is Role.KEY and picture is None:
                 return role
-            if role is Role.NEEDED:
+            if role is Role.NEEDED or (picture is not None and role is not None and (begins or role is not picture)):
                 is_plain = False
-            elif role is not None:
-                return role if is_plain else Role.NEEDED
-        return Role.NEEDED
+            elif picture is None:
+                picture = role
+            if picture is not None and not is_plain:
+                break
+        return picture if picture is not None and is_plain else Role.NEEDED
 
 
 def _h264(header: int) -> Role | None:
@@ -62,7 +70,7 @@ def _h264(header: int) -> Role | None:
         return Role.KEY
     if kind == 1:
         return Role.REFERRED if header & 96 else Role.ALONE
-    return None if kind in (6, 9, 14) else Role.NEEDED  # remarks, delimiters, and heads for scalable video
+    return None if kind in (6, 9, 12, 14) else Role.NEEDED  # remarks, delimiters, filling, heads for scalable video
 
 
 def _h265(header: int) -> Role | None:
@@ -72,24 +80,39 @@ def _h265(header: int) -> Role | None:
         return Role.KEY
     if kind < 19:
         return Role.REFERRED
-    return None if kind in (35, 39, 40) else Role.NEEDED
+    return None if kind in (35, 38, 39, 40) else Role.NEEDED
 
 
-READERS: dict[str, Callable[[int], Role | None]] = {"h264": _h264, "hevc": _h265}
-LENGTH_AT = {"h264": 4, "hevc": 21}
-"""where in the description of an MP4 stands how many bytes a length has, less one, in the lower two bits"""
+@dataclass(frozen=True)
+class _Codec:
+    read: Callable[[int], Role | None]
+    length_at: int
+    """where in the description of an MP4 stands how many bytes a length has, less one, in the lower two bits"""
+    begins_at: int
+    """how far from a unit's begin stands, in the highest bit, whether a picture begins"""
 
 
-def _headers_by_length(view: memoryview, length_bytes: int) -> Iterator[int]:
+CODECS = {"h264": _Codec(_h264, length_at=4, begins_at=1), "hevc": _Codec(_h265, length_at=21, begins_at=2)}
+NO_UNIT: Unit = (-1, False)
+
+
+def _units_by_length(data: bytes, length_bytes: int, begins_at: int) -> Iterator[Unit]:
     at = 0
-    while at + length_bytes < len(view):
-        yield view[at + length_bytes]
-        at += length_bytes + int.from_bytes(view[at : at + length_bytes], "big")
+    while at + length_bytes < len(data):
+        begin = at + length_bytes
+        at = begin + int.from_bytes(data[at:begin], "big")
+        if at > len(data):  # cut off, or with start codes, whatever the description says
+            yield NO_UNIT
+            return
+        yield _unit(data, begin, begins_at)
 
 
-def _headers(view: memoryview) -> Iterator[int]:
-    head = bytes(view[:LOOK_BYTES])
-    at = head.find(b"\0\0\1")
-    while 0 <= at < len(head) - 3:
-        yield head[at + 3]
-        at = head.find(b"\0\0\1", at + 3)
+def _units(data: bytes, begins_at: int) -> Iterator[Unit]:
+    at = data.find(START)
+    while 0 <= at < len(data) - len(START):
+        yield _unit(data, at + len(START), begins_at)
+        at = data.find(START, at + len(START))
+
+
+def _unit(data: bytes, begin: int, begins_at: int) -> Unit:
+    return data[begin], data[begin + begins_at : begin + begins_at + 1] >= b"\x80"

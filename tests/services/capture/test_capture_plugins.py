@@ -138,9 +138,12 @@ def test_by_default_every_picture_is_shown_and_the_recording_is_plain_h264(write
         with av.open(str(capture.place.data / capture.segments[0].path)) as container:
             context = container.streams.video[0].codec_context
             assert (context.name, context.pix_fmt, context.width) == ("h264", "yuv420p", WIDTH)
-            frames = list(container.decode(video=0))
-        assert len(frames) == pytest.approx(20, abs=5)
         assert capture.kill(signal.SIGTERM) == 0
+        capture.until_state("offline")
+        shown = capture.notices[-1].number
+        recorded = sum(len(decoded(path, "yuv420p")) for path in capture.place.data.rglob("*.mp4"))
+        # Where the encoder gets too little of a busy machine it leaves pictures out, and counts them.
+        assert shown <= recorded + capture.statuses[-1].drops.get("not_encoded", 0)
         assert capture.files()
         assert all(file.endswith(".mp4") for file in capture.files())
 

@@ -40,6 +40,7 @@ class Counts(Processor):
         self._word = word
         self._seen = 0
         self.heard: list[object] = []
+        self.has_ended = False
         Counts.made.append(self)
 
     def process_frame(self, frame: Frame) -> Iterator[Finding]:
@@ -53,6 +54,7 @@ class Counts(Processor):
         return self._word if topic == "word" else None
 
     def shutdown(self) -> Iterable[Finding]:
+        self.has_ended = True
         yield Finding(processor="counts", camera="front", label=f"end of {self._word}", value=float(self._seen))
 
 
@@ -157,6 +159,20 @@ def test_of_two_changes_in_a_row_the_last_one_counts() -> None:
         it.show(1)
 
         assert [label for _, label, _ in told(it)] == ["end of frame", "three"]
+        assert [one.has_ended for one in Counts.made] == [True, True, False]  # "one" was made, too, and not needed
+
+
+def test_what_is_ready_when_enrich_has_ended_does_not_begin() -> None:
+    with floor(["counts"], CLASSES) as it:
+        Counts.gate.clear()
+        it.host.take([{"counts": {"word": "late"}}])
+        thread = next(thread for thread in threading.enumerate() if thread.name == "successors")
+        Counts.gate.set()
+        thread.join(20.0)
+        it.stop()
+        it.bus.settle()
+
+        assert [label for _, label, _ in told(it)] == ["end of frame"]
 
 
 @pytest.mark.parametrize(
