@@ -94,7 +94,11 @@ def _load(line: socket.socket, module: str) -> None:
 def _let_go_of_files() -> None:
     """No longer map what of libraries was only read while they were loaded: 26 MB, which the kernel may then have."""
     libc = ctypes.CDLL(None)
-    for start, end in clean_files(Path("/proc/self/smaps").read_text()):
+    try:
+        smaps = Path("/proc/self/smaps").read_text()
+    except OSError:  # a kernel without it
+        return
+    for start, end in clean_files(smaps):
         libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
 
 
