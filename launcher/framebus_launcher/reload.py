@@ -182,9 +182,9 @@ class Reloader:
         """Go the way of the plan; the names of those that are replaced."""
         members = self._crew.members
         for row in plan.live:
-            members[row.name].row = row
             if members[row.name].child is not None:
                 write_settings(settings_folder(self._place), row.name, row.section)
+            members[row.name].row = row  # not before: what could not be written is yet to be told, by the next reload
         for name in plan.stop:
             members[name].stop(now_s)
             self._leaving.append(members[name])

@@ -94,15 +94,27 @@ def _load(line: socket.socket, module: str) -> None:
 def _let_go_of_files() -> None:
     """No longer map what of libraries was only read while they were loaded: 26 MB, which the kernel may then have."""
     libc = ctypes.CDLL(None)
-    start = end = 0
+    try:
+        smaps = Path("/proc/self/smaps").read_text()
+    except OSError:  # a kernel without it
+        return
+    for start, end in clean_files(smaps):
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
+
+
+def clean_files(smaps: str) -> Iterator[tuple[int, int]]:
+    """The areas of files, from start to end, that nobody has written to: what the linker wrote would be lost."""
+    start = end = written_kb = 0
     is_file = False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
+    for line in smaps.splitlines():
         name, value, *more = line.split()
         if not name.endswith(":"):  # as in 7f00-7f10 r-xp 00000000 fe:00 1234 /usr/lib/libc.so.6
             start, end = (int(number, 16) for number in name.split("-"))
-            is_file = "w" not in value and more[2] != "0"
-        elif name == "Anonymous:" and is_file and value == "0":  # else the linker wrote there: it would be lost
-            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
+            is_file, written_kb = "w" not in value and more[2] != "0", 0
+        elif name == "Anonymous:":
+            written_kb = int(value)
+        elif name == "Swap:" and is_file and not written_kb + int(value):  # what is in swap is not counted above
+            yield start, end
 
 
 def _fork(line: socket.socket, order: Order, output: int, launcher: int) -> bool:

@@ -20,6 +20,8 @@ from framebus.place import Place
 from framebus.sockets import NOBLOCK, POLLIN, drain, open_socket, send, to_ms
 from framebus.timers import Handler
 
+BEGIN_OR_END = (b"\x01", b"\x00")
+"""the first byte of a word about a subscription"""
 LAST_WORDS_MS = 100
 """how long a bus that closes waits for its last news to leave; everything else is closed at once"""
 
@@ -122,7 +124,9 @@ class SocketBus(Bus):
         self._context.term()
 
     def _take_subscriptions(self) -> None:
-        came = [(frames[0][:1] == b"\x01", frames[0][1:].decode(errors="replace")) for frames in drain(self._pub)]
+        said = [frames[0] for frames in drain(self._pub)]
+        # What begins otherwise is no word about subscriptions: libzmq hands on what any subscriber says.
+        came = [(word[:1] == b"\x01", word[1:].decode(errors="replace")) for word in said if word[:1] in BEGIN_OR_END]
         for is_begin, prefix in came:
             (self._heard.add if is_begin else self._heard.discard)(prefix)
         self._heard_prefixes = tuple(self._heard)

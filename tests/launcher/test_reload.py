@@ -18,6 +18,7 @@ from framebus.messages import ConfigChanged, ServiceState
 from framebus.requests import ChangeConfig, Config, GetConfig, KillService, Reload, StartService, StopService
 from framebus.settings import Settings
 from framebus.transport import Listener
+from framebus_launcher.folders import settings_folder
 from launcher.trial import GOOD, READY, STUBBORN, Ask, Trial, is_running
 
 CANARY = "hunter2canary"
@@ -58,6 +59,21 @@ def test_a_reload_touches_only_the_rows_that_changed(trial: Trial, asked: Ask) -
     assert trial.status("two").restarts == 0
     left = [path.name for path in trial.place.run.rglob("*") if "one" in path.name]
     assert left == []
+
+
+def test_what_a_reload_could_not_tell_a_service_is_told_by_the_next(trial: Trial, asked: Ask) -> None:
+    trial.start_file({})
+    trial.until_ready("dispatcher")
+    trial.write({"jobs": {"transcribe": {}}})
+    in_the_way = settings_folder(trial.place) / "dispatcher.json.new"
+    in_the_way.mkdir()
+    with pytest.raises(RefusedError):
+        asked(Reload())
+    in_the_way.rmdir()
+
+    applied = asked(Reload())
+
+    assert applied.live == ["dispatcher"]
 
 
 def test_a_reload_of_the_same_file_changes_nothing(trial: Trial, asked: Ask) -> None:

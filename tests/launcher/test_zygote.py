@@ -14,6 +14,7 @@ from framebus_launcher import zygote as zygote_module
 from framebus_launcher.orphans import Orphans
 from framebus_launcher.process import RunningChild
 from framebus_launcher.zygote import MODULES, Zygote
+from framebus_launcher.zygote_process import clean_files
 from launcher.trial import wait_until
 
 LIMIT_S = 20.0
@@ -94,6 +95,27 @@ def test_a_zygote_at_rest_has_no_library_in_its_memory_that_it_does_not_run(zygo
     how, words = child.reap()
     assert how.code == ExitCode.USAGE
     assert b"usage" in words
+
+
+def test_only_files_that_nobody_has_written_to_are_let_go_of_also_where_that_was_swapped_out() -> None:
+    def area(start: str, rights: str, inode: int, anonymous_kb: int, swap_kb: int) -> str:
+        return (
+            f"{start}000-{start}fff {rights} 00000000 fe:00 {inode} /usr/lib/libc.so.6\n"
+            f"Rss: 4 kB\nAnonymous: {anonymous_kb} kB\nSwap: {swap_kb} kB\nVmFlags: rd mr mw me\n"
+        )
+
+    areas = (
+        area("1", "r-xp", 7, 0, 0),
+        area("2", "r--p", 7, 4, 0),
+        area("3", "r--p", 7, 0, 4),
+        area("4", "rw-p", 7, 0, 0),
+        area("5", "r--p", 0, 0, 0),
+        area("6", "r--p", 7, 0, 0),
+    )
+
+    found = [hex(start) for start, _ in clean_files("".join(areas))]
+
+    assert found == ["0x1000", "0x6000"]
 
 
 def test_a_fork_is_our_child_with_session_limits_and_title_of_its_own(zygote: Zygote) -> None:

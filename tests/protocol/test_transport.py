@@ -29,7 +29,7 @@ from framebus.place import Place
 from framebus.requests import GetStats, Ping, Pong, SubmitJob
 from framebus.transport import Listener, ScriptCaller, SocketBus
 from framebus_services.dispatcher.proxy import Proxy
-from protocol.loops import turn_for, turn_until
+from protocol.loops import LIMIT_S, turn_for, turn_until
 
 PROXY = """
 import sys
@@ -253,6 +253,25 @@ def test_what_nobody_hears_is_not_said_and_who_subscribes_hears_the_next_word_be
             heard = listener.wait(0.01)
 
     assert heard[0].head.seq == 1
+
+
+def test_nonsense_where_subscriptions_are_said_takes_nothing_from_those_who_subscribed(
+    proxy: Proxy, place: Place, make_bus: Callable[[str], SocketBus]
+) -> None:
+    teller, heard = make_bus("teller"), list[str]()
+    for topic in ("finding/counter/", "finding/last/"):
+        teller.on_watched(topic, lambda is_watched, topic=topic: heard.append(f"{topic} {is_watched}"))
+    with Listener(place, "finding/counter/") as listener, zmq.Context() as context, context.socket(zmq.XSUB) as junk:
+        turn_until(lambda: len(heard) == 1, teller)
+
+        junk.connect(place.sub)
+        junk.send(b"xfinding/counter/")  # neither a beginning (1) nor an end (0): libzmq hands it on
+        junk.send(b"\x01finding/last/")
+        turn_until(lambda: "finding/last/ True" in heard, teller)
+        teller.publish(finding())
+
+        assert heard == ["finding/counter/ True", "finding/last/ True"]
+        assert len(listener.wait(LIMIT_S)) == 1
 
 
 def test_of_frames_that_waited_only_the_newest_is_handed_out(
