@@ -66,15 +66,17 @@ class Hearing:
                 self._ears.subscribe("gone/")
             self._beacons.add(beacons)
             self._ears.subscribe(beacons)
+        if not self._is_listened(prefix):  # the end of one that stands twice would reach no publisher
+            self._ears.subscribe(prefix)
         self._handlers.append((prefix, handler))
-        self._ears.subscribe(prefix)
         if any(topic.startswith(prefix) for topic in self._values):  # their replay would be dropped as already seen
             self._call_soon(partial(self._hand_out_held, prefix, handler))
 
     def stop_listening(self, prefix: str, handler: NewsHandler) -> None:
         """Take back one `listen`; raises ValueError when there was none."""
         self._handlers.remove((prefix, handler))
-        self._ears.unsubscribe(prefix)
+        if not self._is_listened(prefix):
+            self._ears.unsubscribe(prefix)
 
     def listen_for_stale(self, handler: Callable[[str], None]) -> None:
         """Call `handler` with each retained topic whose publisher died."""
@@ -131,6 +133,9 @@ class Hearing:
         for topic in self.convergence.behind(beacon, self._is_wanted):
             self._catching_up.need(topic, beacon.epoch, beacon.topics[topic])
         self._catching_up.go_on()
+
+    def _is_listened(self, prefix: str) -> bool:
+        return any(prefix == listened for listened, _ in self._handlers)
 
     def _is_wanted(self, topic: str) -> bool:
         return any(topic.startswith(prefix) for prefix, _ in self._handlers)

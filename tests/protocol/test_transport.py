@@ -274,6 +274,24 @@ def test_nonsense_where_subscriptions_are_said_takes_nothing_from_those_who_subs
         assert len(listener.wait(LIMIT_S)) == 1
 
 
+def test_who_listens_twice_and_stops_twice_is_no_longer_watched_for(
+    proxy: Proxy, make_bus: Callable[[str], SocketBus]
+) -> None:
+    teller, listener, heard = make_bus("teller"), make_bus("listener"), list[bool]()
+    teller.on_watched("finding/counter/", heard.append)
+    handlers = [lambda _: None, lambda _: None]
+    for handler in handlers:
+        listener.on_news("finding/counter/", handler)
+    turn_until(lambda: heard == [True], teller, listener)
+
+    listener.off_news("finding/counter/", handlers[0])
+    turn_for(0.1, teller, listener)
+    assert heard == [True]
+
+    listener.off_news("finding/counter/", handlers[1])
+    turn_until(lambda: heard == [True, False], teller, listener)
+
+
 def test_of_frames_that_waited_only_the_newest_is_handed_out(
     proxy: Proxy, make_bus: Callable[[str], SocketBus]
 ) -> None:
