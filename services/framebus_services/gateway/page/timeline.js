@@ -159,8 +159,9 @@ export class Timeline {
   }
 
   show(length_s) {
-    const anchor_s = this._isFollowing ? this._app.now_s() : (this.played_s ?? (this.scale.start_s + this.scale.end_s) / 2);
-    const end_s = this._isFollowing ? anchor_s : Math.min(anchor_s + length_s / 2, this._app.now_s());
+    const now_s = this._app.now_s();
+    const middle_s = this.played_s ?? (this.scale.start_s + this.scale.end_s) / 2;
+    const end_s = this._isFollowing ? now_s : Math.min(middle_s + length_s / 2, now_s);
     this.scale = makeScale(end_s - Math.max(SHORTEST_S, length_s), end_s, this.scale.width_px);
     this._settle(this._isFollowing);
   }
