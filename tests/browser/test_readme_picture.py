@@ -1,5 +1,6 @@
-"""The picture of the README: three cameras, a marked range, a clip at work, a service that just died. Taken when asked.
+"""The picture of the README: three cameras, a marked range, a clip at work, a service that just died; and on a phone.
 
+Taken when asked:
 FRAMEBUS_PICTURES=docs/pictures .venv/bin/python -m pytest tests/browser/test_readme_picture.py
 """
 
@@ -71,4 +72,10 @@ def test_the_picture_of_the_readme(scheme: str) -> None:
         visit.until("document.querySelector('.box') !== null", "objects are seen again")
         visit.until(LIVE, "all cameras are live")
         visit.picture(f"page-{scheme}")
+        visit.page.keyboard.press("Escape")
+        visit.look("phone", scheme)
+        visit.until(LIVE, "all cameras are live")
+        if scheme == "dark":
+            visit.page.click("#tabs [data-tab=jobs]")
+        visit.picture(f"phone-{scheme}")
         visit.close()

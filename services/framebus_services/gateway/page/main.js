@@ -280,5 +280,4 @@ class App {
   }
 }
 
-const app = new App();
-app.start();
+new App().start();
