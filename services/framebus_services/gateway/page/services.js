@@ -61,7 +61,7 @@ class Capsule {
 function backWords(service, now_s) {
   const took_s = service.back_after_s;
   if (service.state !== "ready" || !took_s || now_s - service.since_at_s > TOLD_S) return "";
-  return `back after ${took_s > 0.1 && took_s < 1 ? `${took_s.toFixed(1)} s` : lasting(took_s)}, ${death(service)}`;
+  return `back after ${took_s >= 0.095 && took_s < 1 ? `${took_s.toFixed(1)} s` : lasting(took_s)}, ${death(service)}`;
 }
 
 export class Services {
