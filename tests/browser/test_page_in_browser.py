@@ -38,6 +38,7 @@ LOADED_BYTES = (
     ".reduce((sum, one) => sum + one.decodedBodySize, 0)"
 )
 """script and style of the first view; what it does not need comes later"""
+FOCUSED = "document.activeElement.ariaLabel"
 GLIDING = (
     "[...document.querySelectorAll('*')].filter(one => parseFloat(getComputedStyle(one).transitionDuration) > 0).length"
 )
@@ -84,8 +85,13 @@ def drag(visit: Visit, from_s: float, to_s: float) -> None:
     """Mark a range that lies so many seconds back, on the first lane, with the timeline a minute long."""
     visit.page.click(".chip >> text='1 min'")
     visit.until("document.querySelector('#timeline .chip[aria-pressed=true]').textContent === '1 min'", "a minute")
-    box = visit.page.locator("#timeline canvas").bounding_box()
-    x = [box["x"] + box["width"] * (1 - back_s / 60) for back_s in (from_s, to_s)]
+    drag_over(visit, "#timeline canvas", 1 - from_s / 60, 1 - to_s / 60)
+
+
+def drag_over(visit: Visit, canvas: str, *shares: float) -> None:
+    """From one share of its width to another."""
+    box = visit.page.locator(canvas).bounding_box()
+    x = [box["x"] + box["width"] * share for share in shares]
     y = box["y"] + 40
     visit.page.mouse.move(x[0], y)
     visit.page.mouse.down()
@@ -137,8 +143,14 @@ def test_a_range_that_is_dragged_becomes_a_clip_that_plays(visit: Visit, group: 
     visit.until("document.querySelector('.job.state-succeeded') !== null", "the clip is made")
     visit.page.click("[aria-label='Play the clip of garden']")
     visit.until("document.querySelector('.clip video')?.currentTime > 0.3", "the clip plays")
+    visit.page.keyboard.press("1")
+    behind = visit.find("document.querySelector('#large').hidden")
+    visit.page.click(".clip .seek")
     visit.page.keyboard.press("Escape")
 
+    assert behind, "the page behind the card takes no keys"
+    assert visit.page.locator(".clip").is_hidden(), "from its slider, too"
+    assert visit.find(FOCUSED) == "Play the clip of garden"
     assert "Length" in told
     assert "Gaps\nnone" in told
     assert len(group.clips()) == 1
@@ -203,6 +215,7 @@ def test_a_service_is_seen_to_die_and_to_come_back_and_its_picture_is_not_called
 
     assert "live" not in dead
     assert "signal 9" in note
+    assert " 0.0 s" not in note, "it took some time"
 
 
 def test_the_page_stays_while_the_gateway_is_away_and_goes_on_by_itself(visit: Visit, group: RunningGroup) -> None:
@@ -225,12 +238,15 @@ def test_the_keys_open_a_camera_and_the_help_and_go_back(visit: Visit) -> None:
     visit.page.keyboard.press("?")
     visit.until("document.querySelector('.help')?.checkVisibility()", "the keys are told")
     visit.page.keyboard.press("Escape")
-    visit.page.keyboard.press("Escape")
+    drag_over(visit, ".strip canvas", 0.9, 0.95)
+    visit.until("document.querySelector('.panel').checkVisibility()", "a range of its strip")
+    visit.page.click("[aria-label='Back to all cameras']")
 
     assert "320 × 240" in why
     assert width == 320, "large, it is the recorded stream"
     assert "dropped" in why
     assert visit.page.locator(".help").is_hidden()
+    assert visit.page.locator(".panel").is_hidden(), "a range goes with its strip"
     visit.until(is_live("garden"), "the wall is live again")
 
 

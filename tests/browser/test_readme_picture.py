@@ -1,6 +1,6 @@
-"""The picture of the README: three cameras, a marked range, a clip at work, a service that just died. Taken when asked.
+"""The picture of the README: three cameras, a marked range, a clip at work, a service that just died; and on a phone.
 
-FRAMEBUS_PICTURES=docs/pictures .venv/bin/python -m pytest tests/browser/test_readme_picture.py
+Taken when asked: FRAMEBUS_PICTURES=docs/pictures .venv/bin/python -m pytest tests/browser/test_readme_picture.py
 """
 
 import socket
@@ -56,6 +56,7 @@ def test_the_picture_of_the_readme(scheme: str) -> None:
     with running_group({"http": {"port": port}, "cameras": cameras}) as group, open_browser() as browser:
         group.await_ready()
         visit = Visit(browser, link_to(group), size="readme", scheme=scheme)
+        visit.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no bar on its way to its number
         visit.until(LIVE, "all cameras are live")
         oldest_s = time.time()
         wait_until(lambda: time.time() - oldest_s > HISTORY_S, "a minute of history", HISTORY_S + 5)
@@ -71,4 +72,10 @@ def test_the_picture_of_the_readme(scheme: str) -> None:
         visit.until("document.querySelector('.box') !== null", "objects are seen again")
         visit.until(LIVE, "all cameras are live")
         visit.picture(f"page-{scheme}")
+        visit.page.keyboard.press("Escape")
+        visit.look("phone", scheme)
+        visit.until(LIVE, "all cameras are live")
+        if scheme == "dark":
+            visit.page.click("#tabs [data-tab=jobs]")
+        visit.picture(f"phone-{scheme}")
         visit.close()

@@ -39,7 +39,7 @@ function watch(context) {
   let now_ms = 0;
   context.mock.method(performance, "now", () => now_ms);
   Socket.made.length = 0;
-  const video = Object.assign(new EventTarget(), { pause() {}, paused: true, readyState: 0 });
+  const video = Object.assign(new EventTarget(), { pause() {}, load() {}, removeAttribute: (name) => delete video[name], paused: true, readyState: 0 });
   const stream = new LiveStream("garden", video, { src: "" }, () => {}, () => null);
   const wait = (ms) => {
     now_ms += ms;
@@ -80,8 +80,20 @@ test("after the gateway was away it says that it connects again, and then that i
   assert.equal(stream.word, "waiting for a key frame");
 });
 
+test("preview pictures that do not come are not called moving", async (context) => {
+  const { stream, wait } = watch(context);
+  Socket.made[0].close(4415);
+  const before = stream.isMoving;
+  await import("../page/preview.js");
+  await new Promise(setImmediate);
+  wait(800);
+
+  assert.deepEqual([before, stream.isMoving, stream.word], [false, false, "no pictures come"]);
+  stream.close();
+});
+
 test("who fell back to preview pictures tries video again when asked to, and may fall back once more", (context) => {
-  const { stream } = watch(context);
+  const { stream, video } = watch(context);
   Socket.made[0].close(4415);
   assert.deepEqual([stream.is, stream.word], ["preview", ""]);
 
@@ -93,5 +105,5 @@ test("who fell back to preview pictures tries video again when asked to, and may
   Socket.made[2].hear(BEGIN);
   assert.equal(stream.is, "opening");
   stream.close();
-  assert.equal(stream.is, "closed");
+  assert.deepEqual([stream.is, video.src], ["closed", undefined]); // what was not attached yet is not looked for
 });

@@ -14,7 +14,7 @@ export class ClipPlayer {
     this._seek = el("input", { class: "seek", attrs: { type: "range", min: "0", max: "1000", value: "0", "aria-label": "Place in the clip" }, on: { input: () => this._jump() } });
     this._play = playButton(() => this.toggle());
     this._download = el("a", { class: "icon-button", attrs: { download: "", "aria-label": "Download", title: "Download" } }, icon("download"));
-    this._veil = new Veil(parent, "Clip", () => this.close());
+    this._veil = new Veil(parent, "Clip", [" ", "ArrowLeft", "ArrowRight", "?"], () => this.close());
     this._veil.node.append(
       el("div", { class: "floating clip" }, this._veil.head, this._video, el("div", { class: "controls" }, this._play, this._seek, this._time, this._download)),
     );

@@ -35,8 +35,9 @@ export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** `list` shows a row for each key, in this order; `rows` keeps them. */
+/** `list` shows a row for each key, in this order; `rows` keeps them, and who has the focus keeps it. */
 export function keepRows(list, rows, keys, make) {
+  const focused = document.activeElement;
   for (const [key, row] of rows) {
     if (keys.includes(key)) continue;
     if (row.close) row.close();
@@ -51,6 +52,7 @@ export function keepRows(list, rows, keys, make) {
     if (row.node === before) before = before.nextSibling;
     else list.insertBefore(row.node, before);
   }
+  if (list.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 /** Icons of one stroke on a 16 px square. */

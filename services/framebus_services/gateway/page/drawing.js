@@ -34,13 +34,13 @@ export class Drawing {
   }
 
   _now() {
+    this._timer = 0;
     const now_ms = performance.now();
     const early = this._early;
     this._early = early.filter((one) => one.due_ms > now_ms);
     early.forEach((one) => one.due_ms <= now_ms && one.act());
     const changed = this._changed;
     this._changed = new Set();
-    this._timer = 0;
     if (changed.size) this._draw(changed);
     if (this._early.length) this._soon();
   }

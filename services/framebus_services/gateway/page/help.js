@@ -19,7 +19,7 @@ const TOLD = [
 export class Help {
   constructor(parent) {
     const rows = TOLD.flatMap(([key, what]) => [el("dt", {}, ...key.split("  ").map((one) => el("kbd", { text: one }))), el("dd", { text: what })]);
-    this._veil = new Veil(parent, "Keys", () => this.toggle());
+    this._veil = new Veil(parent, "Keys", ["?"], () => this.toggle());
     this._veil.title.textContent = "Keys";
     this._veil.node.append(el("div", { class: "floating help" }, this._veil.head, el("dl", {}, ...rows), el("p", { class: "quiet", text: "On the timeline: the wheel zooms, dragging marks a range, a click plays that moment. With fingers: pinch, drag; hold, then drag to mark." })));
   }

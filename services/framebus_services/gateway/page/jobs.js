@@ -106,7 +106,6 @@ export class Jobs {
     this._list = el("ul", { class: "plain-list" });
     this._empty = el("p", { class: "empty" });
     node.append(el("header", {}, el("h2", { text: "Jobs", attrs: { id: "jobs-title" } }), this._queue), this._more, this._list, this._empty);
-    this.node = node;
   }
 
   _toggle() {

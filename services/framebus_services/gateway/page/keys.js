@@ -3,7 +3,7 @@
 /** Listens to the whole page; what is typed into a field stays there. */
 export function listenToKeys(app) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input:not([type=range])")) return;
     const act = ACTS[event.key] ?? (/^[1-9]$/.test(event.key) ? openNumber : null);
     if (!act) return;
     const isButton = event.target.matches?.("button, a[href]");

@@ -169,6 +169,7 @@ export class Large {
     document.removeEventListener("visibilitychange", this._onHidden);
     this._recorded.close();
     this._shown(null);
+    if (this.strip.marked) this.strip.setMarked(null);
     this.strip.close();
     this.picture.close();
     this.node.replaceChildren();

@@ -44,10 +44,14 @@ export class LiveStream {
 
   /** Why there is no picture yet, or none any more. */
   get word() {
-    if (!["opening", "waiting"].includes(this._is) || performance.now() - this._since_ms < SOON_MS) return "";
-    if (this._is === "waiting") return "no pictures come";
+    if (this._is === "closed" || this.isMoving || performance.now() - this._since_ms < SOON_MS) return "";
+    if (this._is !== "opening") return "no pictures come";
     if (this._socket?.readyState !== WebSocket.OPEN) return this._hasPlayed ? "reconnecting" : "connecting";
     return this._pieces > 1 ? "opening" : "waiting for a key frame"; // the first piece tells only how to read the others
+  }
+
+  get isMoving() {
+    return this._is === "playing" || Boolean(this._preview?.isThere);
   }
 
   open() {
@@ -61,6 +65,10 @@ export class LiveStream {
     clearTimeout(this._timer);
     this._become("closed");
     this._drop();
+    if (this._url) {
+      this._video.removeAttribute("src"); // not attached yet: the browser would look for it in vain
+      this._video.load();
+    }
     this._release();
   }
 

@@ -93,7 +93,7 @@ class App {
     this._feed = new Feed(TOPICS, {
       onNews: (told) => (Array.isArray(told) ? told : [told]).forEach((one) => this._take(one)),
       onLine: (is) => this._line(is),
-      onRefused: async ({ code }) => this._isRefused(code),
+      onRefused: ({ code }) => this._isRefused(code),
     });
     this._feed.open();
     this.fetchJobs();
@@ -174,15 +174,10 @@ class App {
 
   _draw(changed) {
     const has = (...words) => words.some((word) => changed.has(word));
-    if (has("camera", "service", "object")) this._renderPictures();
+    if (has("camera", "service", "object")) (this.large ?? this.wall).render();
     if (has("camera", "service", "job")) this.top.render();
     if (has("job")) this.jobs.render();
     if (has("service")) this.services.render();
-  }
-
-  _renderPictures() {
-    if (this.large) this.large.render();
-    else this.wall.render();
   }
 
   _tick() {
@@ -263,11 +258,9 @@ class App {
     this.wall.layout();
   }
 
-  /** Escape: the topmost thing goes. */
+  /** Escape: the topmost thing goes; a card over the page goes by itself. */
   goBack() {
-    if (this.help.isShown) this.help.part.toggle();
-    else if (this.clip.isShown) this.clip.part.close();
-    else if (this.rangePanel.isShown) this._eachTimeline((timeline) => timeline.setMarked(null));
+    if (this.rangePanel.isShown) this._eachTimeline((timeline) => timeline.setMarked(null));
     else if (this._wanted) this.closeCamera();
   }
 
@@ -287,5 +280,4 @@ class App {
   }
 }
 
-const app = new App();
-app.start();
+new App().start();

@@ -10,20 +10,20 @@ export class Preview {
     this._address = address(`api/cameras/${camera}/snapshot.jpg`);
     this._image = image;
     this._isOpen = true;
+    this.isThere = false; // whether the last picture that was asked for came
     this._refresh();
   }
 
   async _refresh() {
-    let isThere = false;
     try {
       const response = await fetch(this._address, { cache: "no-store" });
-      isThere = response.ok;
-      const picture = isThere ? await response.blob() : null;
+      const picture = response.ok ? await response.blob() : null;
       if (picture && this._isOpen) this._show(URL.createObjectURL(picture));
+      this.isThere = response.ok;
     } catch {
-      // the tile says by itself that the gateway is away
+      this.isThere = false;
     }
-    if (this._isOpen) setTimeout(() => this._isOpen && this._refresh(), isThere ? PERIOD_MS : AWAY_MS);
+    if (this._isOpen) setTimeout(() => this._isOpen && this._refresh(), this.isThere ? PERIOD_MS : AWAY_MS);
   }
 
   _show(url) {

@@ -81,13 +81,13 @@ export class RangePanel {
   }
 
   show(timeline) {
+    clearTimeout(this._timer);
     if (!timeline.marked) {
       this._turn += 1;
       show(this.node, false);
       return;
     }
     this._open(timeline);
-    clearTimeout(this._timer);
     this._timer = setTimeout(() => this._plan(), PLAN_MS);
   }
 

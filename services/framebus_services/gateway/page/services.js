@@ -1,12 +1,12 @@
 // The processes on their bus: how each is, and how a death is mended.
 
 import { el, keepRows, setAttribute, setClass, setText, show } from "./dom.js";
+import { mending } from "./tile_state.js";
 import { lasting, size } from "./words.js";
 
 const TOLD_S = 60;
 const TENTH_MS = 100;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
-const DOWN = { restarting: "restarting", suspected: "does not answer", broken: "broken", starting: "starting", stopped: "stopped" };
 
 /** How a service died, in words. */
 function death(service) {
@@ -32,14 +32,14 @@ class Capsule {
   render(service) {
     const now_s = this._app.now_s();
     const isDown = service.down_s !== null;
-    const word = isDown && service.state === "starting" ? DOWN.restarting : (DOWN[service.state] ?? "");
+    const word = mending(service);
     const back = backWords(service, now_s);
     const isDegraded = service.state === "ready" && service.reason && !back;
     setClass(this.node, `service is-${service.state}${isDown && service.state !== "broken" ? " is-down" : ""}${back ? " is-back" : ""}${isDegraded ? " is-complaining" : ""}`);
     setText(this._note, isDown ? [word, death(service)].filter(Boolean).join(", ") : back || (isDegraded ? service.reason : word));
     setText(this._use, service.state === "ready" && !back && !isDegraded ? `${service.cpu_percent.toFixed(0)} %  ${size(service.rss_bytes)}` : "");
     this.count(service);
-    show(this._more, service.state === "broken");
+    show(this._more, service.state === "broken" || this._more.ariaExpanded === "true");
     setAttribute(this.node, "aria-label", `${this.name}: ${this._note.textContent || "well"}`);
   }
 

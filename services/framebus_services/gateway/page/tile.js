@@ -86,11 +86,10 @@ export class Picture {
     stream.check(isFine);
     this._tryVideo(isFine);
     const isPreview = stream.is === "preview";
-    const isMoving = stream.is === "playing" || isPreview;
     this.told = told;
-    this.isLive = isFine && isMoving;
+    this.isLive = isFine && stream.isMoving;
     this.word = isFine ? stream.word : "";
-    const mark = !isFine || isMoving ? told.is : stream.is === "waiting" ? "waiting" : "opening";
+    const mark = !isFine || this.isLive ? told.is : stream.is === "waiting" ? "waiting" : "opening";
     setClass(this.node, `picture is-${mark}${!isPreview && this.video.readyState >= 2 ? " has-video" : ""}`);
     setText(this._title, sentence(isFine ? this.word : told.title));
     setText(this._text, isFine ? "" : told.text);

@@ -22,6 +22,11 @@ export function cause(camera) {
   return CAUSES[camera.cause] ?? (camera.detail || "no picture");
 }
 
+/** What is not well with a service, if anything: a start after a death is said to be one. */
+export function mending({ state, down_s }) {
+  return state === "starting" && down_s !== null ? MENDING.restarting : (MENDING[state] ?? "");
+}
+
 /**
  * {is, title, text}: `is` one of live, degraded, connecting, offline, restarting, quiet, away, upload.
  * `text` says since when, and what comes next.
@@ -32,10 +37,9 @@ export function tileState(state, name, now_s) {
   if (isUpload(camera)) return ofUpload(state, camera, now_s);
   const service = state.services.get(`capture@${name}`);
   const broken = service && service.state === "broken";
-  if (service && service.state !== "ready" && service.state in MENDING) {
+  if (service && mending(service)) {
     const since = service.down_s ? `for ${roughly(now_s - service.down_s)}` : "";
-    const title = service.down_s !== null && service.state === "starting" ? MENDING.restarting : MENDING[service.state];
-    return { is: broken ? "offline" : "restarting", title, text: broken ? "see services" : since };
+    return { is: broken ? "offline" : "restarting", title: mending(service), text: broken ? "see services" : since };
   }
   if (!camera) return { is: "connecting", title: "starting", text: "" };
   if (camera.stale) return { is: "restarting", title: "restarting", text: "" };

@@ -3,7 +3,7 @@
 import { el, setText } from "./dom.js";
 import { Recall } from "./recall.js";
 import { AXIS_PX, drawTimeline, follows, readColours } from "./timeline_draw.js";
-import { endingAt, length, makeScale, pan, SHORTEST_S, toTime, zoom } from "./scale.js";
+import { endingAt, length, makeScale, pan, toTime, zoom } from "./scale.js";
 import { Gestures } from "./gestures.js";
 import { isUpload } from "./tile_state.js";
 import { day, minute, spoken } from "./words.js";
@@ -159,9 +159,10 @@ export class Timeline {
   }
 
   show(length_s) {
-    const anchor_s = this._isFollowing ? this._app.now_s() : (this.played_s ?? (this.scale.start_s + this.scale.end_s) / 2);
-    const end_s = this._isFollowing ? anchor_s : Math.min(anchor_s + length_s / 2, this._app.now_s());
-    this.scale = makeScale(end_s - Math.max(SHORTEST_S, length_s), end_s, this.scale.width_px);
+    const now_s = this._app.now_s();
+    const middle_s = this.played_s ?? (this.scale.start_s + this.scale.end_s) / 2;
+    const end_s = this._isFollowing ? now_s : Math.min(middle_s + length_s / 2, now_s);
+    this.scale = makeScale(end_s - length_s, end_s, this.scale.width_px);
     this._settle(this._isFollowing);
   }
 
@@ -187,10 +188,10 @@ export class Timeline {
   // The pointer ---
 
   hover(x, y) {
-    const at_s = x === null ? null : Math.min(this._app.now_s(), toTime(this.scale, x));
-    const camera = x === null ? null : this.cameraAt(y);
-    this._pointer = x === null ? null : { at_s, camera };
-    this._tellShot(camera && this._lane(camera, this._app.now_s()).events, x);
+    const now_s = this._app.now_s();
+    this._pointer = x === null ? null : { at_s: Math.min(now_s, toTime(this.scale, x)), camera: this.cameraAt(y) };
+    const camera = this._pointer?.camera;
+    this._tellShot(camera && this._lane(camera, now_s).events, x);
     this.redraw();
   }
 

@@ -25,7 +25,7 @@ export class TopLine {
     this._app.settings.boxes = !this._app.settings.boxes;
     writeSettings(this._app.settings);
     this._renderBoxes();
-    this._app.touch("object");
+    (this._app.large ?? this._app.wall).render();
   }
 
   _renderBoxes() {

@@ -3,33 +3,34 @@
 import { el, iconButton } from "./dom.js";
 
 export class Veil {
-  /** `first` has the focus when it opens; `close` is asked to close it. */
-  constructor(parent, label, close) {
+  /** `close` is asked to close it; of what is typed the page hears only `keys`. */
+  constructor(parent, label, keys, close) {
     this.title = el("strong");
     this.closer = iconButton("cancel", "Close", close);
     this.head = el("div", { class: "panel-head" }, this.title, this.closer);
-    this.node = el("div", { class: "veil", attrs: { role: "dialog", "aria-modal": "true", "aria-label": label }, on: { click: (event) => event.target === this.node && close() } });
-    this.node.hidden = true;
+    this.node = el("dialog", {
+      class: "veil",
+      attrs: { "aria-label": label, tabindex: "-1" }, // or a press beside its buttons would give the keys to the page
+      on: {
+        click: (event) => event.target === this.node && close(),
+        cancel: (event) => (event.preventDefault(), close()),
+        keydown: (event) => keys.includes(event.key) || event.stopPropagation(),
+      },
+    });
     parent.append(this.node);
   }
 
   get isShown() {
-    return !this.node.hidden;
+    return this.node.open;
   }
 
+  /** `first` has the focus; whatever had it before has it again when it closes. */
   open(first) {
-    this._before = document.activeElement;
-    this._show(true);
+    if (!this.isShown) this.node.showModal();
     first.focus();
   }
 
   close() {
-    this._show(false);
-    this._before?.focus?.();
-  }
-
-  _show(isShown) {
-    this.node.hidden = !isShown;
-    for (const node of document.querySelectorAll("#top, main, #tabs")) node.inert = isShown;
+    this.node.close();
   }
 }

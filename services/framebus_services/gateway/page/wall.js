@@ -1,6 +1,6 @@
 // The wall of cameras: pictures edge to edge; who is out of sight sends nothing.
 
-import { el, keepRows } from "./dom.js";
+import { el, keepRows, show } from "./dom.js";
 import { fitColumn, fitWall } from "./wall_layout.js";
 import { Tile } from "./tile.js";
 
@@ -10,8 +10,8 @@ export class Wall {
     this.node = node;
     this._tiles = new Map();
     this._field = el("div", { class: "wall-field" });
-    this._empty = null;
-    node.append(this._field);
+    this._empty = el("div");
+    node.append(this._field, this._empty);
     this._seen = new IntersectionObserver((entries) => {
       for (const entry of entries) entry.target.dataset.seen = entry.isIntersecting ? "yes" : "";
       this._look();
@@ -46,13 +46,9 @@ export class Wall {
 
   _renderEmpty(names) {
     const isEmpty = !names.length && this._app.state.complete.has("camera/");
-    if (isEmpty === Boolean(this._empty)) return;
-    this._empty?.remove();
-    this._empty = isEmpty ? el("div") : null;
-    if (isEmpty) {
-      this.node.append(this._empty);
-      this._app.firstCamera.with(({ noCamera }) => this._empty?.replaceChildren(noCamera(this._app.state.me?.role === "admin")));
-    }
+    show(this._empty, isEmpty);
+    if (!isEmpty) this._empty.replaceChildren();
+    else if (!this._empty.firstChild) this._app.firstCamera.fetch().then(({ noCamera }) => this._empty.firstChild || this._empty.append(noCamera(this._app.state.me?.role === "admin")), () => {}); // the next drawing asks again
   }
 
   layout() {
