@@ -22,8 +22,9 @@ CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(["benchmarks.hop"])
 
 HIGH_WATER_MARK = 1_000
-WINDOW = 400
-"""under way at most; libzmq hears of what was read by half a high-water mark only, so 500 fill a queue now and then"""
+WINDOW = 200
+"""under way at most: libzmq hears of what was read by half a high-water mark, and a millisecond late, in which some
+hundreds are sent; with 400 a queue was full now and then"""
 ACK_EACH = 50
 LIMIT_S = 20.0
 STAMP = struct.Struct("<Qd")

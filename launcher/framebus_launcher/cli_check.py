@@ -27,7 +27,9 @@ def check(
         bool, typer.Option("--schema", help="Print the JSON schema of the file instead, for editors.")
     ] = False,
 ) -> None:
-    """Validate the configuration: all errors at once, each with its place; exit code 78 when there are any.
+    """Validate the configuration: all errors, each with its place; exit code 78 when there are any.
+
+    What only a processor or a source of yours can check is looked at when all else is right.
 
     Example: framebus check framebus.yml
     """

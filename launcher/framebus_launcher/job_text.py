@@ -121,17 +121,17 @@ def _headline(job: JobView, digits: int, now_s: float) -> Text:
 def _timeline(moves: Sequence[JobMove], now_s: float) -> list[Text]:
     """When, how long after it was handed in, the state, for how long, and why."""
     lines: list[Text] = []
-    tries = 0
+    starts = 0  # more than its tries, where its worker was killed
     was: JobState | None = None
     for number, move in enumerate(moves):
         is_start = move.state is JobState.RUNNING and was is not JobState.RUNNING
-        tries += is_start
+        starts += is_start
         after_s = max(0.0, move.at_s - moves[0].at_s)
         line = Text(f"  {moment(move.at_s, now_s):<9} ")
         line.append(f"{'+' + lasting(after_s):>13}  ", "dim")
         line.append(f"{move.state.value:<11}", JOB_STYLES.get(move.state, ""))
         line.append(f"{_held(moves, number, now_s):>11}  ", "dim")
-        line.append(f"try {tries}: {plain(move.detail)}" if is_start else plain(move.detail))
+        line.append(f"start {starts}: {plain(move.detail)}" if is_start else plain(move.detail))
         lines.append(line)
         was = move.state
     return lines

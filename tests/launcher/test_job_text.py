@@ -91,7 +91,7 @@ def test_a_story_tells_each_move_with_its_time_how_long_it_lasted_and_why() -> N
     assert retry.split()[:3] == ["11:59:03", "+3.0", "s"]
     assert "10.0 s" in retry
     assert "no_space: the disk is full" in retry
-    assert [line.partition("try ")[2] for line in lines if ": leased" in line] == [
+    assert [line.partition("start ")[2] for line in lines if ": leased" in line] == [
         "1: leased by export",
         "2: leased by export",
     ]

@@ -32,7 +32,7 @@ def test_the_story_of_a_job_tells_its_moves(group: RunningGroup) -> None:
     text = framebus(group, "jobs", job_id)
     told = json.loads(framebus(group, "jobs", job_id, "--json"))
 
-    assert all(word in text for word in ("queued", "running", "succeeded", "try 1", "short", job_id))
+    assert all(word in text for word in ("queued", "running", "succeeded", "start 1", "short", job_id))
     assert [move["state"] for move in told["moves"]][:2] == ["queued", "running"]
     assert told["state"] == "succeeded"
 

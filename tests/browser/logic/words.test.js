@@ -37,6 +37,10 @@ test("the top line says all is well, or the worst thing alone", () => {
   state.disk = { free_bytes: 214e9, days_left: 9.2 };
   assert.deepEqual(summary(state, NOW_S), { level: "well", text: "All well: 2 cameras, 1 service, 214 GB free (about 9 days)", target: null });
 
+  hear("service/export/", { name: "export", state: "suspected", incarnation: 1, restarts: 0 });
+  assert.equal(summary(state, NOW_S).text, "Export: does not answer");
+  hear("service/export/", { name: "export", state: "ready", incarnation: 1, restarts: 0 });
+
   hear("camera/garage/", { camera: "garage", state: "offline", cause: "auth", since_at_s: NOW_S - 240 });
   assert.deepEqual(summary(state, NOW_S), { level: "bad", text: "Garage offline for 4 min: wrong user or password", target: "camera:garage" });
 

@@ -4,7 +4,7 @@
 export function listenToKeys(app) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input:not([type=range])")) return;
-    const act = ACTS[event.key] ?? (/^[1-9]$/.test(event.key) ? openNumber : null);
+    const act = ACTS[event.key.toLowerCase()] ?? (/^[1-9]$/.test(event.key) ? openNumber : null);
     if (!act) return;
     const isButton = event.target.matches?.("button, a[href]");
     if (isButton && (event.key === " " || event.key === "Enter")) return;
@@ -15,15 +15,15 @@ export function listenToKeys(app) {
 const ACTS = {
   "?": (app) => app.help.with((help) => help.toggle()),
   " ": (app) => (app.clip.isShown ? app.clip.part.toggle() : app.large ? app.large.toggle() : false),
-  ArrowLeft: (app, event) => step(app, -1, event.shiftKey),
-  ArrowRight: (app, event) => step(app, 1, event.shiftKey),
+  arrowleft: (app, event) => step(app, -1, event.shiftKey),
+  arrowright: (app, event) => step(app, 1, event.shiftKey),
   "+": (app) => zoom(app, 1 / 1.5),
   "=": (app) => zoom(app, 1 / 1.5),
   "-": (app) => zoom(app, 1.5),
   i: (app) => app.rangePanel.with((panel) => panel.markEnd(app.timeline, "in")),
   o: (app) => app.rangePanel.with((panel) => panel.markEnd(app.timeline, "out")),
-  Enter: (app) => (app.rangePanel.isShown ? void app.rangePanel.part.make() : false),
-  Escape: (app) => app.goBack(),
+  enter: (app) => (app.rangePanel.isShown ? void app.rangePanel.part.make() : false),
+  escape: (app) => app.goBack(),
   j: (app) => app.goTo("jobs"),
   l: (app) => (app.large ? app.large.goLive() : app.timeline.goToNow()),
   b: (app) => app.top.toggleBoxes(),

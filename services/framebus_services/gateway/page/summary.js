@@ -1,6 +1,6 @@
 // One sentence about the whole: all well, or the worst thing and where it is. No DOM.
 
-import { cause, tileState } from "./tile_state.js";
+import { cause, mending as trouble, tileState } from "./tile_state.js";
 import { counted, roughly, sentence, size, spoken } from "./words.js";
 
 const LITTLE_BYTES = 2e9;
@@ -59,7 +59,7 @@ function byQueue(state, now_s) {
 
 function byMending(state, now_s) {
   const service = [...state.services.values()].find((one) => one.down_s !== null && one.state !== "broken");
-  if (service) return mending(`${service.name} is restarting`, `service:${service.name}`);
+  if (service) return mending(`${service.name}: ${trouble(service)}`, `service:${service.name}`);
   for (const name of state.cameras.keys()) {
     const { is, title, text } = tileState(state, name, now_s);
     if (is !== "live" && is !== "upload") return mending(`${spoken(name)}: ${is === "degraded" ? title : `${title} ${text}`.trim()}`, `camera:${name}`);
