@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _hops(is_quick: bool) -> Iterator[Seen]:
-    traffic = Traffic(flat_out=10_000, paced=200, rate_hz=1_000) if is_quick else Traffic(50_000, 1_000, 1_000)
+    traffic = Traffic(flat_out=10_000, paced=200, rate_hz=1_000) if is_quick else Traffic(25_000, 1_000, 1_000)
     yield from in_turns(
         7,
         HOP,
@@ -46,12 +46,12 @@ def _hops(is_quick: bool) -> Iterator[Seen]:
             DIRECT: partial(_direct, traffic),
             LAST_VALUES: partial(_peer, forward_in_python, traffic),
         },
-        runs=2 if is_quick else 6,
+        runs=2 if is_quick else 5,
     )
     if is_quick:
         return
     for count in (10, 100):
-        some = Traffic(200_000 // count, 0, 0.0, subscribers=count)
+        some = Traffic(100_000 // count, 0, 0.0, subscribers=count)
         systems = {OURS: partial(_ours, some), C_PROXY: partial(_peer, forward_in_c, some)}
         yield from in_turns(7, f"{HOP}, {count} subscribers", systems, runs=2)
     state = Traffic(20_000, 500, 1_000, topic="camera/front/")

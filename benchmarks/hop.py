@@ -22,7 +22,7 @@ CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(["benchmarks.hop"])
 
 HIGH_WATER_MARK = 1_000
-WINDOW = 200
+WINDOW = 250
 """under way at most: libzmq hears of what was read by half a high-water mark, and a millisecond late, in which some
 hundreds are sent; with 400 a queue was full now and then"""
 ACK_EACH = 50
