@@ -175,9 +175,9 @@ def forward_in_c(pub: str, sub: str) -> None:
     zmq.proxy(xsub, xpub)
 
 
-def forward_in_python(pub: str, sub: str) -> None:
+def forward_in_python(pub: str, sub: str, high_water_mark: int = HIGH_WATER_MARK) -> None:
     """As many hand-written brokers: a loop that keeps the last value of each topic, and tells it to who subscribes."""
-    xsub, xpub = _bind(pub, sub)
+    xsub, xpub = _bind(pub, sub, high_water_mark)
     xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
     poller = zmq.Poller()
     poller.register(xsub, zmq.POLLIN)
@@ -202,10 +202,12 @@ def forward_in_python(pub: str, sub: str) -> None:
                 pass
 
 
-def _bind(pub: str, sub: str) -> tuple["zmq.Socket[bytes]", "zmq.Socket[bytes]"]:
+def _bind(
+    pub: str, sub: str, high_water_mark: int = HIGH_WATER_MARK
+) -> tuple["zmq.Socket[bytes]", "zmq.Socket[bytes]"]:
     context = zmq.Context()
     doors = context.socket(zmq.XSUB), context.socket(zmq.XPUB)
     for door, address in zip(doors, (pub, sub), strict=True):
-        door.sndhwm = door.rcvhwm = HIGH_WATER_MARK
+        door.sndhwm = door.rcvhwm = high_water_mark
         door.bind(address)
     return doors
