@@ -81,6 +81,7 @@ class Framebus(Transport):
                 captured_up_s=boot_ns / 1e9,
             )
         )
+        self._bus.turn(0.0)
 
     def open_consumer(self, index: int) -> None:
         self._frames = framebus.frames(CAMERA, every=True, run=self.setup.folder, timeout_s=5.0)

@@ -30,7 +30,7 @@ from framebus.requests import (
     SubmitJob,
     TakeSnapshot,
 )
-from framebus.ring import RingReader
+from framebus.ring import RingReader, newest_ring
 from framebus.transport import Listener, ScriptCaller
 
 ASK_S = 5.0
@@ -42,6 +42,10 @@ SILENCE_S = 1.0
 """a watched job without news for so long is asked for"""
 FIRST_SILENCE_S = 0.1
 """news from before the subscription took hold are lost: ask sooner at first"""
+QUIET_S = 2.0
+"""a ring without a frame for so long: the next may be one that only a notice can name"""
+LOOK_S = 0.1
+"""how often a reader to whom nothing comes looks for a newer ring beside its own"""
 AWAY_S = 30.0
 """how long `watch` bears a dispatcher that does not answer"""
 
@@ -70,67 +74,74 @@ def frames(
 
 
 def _follow(place: Place, camera: str, every: bool, timeout_s: float) -> Generator[Frame, None, None]:
-    with Listener(place, f"frame/{camera}/") as listener, _Cursor(camera, every) as cursor:
-        end_s = time.monotonic() + timeout_s
-        is_asked = False
+    with _Cursor(camera, every) as cursor:
+        seen_s = time.monotonic()
         while True:
-            left_s = end_s - time.monotonic()
-            if left_s <= 0.0:
+            _find_frame(cursor, place, camera, timeout_s, seen_s + timeout_s)
+            for frame in cursor.follow(min(QUIET_S, timeout_s)):
+                yield frame
+                seen_s = time.monotonic()  # the caller's own time does not count
+
+
+def _find_frame(cursor: "_Cursor", place: Place, camera: str, timeout_s: float, end_s: float) -> None:
+    """Turn the cursor to the rings that notices name, until there is a frame for it.
+
+    Raises NoNewsError at `end_s`, and before when there is no such camera.
+    """
+    ask_s = time.monotonic() + SLICE_S
+    with Listener(place, f"frame/{camera}/") as listener:
+        while not cursor.is_behind:
+            now_s = time.monotonic()
+            if now_s >= end_s:
                 raise NoNewsError(f"no frame of {camera} within {timeout_s:g} s: {_explain(place, camera)}")
-            rings = _rings(listener, min(left_s, SLICE_S))
-            if not rings and not is_asked and left_s > SLICE_S and _is_unknown(place, camera):
+            if now_s >= ask_s and _is_unknown(place, camera):
                 raise NoNewsError(f"no frame of {camera}: {_explain(place, camera)}")
-            is_asked = True
-            for ring in rings:
-                for frame in cursor.read(ring):
-                    yield frame
-                    end_s = time.monotonic() + timeout_s  # the caller's own time does not count
-
-
-def _rings(listener: Listener, limit_s: float) -> list[str]:
-    """The rings that waiting notices name, in their order, each once."""
-    named: dict[str, None] = {}
-    for news in listener.wait(limit_s):
-        try:
-            notice = news.decode()
-        except MalformedError:
-            continue
-        if isinstance(notice, FrameNotice):
-            named[notice.ring] = None
-    return list(named)
+            if now_s >= ask_s:
+                ask_s = end_s
+            for news in listener.wait(min(end_s - now_s, LOOK_S)):
+                with contextlib.suppress(MalformedError):
+                    cursor.turn_to(Path(cast(FrameNotice, news.decode()).ring))
 
 
 class _Cursor:
-    """How far one reader is in the rings of one camera."""
+    """How far one reader is in the rings of one camera.
+
+    A notice names the first ring. From then on the reader sleeps at the ring itself, which costs it and the bus less
+    than a notice for each frame, and it listens to notices only when nothing comes.
+    """
 
     def __init__(self, camera: str, every: bool) -> None:
         self._camera = camera
         self._every = every
         self._ring: RingReader | None = None
-        self._path = ""
-        """of the ring, as the notices name it"""
-        self._number: int | None = None  # of the last frame read or missed; None: nothing yet
+        self._number = 0  # of the last frame read or missed
         self._missed = 0
 
-    def read(self, path: str) -> Iterator[Frame]:
-        """What is new in this ring; when it is a new one, first what is left in the one before."""
-        if self._ring is None or self._path != path:
-            if self._every and self._ring is not None:
-                yield from self._read_on(self._ring)
-            self._open(path)
-        if self._ring is not None:
-            yield from self._read_on(self._ring)
+    @property
+    def is_behind(self) -> bool:
+        return self._ring is not None and self._ring.newest > self._number
 
-    def _open(self, path: str) -> None:
-        self.close()
-        with contextlib.suppress(FileNotFoundError):  # its writer is gone already: its next ring will be named
-            self._ring, self._path = RingReader.open(Path(path)), path
-            if self._number is not None:
-                self._number = 0
+    def turn_to(self, path: Path) -> None:
+        """Go on in this ring, unless it is gone already: then its writer's next one will be named."""
+        if self._ring is not None and self._ring.path == path:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            ring = RingReader.open(path)
+            self._number = 0 if self._ring else max(0, ring.newest - 1)  # frames from before we came are not missed
+            self.close()
+            self._ring = ring
+
+    def follow(self, quiet_s: float) -> Iterator[Frame]:
+        """What comes into the ring, and into those that replace it, until nothing has come for `quiet_s`."""
+        seen_s = time.monotonic()
+        while self._ring is not None and time.monotonic() < seen_s + quiet_s:
+            if self._ring.wait(self._number, LOOK_S):
+                yield from self._read_on(self._ring)
+                seen_s = time.monotonic()
+            elif (newer := newest_ring(self._ring.path.parent, self._camera, after=self._ring.epoch)) is not None:
+                self.turn_to(newer)
 
     def _read_on(self, ring: RingReader) -> Iterator[Frame]:
-        if self._number is None:  # frames from before we came are not missed
-            self._number = ring.newest - 1
         while self._number < (newest := ring.newest):
             oldest = newest - ring.slots + 2 if self._every else newest
             wanted = max(self._number + 1, oldest)

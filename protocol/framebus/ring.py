@@ -20,10 +20,11 @@ __all__ = [
 ]
 
 
-def newest_ring(folder: Path, camera: str) -> Path | None:
-    """The ring `<camera>.<epoch>.ring` with the greatest epoch; None when there is none, or no folder."""
+def newest_ring(folder: Path, camera: str, *, after: int = -1) -> Path | None:
+    """The ring `<camera>.<epoch>.ring` with the greatest epoch, one greater than `after`; None: there is none."""
     epochs = [(int(path.suffixes[-2][1:]), path) for path in _rings(folder, camera)]
-    return max(epochs)[1] if epochs else None
+    epoch, path = max(epochs, default=(after, None))
+    return path if epoch > after else None
 
 
 def sweep_rings(folder: Path, camera: str, keep: Path | None) -> int:

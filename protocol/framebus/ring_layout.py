@@ -22,6 +22,7 @@ FEWEST_SLOTS = 4
 # magic, version, slots, slot_size, epoch, width, height, stride, format; newest follows at byte 48.
 HEADER = struct.Struct("<8sIIQQIIII")
 NEWEST_WORD = HEADER.size // 8
+"""who waits for a frame sleeps at its low half (`framebus.futex`), which lies first"""
 # pts_us, captured_at_s, captured_boot_ns, length, checksum; sequence and number are before it.
 META = struct.Struct("<qdqII")
 META_OFFSET = 16
@@ -81,7 +82,7 @@ class Layout:
 class Mapping:
     """A ring's file in memory, mapped once with all its pages; goes when the last view of it goes."""
 
-    __slots__ = ("data", "layout", "raw", "words")
+    __slots__ = ("data", "layout", "newest_address", "raw", "words")
 
     def __init__(self, descriptor: int, layout: Layout, *, writable: bool) -> None:
         protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
@@ -92,6 +93,7 @@ class Mapping:
         # where struct's "<Q" would copy byte by byte and could show a reader half a number.
         self.words = memoryview(self.raw).cast("Q")
         self.data: U8 = np.frombuffer(self.raw, np.uint8)
+        self.newest_address: int = self.data.ctypes.data + 8 * NEWEST_WORD
 
     def payload(self, number: int) -> U8:
         start = self.layout.slot_offset(number) + SLOT_HEADER_BYTES

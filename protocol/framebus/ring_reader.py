@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from framebus import futex
 from framebus.frame import U8, Frame, PixelFormat
 from framebus.ring_layout import HEADER_BYTES, META, META_OFFSET, NEWEST_WORD, Layout, Mapping
 
@@ -33,7 +34,7 @@ class _Validity:
 
 
 class RingReader:
-    """Reads the frames of a ring, in any process; never waits, never slows the writer."""
+    """Reads the frames of a ring, in any process; never slows the writer, and waits only in `wait`."""
 
     def __init__(self, path: Path, mapping: Mapping) -> None:
         """For `open` only."""
@@ -84,6 +85,17 @@ class RingReader:
     def newest(self) -> int:
         """Number of the newest complete frame; 0: none yet. ValueError when closed."""
         return self._open_mapping().words[NEWEST_WORD]
+
+    def wait(self, after: int, limit_s: float) -> bool:
+        """Sleep until there is a frame with a number greater than `after`; False when there is none yet.
+
+        That is after `limit_s`, when the writer closes the ring, or sooner, for one after a signal. ValueError when
+        closed.
+        """
+        mapping = self._open_mapping()
+        if (newest := mapping.words[NEWEST_WORD]) <= after:
+            futex.sleep(mapping.newest_address, newest, limit_s)
+        return mapping.words[NEWEST_WORD] > after
 
     def read(self, number: int, *, camera: str = "") -> Frame | None:
         """Frame `number` as a view, or None when the ring does not hold exactly that frame completely.

@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from framebus import futex
 from framebus.frame import U8, PixelFormat, Pixels, picture, planes
 from framebus.ring_layout import HEADER_BYTES, META, META_OFFSET, NEWEST_WORD, Layout, Mapping
 
@@ -153,6 +154,7 @@ class RingWriter:
         self._order_stores()
         mapping.words[start // 8] += 1
         mapping.words[NEWEST_WORD] = number
+        futex.wake(mapping.newest_address)
         self._begun = None
         self._newest = number
         return number
@@ -179,7 +181,9 @@ class RingWriter:
         return self.commit(slot, pts_us=pts_us, captured_at_s=captured_at_s, captured_boot_ns=captured_boot_ns)
 
     def close(self) -> None:
-        """Lets go of the memory; the file and its readers stay. May be called again."""
+        """Lets go of the memory; the file and its readers stay, and who waits is woken. May be called again."""
+        if self._mapping is not None:
+            futex.wake(self._mapping.newest_address)
         self._mapping = None
         self._begun = None
         self._slots = []

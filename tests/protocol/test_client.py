@@ -56,12 +56,17 @@ class Camera:
             self.path, width=16, height=16, pixel_format=PixelFormat.GRAY8, slots=SLOTS, epoch=epoch
         )
 
-    def show(self, count: int = 1) -> int:
-        """Write and announce frames; returns the number of the last. A frame's pixels are its number."""
+    def write(self, count: int = 1) -> int:
+        """Write frames; returns the number of the last. A frame's pixels are its number."""
         for _ in range(count):
-            number = self._writer.newest + 1
-            pixels = np.full((16, 16), number % 256, np.uint8)
+            pixels = np.full((16, 16), (self._writer.newest + 1) % 256, np.uint8)
             self._writer.write(pixels, pts_us=0, captured_at_s=1_790_000_000.0, captured_boot_ns=0)
+        return self._writer.newest
+
+    def show(self, count: int = 1) -> int:
+        """Write and announce frames, as `write`."""
+        for _ in range(count):
+            number = self.write()
             self.bus.publish(
                 FrameNotice(
                     camera="front",
@@ -251,6 +256,47 @@ def test_a_restarted_capture_is_followed(place: Place, camera: Camera, tmp_path:
             assert int(got[-1].luma[0, 0]) == got[-1].number
             got.clear()
             assert maps_of(camera.path) == 0
+
+
+def test_a_reader_that_gets_frames_asks_for_no_notices(place: Place, camera: Camera) -> None:
+    with contextlib.closing(client.frames("front", every=True, run=place.run)) as frames:
+        before = caught_up(frames, camera)
+        turn_until(lambda: not camera.bus._is_heard("frame/front/"), camera.bus)
+
+        camera.write(3)
+
+        assert [next(frames).number for _ in range(3)] == [before + 1, before + 2, before + 3]
+
+
+def test_a_reader_goes_on_with_the_next_ring_before_it_is_named(place: Place, camera: Camera, tmp_path: Path) -> None:
+    with contextlib.closing(client.frames("front", every=True, run=place.run)) as frames:
+        caught_up(frames, camera)
+        with contextlib.closing(Camera(place, tmp_path, epoch=2)) as next_camera:
+            camera.close()
+            next_camera.write(2)
+
+            assert [(frame.epoch, frame.number) for frame in (next(frames), next(frames))] == [(2, 1), (2, 2)]
+
+
+def test_an_older_ring_that_was_left_is_not_read_again(place: Place, camera: Camera, tmp_path: Path) -> None:
+    with contextlib.closing(Camera(place, tmp_path, epoch=0)) as older:
+        older.write(3)
+        with contextlib.closing(client.frames("front", run=place.run, timeout_s=0.5)) as frames:
+            caught_up(frames, camera)
+
+            with pytest.raises(client.NoNewsError):
+                next(frames)
+
+
+def test_a_silent_reader_hears_of_a_ring_in_another_folder(
+    place: Place, camera: Camera, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "QUIET_S", 0.2)
+    with contextlib.closing(client.frames("front", run=place.run)) as frames:
+        caught_up(frames, camera)
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        with contextlib.closing(Camera(place, elsewhere, epoch=2)) as moved:
+            assert first_of(frames, moved).epoch == 2
 
 
 def test_a_dispatcher_that_comes_back_brings_the_frames_back(place: Place, tmp_path: Path) -> None:

@@ -10,15 +10,18 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from framebus import futex
 from framebus.frame import Frame, PixelFormat
 from framebus.ring import RingFormatError, RingReader, RingSpaceError, RingWriter, newest_ring, sweep_rings
 
@@ -30,6 +33,7 @@ DELIVERED = {  # of each size, 4 KiB, 64 KiB and 1080p
 }
 DEADLINE_S = 1_200.0 if IS_NIGHT else 60.0
 NIGHT_S = 1_500
+LONG_S = 30.0
 KILLS = 1_000 if IS_NIGHT else 30
 
 # Fills each frame with a word made from its number, as fast as it can, until `last` or for ever (0).
@@ -94,6 +98,28 @@ def is_whole(frame: Frame) -> bool:
     expected = np.uint64(frame.number * 0x9E3779B97F4A7C15 % 2**64)
     times = (frame.pts_us, frame.captured_at_s, frame.captured_boot_ns)
     return bool((words == expected).all()) and times == (frame.number, frame.number / 2, -frame.number)
+
+
+def wait_for_frame(reader: RingReader, after: int) -> int:
+    deadline = time.monotonic() + LONG_S
+    while not reader.wait(after, LONG_S):
+        assert time.monotonic() < deadline
+    return reader.newest
+
+
+def sleepers_at(reader: RingReader) -> int:
+    """How many threads of this process sleep at the ring."""
+    assert reader._mapping is not None
+    address = hex(reader._mapping.newest_address)
+    calls = [path.read_text().split() for path in Path("/proc/self/task").glob("*/syscall")]
+    return sum(address in call for call in calls)
+
+
+def kill_when_asleep(reader: RingReader) -> None:
+    deadline = time.monotonic() + LONG_S
+    while not sleepers_at(reader) and time.monotonic() < deadline:
+        pass
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
 
 def mappings_of(path: Path) -> int:
@@ -262,6 +288,79 @@ def test_a_slot_whose_sequence_is_odd_is_skipped_whatever_its_number_says(shm: P
         frame = reader.latest()
         assert frame is not None
         assert frame.number == 1
+
+
+@pytest.mark.parametrize("has_futex", [True, False])
+def test_who_waits_for_a_frame_has_it_when_it_is_written(
+    shm: Path, monkeypatch: pytest.MonkeyPatch, has_futex: bool
+) -> None:
+    if not has_futex:
+        monkeypatch.setattr(futex, "_call", None)
+    path = shm / "front.1.ring"
+    with (
+        RingWriter.create(path, width=16, height=16, epoch=1) as writer,
+        RingReader.open(path) as reader,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        for number in range(1, 20):
+            waited = pool.submit(wait_for_frame, reader, number - 1)
+
+            assert write(writer) == waited.result(LONG_S)
+
+
+def test_a_process_that_may_only_read_is_woken_by_the_writer_of_another(shm: Path) -> None:
+    path = shm / "front.1.ring"
+    with writing(path, width=64, height=64, last=1_000), RingReader.open(path) as reader:
+        number = 0
+        while number < 1_000:
+            number = wait_for_frame(reader, number)
+
+
+@pytest.mark.parametrize("has_futex", [True, False])
+def test_a_wait_without_a_frame_ends_at_its_limit(shm: Path, monkeypatch: pytest.MonkeyPatch, has_futex: bool) -> None:
+    if not has_futex:
+        monkeypatch.setattr(futex, "_call", None)
+    path = shm / "front.1.ring"
+    with RingWriter.create(path, width=16, height=16, epoch=1) as writer, RingReader.open(path) as reader:
+        write(writer)
+
+        assert reader.wait(0, LONG_S), "it is there already"
+        assert not any(reader.wait(1, limit_s) for limit_s in (-1.0, 0.0, 0.02))
+
+
+@pytest.mark.skipif(futex._call is None, reason="this system has no futex")
+def test_a_wait_ends_when_the_writer_closes_the_ring(shm: Path) -> None:
+    path = shm / "front.1.ring"
+    writer = RingWriter.create(path, width=16, height=16, epoch=1)
+    with RingReader.open(path) as reader, ThreadPoolExecutor(1) as pool:
+        waited = pool.submit(reader.wait, 0, LONG_S)
+        deadline = time.monotonic() + LONG_S
+        while not sleepers_at(reader) and time.monotonic() < deadline:
+            pass
+        writer.close()
+
+        assert waited.result(LONG_S / 2) is False
+
+
+@pytest.mark.skipif(futex._call is None, reason="this system has no futex")
+def test_a_signal_ends_a_wait(shm: Path) -> None:
+    class Interrupted(Exception): ...
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    path = shm / "front.1.ring"
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    with (
+        RingWriter.create(path, width=16, height=16, epoch=1),
+        RingReader.open(path) as reader,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        killed = pool.submit(kill_when_asleep, reader)
+        with pytest.raises(Interrupted):
+            reader.wait(0, LONG_S)
+        killed.result(LONG_S)
+    signal.signal(signal.SIGUSR1, before)
 
 
 def test_begin_gives_the_same_slot_until_it_is_committed(shm: Path) -> None:
