@@ -27,7 +27,7 @@ from benchmarks.goals import (
 from benchmarks.seen import OURS, Figures, in_turns, tell
 from benchmarks.stream import stream
 from benchmarks.torn import TORN
-from benchmarks.transports import ARRAYS_IN_QUEUE, ARRAYS_IN_ZMQ, RING_ALONE, TRANSPORTS
+from benchmarks.transports import ARRAYS_IN_QUEUE, ARRAYS_IN_ZMQ, TRANSPORTS
 
 SHAPES = {"360p": (360, 640, 3), "720p": (720, 1280, 3), "1080p": (1080, 1920, 3)}
 FULL_HD = SHAPES["1080p"]
@@ -50,7 +50,6 @@ def main() -> None:
 
     one = (
         OURS,
-        RING_ALONE,
         BARE_RING,
         ICEORYX,
         IMAGEZMQ_REQ,
@@ -62,7 +61,7 @@ def main() -> None:
     turns(1, ONE, {name: partial(_full_speed, name, 1, full_s) for name in one}, 5)
     three = (OURS, BARE_RING, ICEORYX, IMAGEZMQ_PUB, FRIGATE_SHM, ARRAYS_IN_ZMQ)
     turns(1, THREE, {name: partial(_full_speed, name, 3, full_s) for name in three}, 3)
-    paced = (OURS, RING_ALONE, BARE_RING, ICEORYX, IMAGEZMQ_REQ, FRIGATE_SHM)
+    paced = (OURS, BARE_RING, ICEORYX, IMAGEZMQ_REQ, FRIGATE_SHM)
     turns(2, PACED, {name: partial(_paced, name, paced_s) for name in paced}, 5)
     for size in SIZES:
         turns(2, ADDED.format(size=size), {OURS: partial(_added, SHAPES[size], paced_s)}, 3)

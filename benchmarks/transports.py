@@ -19,7 +19,7 @@ from benchmarks.iceoryx import Iceoryx
 from benchmarks.queued import FrigateShm, QueuedArrays
 from benchmarks.seen import OURS, LeftOut
 from benchmarks.transport import FORK, SLOTS, Got, Make, Setup, Transport
-from framebus import FrameNotice, PixelFormat, RingReader, RingWriter
+from framebus import FrameNotice, PixelFormat, RingWriter
 from framebus.client import NoNewsError
 from framebus.frame import U8
 from framebus.place import Place
@@ -30,7 +30,7 @@ CAMERA = "bench"
 
 
 class Framebus(Transport):
-    """The public API: a writer of the ring that publishes notices, the group's proxy, and `framebus.frames`."""
+    """The public API: a writer of the ring that publishes notices to who hears them, the proxy, `framebus.frames`."""
 
     def __init__(self, setup: Setup, slots: int = SLOTS) -> None:
         super().__init__(setup)
@@ -137,43 +137,6 @@ class PubSub(Transport):
         return number, boot_ns, np.frombuffer(self._socket.recv(copy=False).buffer, np.uint8)
 
 
-class RingAlone(PubSub):
-    """Our ring with a notice over a socket of one's own, as docs/parts.md has it: no bus, no proxy."""
-
-    def prepare(self) -> None:
-        self._path = Place.at(self.setup.folder).shm / f"{CAMERA}.1.ring"
-
-    def clean_up(self) -> None:
-        shutil.rmtree(self._path.parent, ignore_errors=True)
-
-    def open_producer(self) -> None:
-        super().open_producer()
-        height, width = self.setup.shape[:2]
-        self._writer = RingWriter.create(
-            self._path, width=width, height=height, pixel_format=PixelFormat.BGR24, slots=SLOTS, epoch=1
-        )
-
-    def send(self, frame: U8, number: int, boot_ns: int) -> None:
-        in_ring = self._writer.write(frame, pts_us=number, captured_at_s=time.time(), captured_boot_ns=boot_ns)
-        self._socket.send(_HEAD.pack(in_ring, 0))
-
-    def open_consumer(self, index: int) -> None:
-        super().open_consumer(index)
-        self._reader = RingReader.open(self._path)
-
-    def receive(self, timeout_s: float) -> Got | None:
-        if not self._socket.poll(round(timeout_s * 1_000)):
-            return None
-        frame = self._reader.read(_HEAD.unpack(self._socket.recv())[0])
-        if frame is None:
-            return None
-        self._frame = frame
-        return frame.pts_us, frame.captured_boot_ns, frame.payload
-
-    def done(self) -> bool:
-        return self._frame.still_valid()
-
-
 class BareRing(PubSub):
     """The limit: shared memory mapped once, one copy, a notice of 16 bytes without a proxy, nothing checked."""
 
@@ -242,12 +205,10 @@ class ImageZmq(Transport):
         return int(number), int(boot_ns), image.reshape(-1)
 
 
-RING_ALONE = "framebus, ring without bus"
 ARRAYS_IN_ZMQ, ARRAYS_IN_QUEUE = "pyzmq PUB/SUB, copy=False", "mp.Queue with arrays"
 
 TRANSPORTS: dict[str, Make] = {
     OURS: Framebus,
-    RING_ALONE: RingAlone,
     BARE_RING: BareRing,
     ICEORYX: Iceoryx,
     IMAGEZMQ_REQ: functools.partial(ImageZmq, is_req_rep=True),

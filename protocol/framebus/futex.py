@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import math
 import platform
 import sys
 import time
@@ -37,8 +36,7 @@ def sleep(address: int, value: int, limit_s: float) -> None:
     """
     limit_s = min(max(limit_s, 0.0), LONGEST_S)
     if _call is not None:
-        fraction, whole = math.modf(limit_s)
-        limit = _Timespec(int(whole), int(fraction * 1e9))
+        limit = _Timespec(*divmod(int(limit_s * 1e9), 10**9))
         if not _call(_number, address, _WAIT, value & _WORD, ctypes.byref(limit)):
             return
         if ctypes.get_errno() in _EXPECTED:
