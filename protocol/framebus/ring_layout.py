@@ -82,7 +82,7 @@ class Layout:
 class Mapping:
     """A ring's file in memory, mapped once with all its pages; goes when the last view of it goes."""
 
-    __slots__ = ("data", "layout", "newest_address", "raw", "words")
+    __slots__ = ("_payloads", "data", "layout", "newest_address", "raw", "words")
 
     def __init__(self, descriptor: int, layout: Layout, *, writable: bool) -> None:
         protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
@@ -94,7 +94,8 @@ class Mapping:
         self.words = memoryview(self.raw).cast("Q")
         self.data: U8 = np.frombuffer(self.raw, np.uint8)
         self.newest_address: int = self.data.ctypes.data + 8 * NEWEST_WORD
+        starts = [layout.slot_offset(slot) + SLOT_HEADER_BYTES for slot in range(layout.slots)]
+        self._payloads = [self.data[start : start + layout.payload_bytes] for start in starts]
 
     def payload(self, number: int) -> U8:
-        start = self.layout.slot_offset(number) + SLOT_HEADER_BYTES
-        return self.data[start : start + self.layout.payload_bytes]
+        return self._payloads[number % self.layout.slots]

@@ -16,21 +16,20 @@ _LOOK_BACK = 4  # frames `latest` tries
 class _Validity:
     """Tells whether bytes taken from a slot are all of one frame."""
 
-    __slots__ = ("_checksum", "_mapping", "_number", "_sequence")
+    __slots__ = ("_checksum", "_sequence", "_sequence_word", "_stale_from", "_words")
 
-    def __init__(self, mapping: Mapping, number: int, sequence: int, checksum: int) -> None:
-        self._mapping = mapping
-        self._number = number
+    def __init__(self, words: memoryview, sequence_word: int, sequence: int, stale_from: int, checksum: int) -> None:
+        self._words = words
+        self._sequence_word = sequence_word
         self._sequence = sequence
+        self._stale_from = stale_from
         self._checksum = checksum
 
     def __call__(self, payload: U8) -> bool:
         if self._checksum and zlib.crc32(payload.data) != self._checksum:
             return False
-        layout, words = self._mapping.layout, self._mapping.words
-        # Stale too when the next frame goes into this slot: the writer may be on its way.
-        in_reach = self._number + layout.slots > words[NEWEST_WORD] + 1
-        return in_reach and words[layout.slot_offset(self._number) // 8] == self._sequence
+        words = self._words
+        return words[NEWEST_WORD] < self._stale_from and words[self._sequence_word] == self._sequence
 
 
 class RingReader:
@@ -103,16 +102,18 @@ class RingReader:
         `camera` is only passed on. ValueError when closed.
         """
         mapping = self._open_mapping()
-        layout = self._layout
-        if not 1 <= number <= mapping.words[NEWEST_WORD]:
+        layout, words = self._layout, mapping.words
+        if not 1 <= number <= words[NEWEST_WORD]:
             return None
         start = layout.slot_offset(number)
-        sequence = mapping.words[start // 8]
-        if sequence % 2 or mapping.words[start // 8 + 1] != number:
+        sequence_word = start // 8
+        sequence = words[sequence_word]
+        if sequence % 2 or words[sequence_word + 1] != number:
             return None
         pts_us, captured_at_s, captured_boot_ns, length, checksum = META.unpack_from(mapping.raw, start + META_OFFSET)
         payload = mapping.payload(number)
-        validity = _Validity(mapping, number, sequence, checksum)
+        # Stale as soon as the next frame goes into this slot: the writer may be on its way.
+        validity = _Validity(words, sequence_word, sequence, number + layout.slots - 1, checksum)
         if length != layout.payload_bytes or not validity(payload):
             return None
         return Frame(
