@@ -10,7 +10,7 @@ const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** How a service died, in words. */
 function death(service) {
-  if (service.hung_s) return `hung, silent for ${lasting(service.hung_s)}`;
+  if (service.hung_s) return `hung: no beat for ${lasting(service.hung_s)}`;
   if (service.signal) return `signal ${service.signal}`;
   if (service.exit_code !== null && service.exit_code !== undefined) return `exit ${service.exit_code}`;
   return service.reason;
