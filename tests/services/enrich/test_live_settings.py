@@ -273,14 +273,16 @@ def test_who_was_left_out_comes_back_with_other_settings_and_who_comes_is_blamed
         path = Path(folder) / "enrich.calls"
         for at_s in range(3):
             blame = Blame(path, ["counts", "works"], float(at_s))
-            blame.open(["counts", "works"])
-            blame.enter(1, "front", 1)
+            blame.open()
+            blame.give_number("counts")
+            blame.enter(blame.give_number("works"), "front", 1)
         blame = Blame(path, ["counts", "works"], 3.0)
         left_out = list(blame.left_out)
-        blame.open(["counts"])
+        blame.open()
+        blame.give_number("counts")
 
-        blame.follow({"counts": "counts", "works": {"works": {"word": "new"}}}, ["counts", "works"])
-        blame.enter_thread(1, "front", 2)
+        blame.follow({"counts": "counts", "works": {"works": {"word": "new"}}})
+        blame.enter_thread(blame.give_number("works"), "front", 2)
         caplog.clear()
         Blame(path, ["counts", {"works": {"word": "new"}}], 4.0)
 
