@@ -93,6 +93,8 @@ def last_end(service: ServiceStatus) -> str:
     """
     if not service.restarts:
         return ""
+    if service.hung_s is not None:
+        return f", last when it {killed_by(service)}"
     return f", last after {killed_by(service) or f'exit code {service.exit_code}'}"
 
 

@@ -413,7 +413,7 @@ def test_a_service_that_was_killed_since_it_hung_is_told_as_that_in_the_words_of
 
     why = explain(evidence)
 
-    assert why.verdict.endswith("enrich began anew while we looked, last after hung: no beat for 6.0 s")
+    assert why.verdict.endswith("enrich began anew while we looked, last when it hung: no beat for 6.0 s")
 
 
 @pytest.mark.parametrize(("name", "counters"), [("capture@front", {"frames": 3}), ("enrich", {"frames.front": 3})])
