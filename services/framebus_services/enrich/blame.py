@@ -122,6 +122,7 @@ class Blame:
         number = self._numbered.index(_NOBODY) if _NOBODY in self._numbered else len(self._numbered)
         self._numbered[number : number + 1] = [(processor, self._entries.get(processor, ""))]
         self._write_names()
+        self.leave_thread(number)  # the mark of a thread that was abandoned in a call
         return number
 
     def take_back(self, number: int) -> None:

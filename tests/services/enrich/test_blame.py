@@ -2,13 +2,17 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from framebus.messages import Finding
+from framebus.processor import DeferredProcessor
 from framebus_services.enrich.blame import Blame
+from framebus_services.enrich.deferred_thread import LocalPerformer
+from framebus_services.enrich.lane import Work
 
 ENTRIES: list[str | dict[str, Any]] = ["brightness", {"mine": {"limit": 3}}]
 NAMES = ["brightness", "mine"]
@@ -194,6 +198,24 @@ def test_who_leaves_does_not_take_the_mark_of_its_successor_of_the_same_name_alo
     blame.leave_thread(old)
     blame.take_back(old)
     Blame(path, [{"mine": {"limit": 4}}], 1.0)
+
+    assert caplog.messages == ["enrich died while processor mine looked at frame 42 of camera front"]
+
+
+def test_a_thread_that_was_abandoned_and_returns_late_does_not_take_the_mark_of_its_successor_along(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blame = life(path, 0.0)
+
+    class Hangs(DeferredProcessor[int]):
+        def process_task(self, task: int) -> Iterable[Finding]:
+            performer.close()
+            blame.enter_thread(1, "front", 42)
+            return []
+
+    performer = LocalPerformer(Hangs(), blame, 1)
+    performer.perform(Work(camera="front", object_id=None, number=41, captured_at_s=0.0, captured_up_s=0.0, payload=1))
+    life(path, 1.0)
 
     assert caplog.messages == ["enrich died while processor mine looked at frame 42 of camera front"]
 
