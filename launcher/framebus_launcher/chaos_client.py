@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Raw
@@ -74,6 +75,10 @@ class TimedClient:
         """The cameras that record now."""
         statuses = [codec.decode_body(bytes(row.body), CameraStatus) for row in self.state("camera/", limit_s)]
         return [one.camera for one in statuses if one.is_recording and one.state is CameraState.ONLINE]
+
+    def exports(self) -> Path | None:
+        """The folder of the clips, as far as that can be known from here."""
+        return self._group.exports()
 
     def close(self) -> None:
         self._group.close()

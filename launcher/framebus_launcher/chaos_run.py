@@ -45,6 +45,8 @@ class ChaosRun:
         """who has none is waited for until it is ready, and only killed"""
         self.plan = draw_plan(seed, ready, self._doors)
         self.cameras = self._client.recording_cameras(LAUNCHER_S)
+        self.exports = self._client.exports()
+        """the folder of the clips, where it is known"""
 
     def run(self) -> Records:
         """Strike and collect; Ctrl-C ends it early. Raises RefusedError when the launcher goes away."""

@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from framebus.errors import ErrorCode, RefusedError
+from framebus_launcher.chaos_clips import remove_clips
 from framebus_launcher.chaos_run import ChaosRun
 from framebus_launcher.chaos_table import recovery_json, recovery_line, verdict_json, verdict_table
 from framebus_launcher.chaos_verdict import Recovery, judge
 from framebus_launcher.cli_options import JsonOption, RunOption
 from framebus_launcher.client import find_group
 from framebus_launcher.output import make_console, to_json
+from framebus_launcher.words import counted
 
 LARGEST_SEED = 2**32 - 1
 
@@ -30,7 +32,8 @@ def chaos(
 ) -> None:
     """Kill and stop random processes of a running group while it works, and show what was lost: nothing.
 
-    It makes a small clip each second, named chaos, from what the cameras record.
+    It makes a small clip each second, named chaos, from what the cameras record, and removes them at the end; where a
+    promise was broken they stay, to be looked at.
 
     Exit code 0 when every promise was kept, else 70. Ctrl-C ends it; the group runs on.
 
@@ -54,9 +57,14 @@ def chaos(
         console.print(f"{seconds:g} s; {note}", style="dim")
     records = started.run()
     verdict = judge(records)
+    clips = sum(len(fate.files) for fate in records.fates)
+    left = clips if verdict.broken else remove_clips(records.fates, started.exports)
     if as_json:
-        console.print(to_json(verdict_json(records, verdict)))
+        console.print(to_json({**verdict_json(records, verdict), "clips_left": left}))
     else:
         console.print()
         console.print(verdict_table(records, verdict))
+        if left:
+            where = started.exports or "the folder exports of the group's data"
+            console.print(f"{counted(left, 'clip')} named chaos in {where}", style="dim")
     raise typer.Exit(verdict.exit_code)

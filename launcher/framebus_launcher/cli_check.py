@@ -29,7 +29,7 @@ def check(
 ) -> None:
     """Validate the configuration: all errors, each with its place; exit code 78 when there are any.
 
-    What only a processor or a source of yours can check is looked at when all else is right.
+    What only a processor or a source of yours can check is looked at too, where its section is right.
 
     Example: framebus check framebus.yml
     """

@@ -31,6 +31,7 @@ from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
     BUILT_IN,
+    ENRICH,
     JOBS_HOST,
     RESERVED,
     has_camera_libraries,
@@ -60,20 +61,28 @@ def load_settings(path: Path | None, *, data: Path | None = None, run: Path | No
 
 def settings_in(document: Document, *, data: Path | None = None, run: Path | None = None) -> Settings:
     """The settings in a document; raises ConfigError with every problem at once."""
+    settings, problems = read_settings(document, data=data, run=run)
+    if problems:
+        raise ConfigError(in_order(document, problems))
+    return settings
+
+
+def read_settings(
+    document: Document, *, data: Path | None = None, run: Path | None = None
+) -> tuple[Settings, list[str]]:
+    """The settings in a document, and all that is wrong with it. Where anything is, the settings are only those that
+    others can check yet: the cameras, and the section of enrich, that are right."""
     problems = list(document.problems)
     folder = Path(document.file).parent.resolve()
     value = substitute(document.value, SecretsFile(folder).environment(), problems)
     problems += find_settings_problems(value)
-    settings = Settings()
-    if not problems:
-        settings = with_full_paths(msgspec.convert(value, Settings), folder)
-        overrides = {"data": data, "run": run}
-        absolute = {name: str(given.absolute()) for name, given in overrides.items() if given is not None}
-        settings = msgspec.structs.replace(settings, **absolute)
-        problems = _place_problems(settings)
     if problems:
-        raise ConfigError(in_order(document, problems))
-    return settings
+        return with_full_paths(msgspec.convert(_right_parts(value, problems), Settings), folder), problems
+    settings = with_full_paths(msgspec.convert(value, Settings), folder)
+    overrides = {"data": data, "run": run}
+    absolute = {name: str(given.absolute()) for name, given in overrides.items() if given is not None}
+    settings = msgspec.structs.replace(settings, **absolute)
+    return settings, _place_problems(settings)
 
 
 def data_and_cameras(path: Path | None) -> tuple[Path, dict[str, list[str]]]:
@@ -226,6 +235,20 @@ def _camera_problems(path: str, camera: Any) -> list[str]:
     if not problems and _map(camera).get("settings") and not is_own:
         problems.append(f"{path}.settings: only a source of your own has settings, as ./my_camera.py or plugin:NAME")
     return problems
+
+
+def _right_parts(value: Any, problems: list[str]) -> dict[str, Any]:
+    """Of a file that is not right as a whole."""
+
+    def is_right(path: str) -> bool:
+        return not any(problem.startswith((f"{path}:", f"{path}.", f"{path}[")) for problem in problems)
+
+    cameras, services = _map(_map(value).get("cameras")), _map(_map(value).get("services"))
+    is_all = not any(problem.startswith(("file:", "cameras:")) for problem in problems)
+    return {
+        "cameras": {name: camera for name, camera in cameras.items() if is_all and is_right(f"cameras.{name}")},
+        "services": {ENRICH: services[ENRICH]} if ENRICH in services and is_right(f"services.{ENRICH}") else {},
+    }
 
 
 def _place_problems(settings: Settings) -> list[str]:

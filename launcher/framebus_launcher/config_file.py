@@ -14,9 +14,9 @@ from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.place import Place
 from framebus.settings import Settings
 from framebus_launcher.checks import find_processor_problems, find_source_problems
-from framebus_launcher.config import find_file, find_warnings, in_order, place_of, settings_in
+from framebus_launcher.config import find_file, find_warnings, in_order, place_of, read_settings
 from framebus_launcher.detector_check import check_detector
-from framebus_launcher.document import Document, parse_document, read_text
+from framebus_launcher.document import parse_document, read_text
 from framebus_launcher.folders import check_names
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
@@ -71,14 +71,13 @@ class ConfigFile:
     def check(self, text: str, group: Place | None = None) -> Reading:
         """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed."""
         document = parse_document(self.path, text)
-        settings = settings_in(document, data=self._data, run=self._run)
-        place = place_of(settings)
-        if group is not None and place != group:
-            names = [name for name in ("data", "run", "shm") if getattr(place, name) != getattr(group, name)]
-            again = "cannot change while the group runs; `framebus down`, then `framebus up`"
-            problems = [f"{name}: is {getattr(group, name)} and {again}" for name in names]
+        settings, problems = read_settings(document, data=self._data, run=self._run)
+        if group is not None and not problems:
+            problems += _find_moves(place_of(settings), group)
+        problems += self._find_own_problems(settings, FIRST_CHECK_S if group is None else CHECK_S)
+        if problems:
             raise ConfigError(in_order(document, problems))
-        self._check_processors(document, settings, FIRST_CHECK_S if group is None else CHECK_S)
+        place = place_of(settings)
         rows = make_table(settings, place)
         check_names(rows, place)
         return Reading(
@@ -90,15 +89,15 @@ class ConfigFile:
             warnings=find_warnings(document, settings),
         )
 
-    def _check_processors(self, document: Document, settings: Settings, limit_s: float) -> None:
-        """Raises ConfigError for processors and sources that would not start; it takes a while: only what is new."""
+    def _find_own_problems(self, settings: Settings, limit_s: float) -> list[str]:
+        """Of processors and sources that would not start; it takes a while: only what is new is looked at."""
         section = settings.services.get("enrich")
         sources = {name: (camera.source, camera.detect, camera.settings) for name, camera in settings.cameras.items()}
         problems = find_processor_problems(settings, limit_s) if section != self._checked else []
         problems += find_source_problems(settings, limit_s) if sources != self._checked_sources else []
-        if problems:
-            raise ConfigError(in_order(document, problems))
-        self._checked, self._checked_sources = section, sources
+        if not problems:
+            self._checked, self._checked_sources = section, sources
+        return problems
 
     def check_detector(self) -> tuple[str, list[str]]:
         """Let the detector's model look once: what it is, and what is wrong with it, each with its line."""
@@ -131,6 +130,13 @@ class ConfigFile:
         finally:
             with suppress(OSError):
                 temp.unlink(missing_ok=True)
+
+
+def _find_moves(place: Place, group: Place) -> list[str]:
+    """The folders of a group that runs are fixed."""
+    names = [name for name in ("data", "run", "shm") if getattr(place, name) != getattr(group, name)]
+    again = "cannot change while the group runs; `framebus down`, then `framebus up`"
+    return [f"{name}: is {getattr(group, name)} and {again}" for name in names]
 
 
 def revision_of(text: str) -> int:

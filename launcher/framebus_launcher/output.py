@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from framebus.messages import CameraStatus, Cause, JobState, JobView, ServiceState, ServiceStatus
+from framebus.stage import killed_by
 from framebus_launcher.ids import MIN_DIGITS
 from framebus_launcher.words import plain, soon
 
@@ -157,7 +158,8 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
     for status in services:
         note = status.reason
         if status.back_after_s is not None and not note:
-            note = f"back after {status.back_after_s:.2f} s{_death(status)}"
+            killed = f", {words}" if (words := killed_by(status)) else ""
+            note = f"back after {status.back_after_s:.2f} s{killed}"
         table.add_row(
             status.name,
             Text(status.state.value, _SERVICE_STYLES.get(status.state, "")),
@@ -168,13 +170,6 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
             note,
         )
     return table
-
-
-def _death(status: ServiceStatus) -> str:
-    """How it died last, for the end of a sentence: who was killed since it hung did not just get a signal."""
-    if status.hung_s is not None:
-        return f", hung: no beat for {status.hung_s:.1f} s"
-    return f", signal {status.signal}" if status.signal else ""
 
 
 def cameras_table(cameras: Iterable[CameraStatus]) -> Table:

@@ -93,7 +93,20 @@ def last_end(service: ServiceStatus) -> str:
     """
     if not service.restarts:
         return ""
-    return f", last after signal {service.signal}" if service.signal else f", last after exit code {service.exit_code}"
+    if service.hung_s is not None:
+        return f", last when it {killed_by(service)}"
+    return f", last after {killed_by(service) or f'exit code {service.exit_code}'}"
+
+
+def killed_by(service: ServiceStatus) -> str:
+    """What killed it last; empty when it ended by itself. Who was killed since it hung did not just get a signal.
+
+    >>> killed_by(ServiceStatus(name="x", state=ServiceState.READY, since_at_s=0.0, signal=9, hung_s=6.0))
+    'hung: no beat for 6.0 s'
+    """
+    if service.hung_s is not None:
+        return f"hung: no beat for {service.hung_s:.1f} s"
+    return f"signal {service.signal}" if service.signal else ""
 
 
 def is_slow(rate_hz: float | None, wanted_hz: float | None) -> bool:

@@ -22,6 +22,10 @@ class Stats:
         """Set a value that goes up and down; its unit is in its name."""
         self.gauges[what] = value
 
+    def forget_gauge(self, what: str) -> None:
+        """What had this value is gone."""
+        self.gauges.pop(what, None)
+
     def observe(self, what: str, seconds: float) -> None:
         """Note how long something took."""
         samples = self._samples.setdefault(what, [])

@@ -157,6 +157,7 @@ class Keeper:
             if task.limit_s is not None and now_s - task.begun_s > task.limit_s:
                 task.killed_as = task.killed_as or TaskEnd.TIMED_OUT
             if task.killed_as is not None:
+                child.is_own_end = False
                 child.kill()
         elif not child.is_ready and now_s - self.starts.begun_s > START_LIMIT_S:
             self.starts.error = f"it was not ready within {START_LIMIT_S:.0f} s"
@@ -263,7 +264,7 @@ class Keeper:
         code = child.bury(END_S)
         how = how_it_ended(code)
         with self.lock:
-            task, is_own = self.tasks.in_hand, True
+            task, is_own = self.tasks.in_hand, child.is_own_end  # its result may have come between the kill and now
             if not child.is_ready:
                 self._note_failed_start(self.starts.error or f"it {how} before it was ready", list(child.tail))
                 return

@@ -36,6 +36,8 @@ class Child:
         self.is_ready = False
         self.is_killed = False
         """by us"""
+        self.is_own_end = True
+        """its end is due to what it did itself: we did not kill it for the sake of its task"""
         self.has_stderr = True
         """until it closes it"""
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)

@@ -49,6 +49,12 @@ new MutationObserver(() => document.querySelectorAll('.bar:not([hidden])').forEa
   (bar) => window.bars.push(Number(bar.ariaValueNow)),
 )).observe(document.querySelector('#jobs'), {subtree: true, childList: true, attributes: true});
 """
+WATCH_STATUS = """
+window.told = [];
+new MutationObserver(([{target}]) => window.told.push(target.textContent))
+  .observe(document.querySelector('#top [role=status]'), {childList: true});
+"""
+"""what a screen reader speaks of the top line"""
 
 
 @pytest.fixture(scope="module")
@@ -298,6 +304,43 @@ def test_the_first_camera_is_added_from_the_page_by_who_may(browser: Any, tmp_pa
     viewer.close()
     admin.close()
     rig.close()
+
+
+def test_after_an_upgrade_the_page_loads_itself_anew_or_offers_to_where_something_is_open(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path)
+    port = int(rig.host.rpartition(":")[2])
+    admin = Visit(browser, f"{rig.address}/#token={rig.admin}")
+    admin.until("document.querySelectorAll('.tile').length === 2", "the cameras")
+
+    for version, is_used in (("8", False), ("9", True)):
+        if is_used:
+            admin.page.keyboard.press("1")
+            admin.until("document.querySelector('.where') !== null", "a camera is large")
+        admin.find(WATCH_STATUS)
+        rig.close()
+        admin.until("document.querySelector('.words').textContent.includes('for 2 s')", "it counts")
+        told = admin.find("window.told")
+        monkeypatch.setattr("framebus_services.gateway.ws_news.version", lambda _, now=version: now)
+        with admin.page.expect_event("load", timeout=1_000 * LIMIT_S):  # the page is loaded anew
+            rig = Rig(tmp_path, port=port)
+            if is_used:
+                admin.until("document.querySelector('.said-line .link-button') !== null", "it is offered")
+                admin.picture("upgraded")
+                admin.page.click(".said-line .link-button")
+        admin.until("document.querySelectorAll('.tile').length === 2", "the cameras again")
+
+        assert [text.partition(" for ")[0] for text in told] == ["No connection to framebus"], "said once, not counted"
+    admin.close()
+    rig.close()
+
+
+def test_what_has_no_room_beside_a_service_is_its_hint(visit: Visit) -> None:
+    hints = visit.find("[...document.querySelectorAll('.service')].map(one => [one.title, one.ariaLabel])")
+
+    assert hints
+    assert all(title == label for title, label in hints)
 
 
 def test_for_who_wishes_less_motion_nothing_glides(visit: Visit) -> None:

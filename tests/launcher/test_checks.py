@@ -95,6 +95,27 @@ def test_framebus_check_tells_line_and_path_together_with_exit_code_78(tmp_path:
         assert "framebus.yml:6: services.enrich.processors[1]: unknown processor" in " ".join(done.stderr.split())
 
 
+def test_framebus_check_tells_in_one_run_what_it_finds_and_what_only_processors_and_sources_know(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "bench.py").write_text(SOURCE)
+    file = tmp_path / "framebus.yml"
+    file.write_text(
+        "cameras:\n"
+        "  front: {source: ftp://camera}\n"
+        "  Back Door: {source: rtsp://camera/}\n"
+        "  bench: {source: ./bench.py, settings: {exposure: 7}}\n"
+        "services: {enrich: {processors: [brigthness]}, export: {slots: many}}\n"
+        "${HOME}: 1\n"
+    )
+
+    done = subprocess.run([FRAMEBUS, "check", "-c", str(file)], capture_output=True, text=True, timeout=30.0)
+
+    said = [line.partition(": ")[0] for line in "".join(done.stderr.split("\n")).split(f"{file}:")[1:]]
+    assert done.returncode == 78
+    assert said == ["2", "3", "4", "5", "5", "6"], done.stderr
+
+
 def test_the_check_needs_no_camera_libraries_and_says_json_lines(tmp_path: Path) -> None:
     for name in ("cv2", "av"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('not installed')\n")

@@ -406,6 +406,16 @@ def test_pictures_that_could_not_be_encoded_in_time_are_told_by_the_recording() 
     assert stage(explain(evidence), "recording").drops == {"not_encoded": 7}
 
 
+def test_a_service_that_was_killed_since_it_hung_is_told_as_that_in_the_words_of_status() -> None:
+    evidence = well()
+    evidence.note(news(service("enrich", restarts=1, signal=9, hung_s=6.0)))
+    evidence.note(news(ServiceStats(name="enrich", counters={}), epoch=2, up_s=103.0))
+
+    why = explain(evidence)
+
+    assert why.verdict.endswith("enrich began anew while we looked, last when it hung: no beat for 6.0 s")
+
+
 @pytest.mark.parametrize(("name", "counters"), [("capture@front", {"frames": 3}), ("enrich", {"frames.front": 3})])
 def test_a_service_that_began_anew_while_we_looked_is_named_and_nothing_is_called_slow(
     name: str, counters: dict[str, int]

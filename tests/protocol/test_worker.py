@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import pytest
 
 from framebus.task import TaskEnd, TaskError, TaskOutcome
 from framebus.worker import Closed, Full, StartError, WorkerProcess
+from framebus.worker_line import Setup
+from framebus.worker_spawn import Child
 from protocol import chores
 
 LIMIT_S = 20.0
@@ -227,6 +229,33 @@ def test_what_goes_wrong_beside_the_outcomes_of_tasks_is_told_by_the_name_of_its
     assert the_outcome(worker, 1).end is TaskEnd.CRASHED
     wait_until(lambda: set(faults) == {"errors.worker_news", "worker.died", "worker.not_started"})
     assert hopeless.start_error == "RuntimeError: no model here"
+
+
+def test_a_process_that_was_killed_for_its_task_just_when_that_was_done_has_not_died_by_itself(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: list[str] = []
+    children: list[Child] = []
+
+    def start(setup: Setup) -> Child:
+        children.append(Child(setup))
+        return children[-1]
+
+    def cancel_late(key: Hashable, news: object) -> None:
+        worker.send(key, "go on")
+        wait_until(lambda: children[0].has_unread)  # its result is there, and nobody has read it
+        worker.cancel(key)
+
+    monkeypatch.setattr("framebus.worker_keeper.Child", start)
+    worker = make(
+        chores.talk, initialize=chores.Counter, setup=0, on_news=cancel_late, on_fault=faults.append, idle_limit_s=600.0
+    )
+
+    outcome = the_outcome(worker, "it")
+    wait_until(lambda: worker.pid is None)
+
+    assert outcome.end is TaskEnd.DONE
+    assert faults == []
 
 
 def test_a_worker_whose_own_thread_fails_ends_what_waits_and_says_that_it_is_over(

@@ -32,6 +32,9 @@ def test_a_run_says_its_seed_first_strikes_by_the_schedule_and_ends_with_0_becau
     group: RunningGroup,
 ) -> None:
     before = group.services()
+    exports = group.place.data / "exports"
+    (exports / "front").mkdir(parents=True, exist_ok=True)
+    (exports / "front" / "mine_chaos.mp4").touch()
 
     out, errors = chaos(group, "--seconds", "10", "--seed", "5", "--json").communicate(timeout=100.0)
 
@@ -42,6 +45,8 @@ def test_a_run_says_its_seed_first_strikes_by_the_schedule_and_ends_with_0_becau
     assert not any(blow["kind"] == "stop" and blow["name"] == "mute" for blow in blows)
     assert last["jobs"]["accepted"] == last["jobs"]["succeeded"] + last["jobs"]["cancelled"] > 0
     assert last["subscribers"] == 3
+    assert last["clips_left"] == 0
+    assert [path.name for path in exports.rglob("*chaos*")] == ["mine_chaos.mp4"], "it removes its own clips only"
     after = group.await_ready()
     for name in {blow["name"] for blow in blows}:
         assert after[name].incarnation > before[name].incarnation

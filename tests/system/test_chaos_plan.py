@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from framebus.errors import ExitCode
 from framebus.messages import NIL, BoardStatus, JobBoard, JobState, JobView, QueueStatus
 from framebus.requests import StateRow
 from framebus.topics import topic_of
+from framebus_launcher.chaos_clips import remove_clips
 from framebus_launcher.chaos_news import NewsCheck, find_behind
 from framebus_launcher.chaos_plan import Blow, Kind, draw_plan
 from framebus_launcher.chaos_verdict import Calls, JobFate, Records, Recovery, judge
@@ -52,6 +54,20 @@ def test_a_member_that_cannot_be_missed_is_only_killed() -> None:
     stopped = {blow.name for blow in plan if blow.kind is Kind.STOP}
 
     assert stopped == {"export"}
+
+
+def test_clips_are_removed_with_nothing_beside_them_and_those_out_of_reach_are_counted(tmp_path: Path) -> None:
+    exports = tmp_path / "exports"
+    (exports / "front").mkdir(parents=True)
+    for path in (exports / "front" / "a_chaos.mp4", exports / "front" / "mine.mp4", tmp_path / "outside.mp4"):
+        path.touch()
+    names = ["front/a_chaos.mp4", "front/gone.mp4", "../outside.mp4", str(tmp_path / "outside.mp4")]
+    fates = [JobFate(id=ID, state=JobState.SUCCEEDED, files=names)]
+
+    left = remove_clips(fates, exports), remove_clips(fates, None)
+
+    assert left == (3, 4)
+    assert sorted(path.name for path in tmp_path.rglob("*.mp4")) == ["mine.mp4", "outside.mp4"]
 
 
 def records(**more: object) -> Records:

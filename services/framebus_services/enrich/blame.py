@@ -8,6 +8,9 @@
 | call on a thread | 56 | the same, for each of `THREADS` processors by their number |
 | names | the rest | JSON: the processors in the order of their numbers, and the deaths that each is blamed for |
 
+A processor that leaves, and the one of the same name with other settings that takes its place, have a number each: both
+may be at work at once. A number is given again when who had it has ended.
+
 A kill from outside is nobody's fault: the launcher says that it did not send that SIGKILL itself, as to one who hangs,
 and the kernel that it has killed no process for its memory meanwhile.
 
@@ -44,6 +47,7 @@ THREADS = 64
 _CALL = struct.Struct("<QQ40s")
 _CALLED = struct.Struct("<Q")
 _CALLS_BYTES = (1 + THREADS) * _CALL.size
+_NOBODY = ("", "")
 
 
 class Deaths(Struct):
@@ -57,6 +61,7 @@ class Deaths(Struct):
 
 class _Names(Struct):
     processors: list[str]
+    """empty: the number is free"""
     settings: list[str]
     """a digest of the entry of each"""
     deaths: dict[str, Deaths]
@@ -86,33 +91,43 @@ class Blame:
         self._deaths: dict[str, Deaths] = {}
         self._accused = ""
         self._entries = {name: _digest(entry) for name, entry in zip(names_of(entries), entries, strict=True)}
+        self._numbered: list[tuple[str, str]] = []
+        """name and digest by number"""
         self.left_out: dict[str, str] = {}
         """processors that must not run, and why"""
         self._judge(now_s)
 
-    def open(self, processors: Sequence[str]) -> None:
-        """Begin to write; the processors in the order of their numbers."""
+    def open(self) -> None:
+        """Begin to write."""
         if not self._path.parent.is_dir():
             return
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
-            fresh.write_bytes(bytes(_CALLS_BYTES) + self._named(processors))
+            fresh.write_bytes(bytes(_CALLS_BYTES) + self._names())
             os.replace(fresh, self._path)
             with self._path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
         except OSError as error:
             log.warning("%s can't be written: should enrich die, nobody is blamed: %s", self._path, error)
 
-    def follow(self, entries: Mapping[str, str | dict[str, Any]], processors: Sequence[str]) -> None:
-        """Other entries are in force, by name: who was left out with another one gets a chance.
-
-        Who had a number keeps it: what is written down of its call, which may be going on, stays true.
-        """
+    def follow(self, entries: Mapping[str, str | dict[str, Any]]) -> None:
+        """Other entries are in force, by name: who was left out with another one gets a chance."""
         self._entries = {name: _digest(entry) for name, entry in entries.items()}
         self._forget_others()
         self.left_out = {name: why for name, why in self.left_out.items() if name in self._deaths}
-        if self._map is not None:
-            self._map[_CALLS_BYTES:] = self._named(processors)
+        self._write_names()
+
+    def give_number(self, processor: str) -> int:
+        """What names a processor, with its entry that is in force now, until the number is taken back."""
+        number = self._numbered.index(_NOBODY) if _NOBODY in self._numbered else len(self._numbered)
+        self._numbered[number : number + 1] = [(processor, self._entries.get(processor, ""))]
+        self._write_names()
+        self.leave_thread(number)  # the mark of a thread that was abandoned in a call
+        return number
+
+    def take_back(self, number: int) -> None:
+        """Who had it has ended."""
+        self._numbered[number] = _NOBODY
 
     def enter(self, number: int, camera: str, frame: int) -> None:
         """This processor is called now."""
@@ -194,11 +209,15 @@ class Blame:
             name: deaths for name, deaths in self._deaths.items() if self._entries.get(name) == deaths.settings
         }
 
-    def _named(self, processors: Sequence[str]) -> bytes:
+    def _write_names(self) -> None:
+        if self._map is not None:
+            self._map[_CALLS_BYTES:] = self._names()
+
+    def _names(self) -> bytes:
         """The second part of the file."""
-        settings = [self._entries.get(name, "") for name in processors]
+        processors, settings = [name for name, _ in self._numbered], [digest for _, digest in self._numbered]
         names = msgspec.json.encode(
-            _Names(processors=list(processors), settings=settings, deaths=self._deaths, oom_kills=self._oom_kills)
+            _Names(processors=processors, settings=settings, deaths=self._deaths, oom_kills=self._oom_kills)
         )
         if len(names) > SIZE_BYTES - _CALLS_BYTES:
             log.warning("too many processors for %s: should enrich die, nobody is blamed", self._path)

@@ -25,21 +25,25 @@ class SettingsFile:
         """None: there is none, and nothing changes."""
         self._path = path
         self._seen: tuple[int, int] | None = None
+        self._complaint = ""
 
     def look(self) -> EnrichProcessSettings | None:
-        """What stands there, if it was written since the last look; costs next to nothing if it was not."""
+        """What stands there, if it was written since it was read last; costs next to nothing if it was not."""
         if self._path is None:
             return None
         try:
             found = self._path.stat()
             if (found.st_ino, found.st_mtime_ns) == self._seen:
                 return None
-            self._seen = found.st_ino, found.st_mtime_ns
-            return msgspec.json.decode(self._path.read_bytes(), type=EnrichProcessSettings)
+            written = self._path.read_bytes()
+            self._seen, self._complaint = (found.st_ino, found.st_mtime_ns), ""
+            return msgspec.json.decode(written, type=EnrichProcessSettings)
         except FileNotFoundError:  # the group is being tidied up
             return None
         except (OSError, msgspec.MsgspecError) as error:
-            log.error("the settings in %s cannot be read, and stay as they are: %s", self._path, error)
+            if str(error) != self._complaint:  # what could not be read is tried again at each look
+                self._complaint = str(error)
+                log.error("the settings in %s cannot be read, and stay as they are: %s", self._path, error)
             return None
 
 

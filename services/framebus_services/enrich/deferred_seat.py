@@ -106,12 +106,14 @@ class DeferredSeat(Seat):
             self._floor.answered(ask.id, self.name, Reply(code=ErrorCode.DEADLINE, text="its turn came too late"))
         for ended in drained.ended:
             self._settle(ended)
-        self._floor.bus.stats.gauge(f"{self._stat}.queued", drained.queued)
+        if not self._is_stopping:
+            self._floor.bus.stats.gauge(f"{self._stat}.queued", drained.queued)
 
     def stop(self) -> None:
         self._left, pending, drained = self._line.stop()
         self._take(drained)
         self._is_stopping = True
+        self._floor.bus.stats.forget_gauge(f"{self._stat}.queued")  # or it would stand there for ever
         self._outcome = Outcome(pending=pending)
 
     @property

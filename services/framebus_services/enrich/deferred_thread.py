@@ -41,6 +41,7 @@ class LocalPerformer:
         self.processor = processor
         self._blame = blame
         self._number = number
+        self._is_abandoned = False
 
     def perform(self, item: Item) -> Ended:
         if isinstance(item, Work):
@@ -48,7 +49,8 @@ class LocalPerformer:
         else:
             self._blame.enter_thread(self._number, "", 0)
         ended = self._perform(item)
-        self._blame.leave_thread(self._number)
+        if not self._is_abandoned:  # or it would take the mark of its successor along
+            self._blame.leave_thread(self._number)
         return ended
 
     def _perform(self, item: Item) -> Ended:
@@ -59,6 +61,7 @@ class LocalPerformer:
 
     def close(self) -> None:
         """A thread can't be stopped; it is abandoned."""
+        self._is_abandoned = True
 
 
 class Life:

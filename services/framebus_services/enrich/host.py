@@ -67,8 +67,6 @@ class Host:
         self._inquiries = Inquiries()
         self._floor = Floor(bus, blame, self._inquiries.answered)
         self._load = load
-        self._numbers: dict[str, int] = {}
-        """by which the blame file names processors; nobody gets that of another"""
         self._sections: dict[str, Raw] = {}
         """the newest of each topic"""
         self._successors = Successors(bus, load, self._exchange)
@@ -81,7 +79,7 @@ class Host:
         self._seats = [seat for seat in seats if seat is not None]
         self._entries: dict[str, Entry] = dict(zip(names_of(entries), entries, strict=True))
         """in force, by name"""
-        blame.open(list(self._numbers))
+        blame.open()
         self._complaints: list[str] = []
         self._complain([f"processor {name} is left out: {reason}" for name, reason in read.broken.items()])
 
@@ -191,9 +189,9 @@ class Host:
             return None
 
     def _seat(self, order: Order, made: AnyProcessor | RemotePerformer | None) -> Seat:
-        number = self._numbers.setdefault(order.name, len(self._numbers))
         if made is None or isinstance(made, RemotePerformer):
             return IsolatedSeat(order, self._floor, self._load, made)
+        number = self._floor.blame.give_number(order.name)
         if isinstance(made, DeferredProcessor):
             return ThreadSeat(order, self._floor, made, number)
         return SameThreadSeat(order, self._floor, made, number)
@@ -210,12 +208,12 @@ class Host:
             self._inquiries.leave(seat)
             self._leaving.add(seat)
             del before[seat.name]
-        before |= {name: self._begin(one) for name, one in ready.items()}
-        self._seats = [before[name] for name in given if name in before]
         self._entries = {
             name: entry if name in ready else self._entries.get(name, entry) for name, entry in given.items()
         }
-        self._floor.blame.follow(self._entries, list(self._numbers))
+        self._floor.blame.follow(self._entries)
+        before |= {name: self._begin(one) for name, one in ready.items()}
+        self._seats = [before[name] for name in given if name in before]
         self._complain([f"{problem}; what ran before goes on" for problem in prepared.problems])
         log.info("processors now: %s; new or changed: %s", _list(self._seats), ", ".join(ready) or "none")
 

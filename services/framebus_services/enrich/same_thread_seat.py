@@ -79,6 +79,7 @@ class SameThreadSeat(Seat):
         """Nothing waits."""
 
     def end(self) -> Outcome:
+        self._floor.blame.take_back(self._number)
         return Outcome()
 
     def _settle(self, item: Expire | Configure | Ask | Stop, camera: str) -> Result:

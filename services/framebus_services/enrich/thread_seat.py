@@ -8,7 +8,7 @@ from framebus_services.enrich.deferred_thread import LocalPerformer, Performer
 from framebus_services.enrich.guard import Result, failure_of
 from framebus_services.enrich.lane import Work
 from framebus_services.enrich.orders import Order
-from framebus_services.enrich.seat import Floor, Sight, overrides, work_of
+from framebus_services.enrich.seat import Floor, Outcome, Sight, overrides, work_of
 
 
 class ThreadSeat(DeferredSeat):
@@ -42,6 +42,11 @@ class ThreadSeat(DeferredSeat):
         floor.blame.leave()
         floor.bus.stats.observe(self._stat, floor.bus.clock.boot_s() - start_s)
         return works
+
+    def end(self) -> Outcome:
+        if self.has_stopped:  # else its thread may still be at work, and its mark stands
+            self._floor.blame.take_back(self._number)
+        return super().end()
 
     def _make_performer(self) -> Performer:
         processor, self._first = self._first, None

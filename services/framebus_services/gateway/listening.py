@@ -38,10 +38,11 @@ def listen(settings: HttpSettings, run: Path) -> socket.socket:
     """
     bind = settings.bind or DEFAULT_BIND
     nexts = range(settings.port, min(settings.port + 1 + NEXT_PORTS, 65_536)) if settings.port else ()
-    for port in (*_kept(settings, run), *nexts, 0):
+    kept = _kept(settings, run)
+    for port in (*kept, *nexts, 0):
         if (found := _try(bind, port)) is not None:
             _keep(settings, run, found.getsockname()[1])
-            _tell(settings, found)
+            _tell(settings, found, is_known=port in kept)
             return found
     raise ConfigError([f"http.bind: no port is free at {bind}"])
 
@@ -97,9 +98,10 @@ def _try(bind: str, port: int) -> socket.socket | None:
         raise ConfigError([f"http.bind: can't listen at {bind}: {error.strerror}"]) from None
 
 
-def _tell(settings: HttpSettings, found: socket.socket) -> None:
+def _tell(settings: HttpSettings, found: socket.socket, *, is_known: bool) -> None:
+    """`is_known`: it had this port before, and nobody needs to be told again that another has the configured one."""
     port = found.getsockname()[1]
-    if settings.port and port != settings.port:
+    if settings.port and port != settings.port and not is_known:
         log.warning("port %d is taken; listening at %s instead", settings.port, address_of(settings, port))
     else:
         log.info("listening at %s", address_of(settings, port))

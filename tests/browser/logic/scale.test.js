@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { endingAt, length, LONGEST_S, makeScale, ordered, pan, SHORTEST_S, ticks, toTime, toX, zoom } from "../page/scale.js";
+import { endingAt, length, LONGEST_S, makeScale, pan, SHORTEST_S, ticks, toTime, toX, zoom } from "../page/scale.js";
+import { ordered } from "../page/range_panel.js";
 
 const NOW_S = 1_790_000_000;
 const QUARTER = makeScale(NOW_S - 900, NOW_S, 1200);

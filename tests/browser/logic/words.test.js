@@ -4,7 +4,7 @@ import { jobState } from "../page/job_words.js";
 import { merge, ridge } from "../page/lanes.js";
 import { eventAt } from "../page/shot.js";
 import { makeState, take } from "../page/store.js";
-import { summary } from "../page/summary.js";
+import { steady, summary } from "../page/summary.js";
 import { tileState } from "../page/tile_state.js";
 import { fitColumn, fitWall } from "../page/wall_layout.js";
 import { clock, lasting, roughly, sentence, size, zoneOffset } from "../page/words.js";
@@ -46,6 +46,21 @@ test("the top line says all is well, or the worst thing alone", () => {
 
   hear("service/export/", { name: "export", state: "broken", incarnation: 2, restarts: 5, reason: "died 5 times" });
   assert.equal(summary(state, NOW_S).text, "Export is broken: died 5 times");
+});
+
+test("a sentence is the same until something happens, however long that takes", () => {
+  const { state, hear } = group({ camera: "front" });
+  const wait = (seconds) => steady(summary(state, NOW_S + seconds).text);
+  hear("camera/front/", { camera: "front", state: "offline", cause: "auth", since_at_s: NOW_S });
+  assert.equal(new Set([1, 2, 59, 61, 7300, 90_000, 2e6].map((seconds) => wait(seconds))).size, 1);
+
+  const alone = wait(1);
+  hear("camera/yard/", { camera: "yard", state: "offline", cause: "auth", since_at_s: NOW_S });
+  assert.notEqual(wait(1), alone);
+
+  state.link = { is: "away", since_s: NOW_S };
+  assert.equal(wait(5), wait(75));
+  assert.match(wait(5), /No connection/);
 });
 
 test("a picture is live only while its camera, its process and the line are", () => {

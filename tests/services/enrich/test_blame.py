@@ -2,13 +2,17 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from framebus.messages import Finding
+from framebus.processor import DeferredProcessor
 from framebus_services.enrich.blame import Blame
+from framebus_services.enrich.deferred_thread import LocalPerformer
+from framebus_services.enrich.lane import Work
 
 ENTRIES: list[str | dict[str, Any]] = ["brightness", {"mine": {"limit": 3}}]
 NAMES = ["brightness", "mine"]
@@ -20,9 +24,15 @@ def path() -> Iterator[Path]:
         yield Path(folder) / "enrich.calls"
 
 
+def sit_down(blame: Blame, names: list[str]) -> None:
+    for name in names:
+        blame.give_number(name)
+    blame.open()
+
+
 def life(path: Path, now_s: float, entries: list[str | dict[str, Any]] = ENTRIES) -> Blame:
     blame = Blame(path, entries, now_s)
-    blame.open([name for name in NAMES if name not in blame.left_out])
+    sit_down(blame, [name for name in NAMES if name not in blame.left_out])
     return blame
 
 
@@ -119,7 +129,7 @@ def test_a_kill_from_outside_blames_nobody_unless_memory_may_have_run_out(
     """`counts`: of processes that the kernel has killed for their memory, when each life began."""
     for at_s, oom_kills in enumerate(counts):
         blame = Blame(path, ENTRIES, float(at_s), was_killed=was_killed, oom_kills=oom_kills)
-        blame.open(NAMES)
+        sit_down(blame, NAMES)
         blame.enter_thread(1, "front", 42)
 
     assert list(blame.left_out) == left_out
@@ -172,3 +182,49 @@ def test_to_write_down_a_call_costs_next_to_nothing(path: Path) -> None:
         fastest_s = min(fastest_s, (time.thread_time() - start_s) / 10_000)
 
     assert fastest_s < 10e-6, "2 us are what it takes at rest; a busy machine may need more"
+
+
+def test_who_leaves_does_not_take_the_mark_of_its_successor_of_the_same_name_along(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blame = Blame(path, [ENTRIES[1]], 0.0)
+    blame.open()
+    old = blame.give_number("mine")
+    blame.enter_thread(old, "front", 41)
+    blame.follow({"mine": {"mine": {"limit": 4}}})
+    new = blame.give_number("mine")
+    blame.enter_thread(new, "front", 42)
+
+    blame.leave_thread(old)
+    blame.take_back(old)
+    Blame(path, [{"mine": {"limit": 4}}], 1.0)
+
+    assert caplog.messages == ["enrich died while processor mine looked at frame 42 of camera front"]
+
+
+def test_a_thread_that_was_abandoned_and_returns_late_does_not_take_the_mark_of_its_successor_along(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blame = life(path, 0.0)
+
+    class Hangs(DeferredProcessor[int]):
+        def process_task(self, task: int) -> Iterable[Finding]:
+            performer.close()
+            blame.enter_thread(1, "front", 42)
+            return []
+
+    performer = LocalPerformer(Hangs(), blame, 1)
+    performer.perform(Work(camera="front", object_id=None, number=41, captured_at_s=0.0, captured_up_s=0.0, payload=1))
+    life(path, 1.0)
+
+    assert caplog.messages == ["enrich died while processor mine looked at frame 42 of camera front"]
+
+
+def test_a_number_is_given_again_when_who_had_it_has_ended(path: Path) -> None:
+    blame = life(path, 0.0)
+
+    blame.take_back(0)
+    again = blame.give_number("mine")
+    blame.enter_thread(again, "front", 1)
+
+    assert (again, blame.give_number("mine")) == (0, 2)

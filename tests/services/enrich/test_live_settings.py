@@ -1,10 +1,12 @@
 """Settings of processors that change while enrich runs: who is not concerned notices nothing."""
 
 import os
+import resource
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +20,7 @@ from framebus.processor import AnyProcessor, DeferredProcessor, Processor
 from framebus.settings import EnrichProcessSettings
 from framebus.testing import FakeBus
 from framebus_services.enrich.blame import Blame
+from framebus_services.enrich.configured import SettingsFile
 from framebus_services.enrich.service import Enrich
 from services.enrich.drawn import Camera
 from services.enrich.floors import Floor, floor
@@ -223,6 +226,23 @@ def test_who_is_replaced_finishes_what_waits_and_shuts_down_and_its_results_are_
         assert it.count("processor.works.tasks") == it.count("processor.works.done") == 2
 
 
+@pytest.mark.parametrize("later", [[], [{"works": {"word": "new"}}]])
+def test_how_many_wait_for_a_processor_is_told_for_as_long_as_it_is_there(later: list[Any]) -> None:
+    gauge = "processor.works.queued"
+    with floor(["works"], CLASSES) as it:
+        it.show(1)
+        it.wait(lambda: gauge in it.bus.stats.gauges, "it is told")
+        Works.gate.clear()
+        it.show(2)
+        it.take(*later)
+        Works.gate.set()
+        it.wait(lambda: "end of work" in it.labels, "the old one has ended")
+        it.bus.settle()
+        it.host.step()
+
+        assert (gauge in it.bus.stats.gauges) is bool(later)
+
+
 def test_the_newest_configuration_reaches_who_is_new() -> None:
     with floor(["works"], CLASSES) as it:
         it.configure("config/cameras/", 1)
@@ -253,14 +273,16 @@ def test_who_was_left_out_comes_back_with_other_settings_and_who_comes_is_blamed
         path = Path(folder) / "enrich.calls"
         for at_s in range(3):
             blame = Blame(path, ["counts", "works"], float(at_s))
-            blame.open(["counts", "works"])
-            blame.enter(1, "front", 1)
+            blame.open()
+            blame.give_number("counts")
+            blame.enter(blame.give_number("works"), "front", 1)
         blame = Blame(path, ["counts", "works"], 3.0)
         left_out = list(blame.left_out)
-        blame.open(["counts"])
+        blame.open()
+        blame.give_number("counts")
 
-        blame.follow({"counts": "counts", "works": {"works": {"word": "new"}}}, ["counts", "works"])
-        blame.enter_thread(1, "front", 2)
+        blame.follow({"counts": "counts", "works": {"works": {"word": "new"}}})
+        blame.enter_thread(blame.give_number("works"), "front", 2)
         caplog.clear()
         Blame(path, ["counts", {"works": {"word": "new"}}], 4.0)
 
@@ -287,6 +309,36 @@ def test_enrich_takes_the_processors_of_its_settings_file_when_that_is_written_a
 
         labels = [found.label for found in bus.messages(Finding)]
         assert labels == ["end of frame", "new", "end of new"]
+
+
+def test_settings_that_could_not_be_read_at_one_look_are_taken_at_the_next_and_complained_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="fb") as folder:
+        path = Path(folder) / "enrich.json"
+        write(path, ["counts"])
+        file = SettingsFile(path)
+        with no_descriptors():
+            meanwhile = [file.look(), file.look()]
+
+        taken = file.look()
+
+        assert meanwhile == [None, None]
+        assert taken is not None
+        assert taken.processors == ["counts"]
+        assert file.look() is None
+        assert len(caplog.messages) == 1
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Nothing can be opened meanwhile."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def write(file: Path, processors: list[Any]) -> None:

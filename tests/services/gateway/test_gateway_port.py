@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import pytest
 from gateway_rig import Rig
 
 
@@ -22,6 +23,19 @@ def test_a_gateway_that_starts_again_takes_the_port_that_it_had_told_though_the_
 
     assert port_of(first) != wanted
     assert port_of(second) == port_of(first)
+
+
+def test_that_another_has_the_configured_port_is_told_once_and_not_at_each_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        wanted = other.getsockname()[1]
+        for _ in range(2):
+            Rig(tmp_path, port=wanted).close()
+
+    assert [message.partition(";")[0] for message in caplog.messages if "taken" in message] == [
+        f"port {wanted} is taken"
+    ]
 
 
 def test_a_port_that_is_configured_anew_is_taken_and_the_old_one_forgotten(tmp_path: Path) -> None:

@@ -23,42 +23,36 @@ export function jobTitle(job, params, now_s, zone) {
   return { who, when };
 }
 
-/**
- * {tone, text, percent, isSilent}: tone well, fresh, mending or bad. `percent` is null where no bar belongs.
- */
+/** {tone, text, percent, isSilent}: tone well, fresh, mending or bad. `percent` is null where no bar belongs. */
 export function jobState(job, board, now_s, zone = "") {
-  return WORDS[job.state]?.(job, board, now_s, zone) ?? { tone: "well", text: job.state, percent: null };
+  return { tone: "well", text: job.state, percent: null, ...WORDS[job.state]?.(job, board, now_s, zone) };
 }
 
 const WORDS = {
-  queued: (job, board, now_s, zone) => ({ tone: "well", text: waiting(job, board, now_s, zone), percent: null }),
+  queued: (job, board, now_s, zone) => ({ text: waiting(job, board, now_s, zone) }),
   retrying: (job, _board, now_s) => {
     const left_s = (job.next_try_at_s ?? now_s) - now_s;
     const when = left_s > 0.5 ? `tries again in ${roughly(Math.ceil(left_s))}` : "tries again now";
-    return { tone: "mending", text: `${when}: ${reason(job)}`, percent: null };
+    return { tone: "mending", text: `${when}: ${reason(job)}` };
   },
   running: working,
   publishing: working,
-  succeeded: (job, _board, now_s) => ({
-    tone: job.ended_s && now_s - job.ended_s < FRESH_S ? "fresh" : "well",
-    text: outcome(job),
-    percent: null,
-  }),
-  failed: (job) => ({ tone: "bad", text: sentence(reason(job)), percent: null }),
-  dead: (job) => ({ tone: "bad", text: `Given up after ${counted(job.attempt, "crash", "crashes")}: ${reason(job)}`, percent: null }),
-  cancelled: () => ({ tone: "well", text: "Cancelled", percent: null }),
+  succeeded: (job, _board, now_s) => ({ tone: job.ended_s && now_s - job.ended_s < FRESH_S ? "fresh" : "well", text: outcome(job) }),
+  failed: (job) => ({ tone: "bad", text: sentence(reason(job)) }),
+  dead: (job) => ({ tone: "bad", text: `Given up after ${counted(job.attempt, "crash", "crashes")}: ${reason(job)}` }),
+  cancelled: () => ({ text: "Cancelled" }),
 };
 
 function working(job, _board, now_s) {
   const silent_s = now_s - job.heard_s;
-  if (job.cancelling) return { tone: "well", text: "stopping", percent: job.percent };
+  if (job.cancelling) return { text: "stopping", percent: job.percent };
   if (silent_s > SILENT_S) {
     return { tone: "mending", text: `no news for ${roughly(silent_s)}`, percent: job.percent, isSilent: true };
   }
   const step = STEPS[job.step] ?? (job.step ? job.step.replaceAll("_", " ") : "beginning");
   const left = job.eta_s ? `about ${roughly(Math.ceil(job.eta_s))} left` : "";
   const again = job.attempt > 1 ? `try ${job.attempt}` : "";
-  return { tone: "well", text: [step, again, left].filter(Boolean).join(" · "), percent: job.percent };
+  return { text: [step, again, left].filter(Boolean).join(" · "), percent: job.percent };
 }
 
 function waiting(job, board, now_s, zone) {

@@ -26,7 +26,7 @@ class JobRow {
       "li",
       { class: "job" },
       el("div", { class: "thumb" }, this._picture, icon("clip")),
-      el("div", { class: "job-words" }, el("div", { class: "job-line" }, this._who, this._when, this._code), el("div", { class: "job-line" }, this._text, this._percent), this._bar),
+      el("div", {}, el("div", { class: "job-line" }, this._who, this._when, this._code), el("div", { class: "job-line" }, this._text, this._percent), this._bar),
       this._actions,
     );
     this._shown = "";
@@ -103,7 +103,7 @@ export class Jobs {
     this._queue = el("span", { class: "aside" });
     this._isWhole = false;
     this._more = el("button", { class: "more link-button", on: { click: () => this._toggle() } });
-    this._list = el("ul", { class: "plain-list" });
+    this._list = el("ul");
     this._empty = el("p", { class: "empty" });
     node.append(el("header", {}, el("h2", { text: "Jobs", attrs: { id: "jobs-title" } }), this._queue), this._more, this._list, this._empty);
   }

@@ -135,10 +135,7 @@ export class LiveStream {
     if (waiting && this._is === "playing") this._become("waiting");
     if (!codec) return;
     const kind = `video/mp4; codecs="${codec}"`;
-    if (!globalThis.MediaSource?.isTypeSupported(kind)) {
-      this._showPreview();
-      return;
-    }
+    if (!globalThis.MediaSource?.isTypeSupported(kind)) return this._showPreview();
     const source = new MediaSource();
     this._release();
     this._buffer = null;

@@ -44,6 +44,7 @@ class App {
     this.firstCamera = later(() => import("./first_camera.js"));
     this.lastWords = later(() => import("./last_words.js"));
     this._largeView = later(() => import("./large.js"));
+    this._renewal = later(() => import("./renewal.js"));
     this._said = el("div", { class: "floating said-line", attrs: { role: "status" } });
     this._said.hidden = true;
     float.append(this._said);
@@ -73,10 +74,11 @@ class App {
       if (token) await ask("POST", "api/session", { body: { token } });
       this._met(await ask("GET", "api/me"));
     } catch (error) {
-      this._cover(error.status === 401 ? expired() : unreachable(error));
-      this.state.link = { is: error.status === 401 ? "expired" : "away", since_s: this.state.link.since_s || this.now_s() };
+      const isExpired = error.status === 401;
+      this._cover(isExpired ? expired() : unreachable(error));
+      this.state.link = { is: isExpired ? "expired" : "away", since_s: this.state.link.since_s || this.now_s() };
       this.top.render();
-      return error.status === 401;
+      return isExpired;
     }
     this._cover(null);
     this._listen();
@@ -137,7 +139,9 @@ class App {
 
   _take(told) {
     if (told.hello) {
-      this._ahead_s = told.hello.now_at_s - Date.now() / 1000;
+      const { now_at_s, version } = told.hello;
+      this._ahead_s = now_at_s - Date.now() / 1000;
+      if (version !== (this._version ??= version)) this._renewal.with(({ renew }) => renew(this));
       this._line("open");
     } else if (told.snapshot_done) {
       told.snapshot_done.forEach((prefix) => this.state.complete.add(prefix));

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { el, iconButton, setText, show } from "./dom.js";
-import { ordered, toTime } from "./scale.js";
+import { toTime } from "./scale.js";
 import { clock, counted, day, lasting, moment, size, spoken } from "./words.js";
 
 const PLAN_MS = 150;
@@ -168,4 +168,10 @@ function drawId() {
 
 function row(word, text) {
   return [el("dt", { text: word }), el("dd", { text })];
+}
+
+/** From and to in order, within what has happened. */
+export function ordered(a_s, b_s, latest_s) {
+  const [start_s, end_s] = a_s < b_s ? [a_s, b_s] : [b_s, a_s];
+  return { start_s: Math.min(start_s, latest_s), end_s: Math.min(end_s, latest_s) };
 }

@@ -84,7 +84,7 @@ export class Recall {
   }
 }
 
-const EMPTY = { spans: [], events: [], buckets: null, start_s: 0, end_s: 0, merge_s: Infinity, at_s: 0, oldest_at_s: undefined, asked: null, isOld: true };
+const EMPTY = { spans: [], events: [], buckets: null, start_s: 0, end_s: 0, merge_s: Infinity, at_s: 0, asked: null, isOld: true };
 
 function covers(known, scale, merge_s, now_s) {
   if (known.start_s > scale.start_s || known.merge_s > 1.5 * merge_s || known.merge_s < merge_s / 8) return false;

@@ -66,9 +66,3 @@ function stepOf(scale) {
   const wanted_s = secondsPerPixel(scale) * TICK_PX;
   return STEPS_S.find((step_s) => step_s >= wanted_s) ?? STEPS_S.at(-1);
 }
-
-/** From and to in order, within what has happened. */
-export function ordered(a_s, b_s, latest_s) {
-  const [start_s, end_s] = a_s < b_s ? [a_s, b_s] : [b_s, a_s];
-  return { start_s: Math.min(start_s, latest_s), end_s: Math.min(end_s, latest_s) };
-}

@@ -10,9 +10,9 @@ const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** How a service died, in words. */
 function death(service) {
-  if (service.hung_s) return `hung, silent for ${lasting(service.hung_s)}`;
+  if (service.hung_s) return `hung: no beat for ${lasting(service.hung_s)}`;
   if (service.signal) return `signal ${service.signal}`;
-  if (service.exit_code !== null && service.exit_code !== undefined) return `exit ${service.exit_code}`;
+  if (service.exit_code != null) return `exit ${service.exit_code}`;
   return service.reason;
 }
 
@@ -40,7 +40,8 @@ class Capsule {
     setText(this._use, service.state === "ready" && !back && !isDegraded ? `${service.cpu_percent.toFixed(0)} %  ${size(service.rss_bytes)}` : "");
     this.count(service);
     show(this._more, service.state === "broken" || this._more.ariaExpanded === "true");
-    setAttribute(this.node, "aria-label", `${this.name}: ${this._note.textContent || "well"}`);
+    const whole = `${this.name}: ${this._note.textContent || "well"}`; // there may be no room for it
+    for (const name of ["aria-label", "title"]) setAttribute(this.node, name, whole);
   }
 
   /** Tenths of a second since it went down. */
@@ -67,7 +68,7 @@ export class Services {
   constructor(app, node) {
     this._app = app;
     this._capsules = new Map();
-    this._list = el("ul", { class: "plain-list bus" });
+    this._list = el("ul", { class: "bus" });
     this._aside = el("span", { class: "aside" });
     node.append(el("header", {}, el("h2", { text: "Services", attrs: { id: "services-title" } }), this._aside), this._list);
     this._heard = new Map();

@@ -15,6 +15,11 @@ export function summary(state, now_s) {
   return { level: "well", text: allWell(state), target: null };
 }
 
+/** A sentence without what only counts on: it stays the same until something happens. */
+export function steady(text) {
+  return text.replace(/([\d.]+ (s|min|h|days?|[KMGT]B)\b ?)+/g, "");
+}
+
 function byLink(state, now_s) {
   if (state.link.is === "expired") return bad("This link is not valid any more", null);
   if (state.link.is === "open") return null;

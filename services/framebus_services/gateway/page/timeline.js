@@ -127,7 +127,7 @@ export class Timeline {
     if (this._namesShown === wanted) return;
     this._namesShown = wanted;
     this._fitLanes();
-    this._names.replaceChildren(...names.map((name) => el("button", { class: "lane-name", text: spoken(name), on: { click: () => this._app.openCamera(name) } })));
+    this._names.replaceChildren(...names.map((name) => el("button", { class: "lane-name", text: spoken(name), attrs: { title: name }, on: { click: () => this._app.openCamera(name) } })));
     this.node.classList.toggle("is-empty", !names.length);
   }
 

@@ -41,8 +41,7 @@ function drawAxis(paint, { scale, colours, zone }, height) {
   const withSeconds = marks.length > 1 && marks[1].at_s - marks[0].at_s < 60;
   for (const { at_s, isDay } of marks) {
     const x = Math.round(toX(scale, at_s)) + 0.5;
-    paint.fillStyle = colours.line;
-    paint.fillRect(x - 0.5, isDay ? 4 : AXIS_PX - 5, 1, height);
+    fill(paint, colours.line, x - 0.5, isDay ? 4 : AXIS_PX - 5, 1, height);
     paint.fillStyle = isDay ? colours.ink : colours.quiet;
     const text = isDay ? day(at_s, zone) : withSeconds ? clock(at_s, zone) : minute(at_s, zone);
     if (x < scale.width_px - 40) paint.fillText(text, x + 5, AXIS_PX / 2);
@@ -59,15 +58,18 @@ function drawLane(paint, lane, top, view) {
   for (const event of lane.events) {
     paint.fillStyle = colours.tints[tint(event.label)];
     fillSpan(paint, scale, event.start_at_s, event.end_at_s, base - bandPx, bandPx, TICK_LEAST_PX);
-    paint.fillStyle = colours.paper;
-    paint.fillRect(Math.round(toX(scale, event.start_at_s)) - 1, base - bandPx, 1, bandPx); // two that overlap are two
+    fill(paint, colours.paper, Math.round(toX(scale, event.start_at_s)) - 1, base - bandPx, 1, bandPx); // two that overlap are two
   }
   if (lane.isBare) {
     paint.fillStyle = colours.quiet;
     paint.fillText("nothing recorded yet", 8, base - 6);
   }
-  paint.fillStyle = colours.line;
-  paint.fillRect(0, top + lanePx - 1, scale.width_px, 1);
+  fill(paint, colours.line, 0, top + lanePx - 1, scale.width_px, 1);
+}
+
+function fill(paint, colour, x, y, wide, tall) {
+  paint.fillStyle = colour;
+  paint.fillRect(x, y, wide, tall);
 }
 
 function fillSpan(paint, scale, start_s, end_s, y, height, least = 0) {
@@ -108,28 +110,18 @@ function drawMarked(paint, { scale, marked, lanes, lanePx, colours }) {
   lanes.forEach((lane, n) => {
     if (!marked.cameras.includes(lane.camera)) return;
     const top = AXIS_PX + n * lanePx;
-    paint.fillStyle = colours.mark;
-    paint.fillRect(from, top, wide, lanePx - 1);
-    paint.fillStyle = colours.blue;
-    paint.fillRect(from, top, 2, lanePx - 1);
-    paint.fillRect(from + wide - 2, top, 2, lanePx - 1);
+    fill(paint, colours.mark, from, top, wide, lanePx - 1);
+    for (const x of [from, from + wide - 2]) fill(paint, colours.blue, x, top, 2, lanePx - 1);
   });
 }
 
 function drawMoments(paint, { scale, colours, now_s, pointer_s, played_s, zone }, height) {
   const now = toX(scale, now_s);
-  if (now < scale.width_px) {
-    paint.fillStyle = colours.quiet;
-    paint.fillRect(Math.round(now), AXIS_PX - 5, 1, height);
-  }
-  if (played_s) {
-    paint.fillStyle = colours.blue;
-    paint.fillRect(Math.round(toX(scale, played_s)) - 1, AXIS_PX - 5, 2, height);
-  }
+  if (now < scale.width_px) fill(paint, colours.quiet, Math.round(now), AXIS_PX - 5, 1, height);
+  if (played_s) fill(paint, colours.blue, Math.round(toX(scale, played_s)) - 1, AXIS_PX - 5, 2, height);
   if (!pointer_s) return;
   const x = Math.round(toX(scale, pointer_s));
-  paint.fillStyle = colours.ink;
-  paint.fillRect(x, AXIS_PX - 5, 1, height);
+  fill(paint, colours.ink, x, AXIS_PX - 5, 1, height);
   const text = clock(pointer_s, zone);
   const wide = paint.measureText(text).width + 10;
   const left = Math.min(scale.width_px - wide, Math.max(0, x - wide / 2));
@@ -137,7 +129,6 @@ function drawMoments(paint, { scale, colours, now_s, pointer_s, played_s, zone }
   paint.fillStyle = colours.paper;
   paint.fillText(text, left + 5, AXIS_PX / 2);
 }
-
 
 /** Whether the scale shows the present, so that it moves on with it. */
 export function follows(scale, now_s) {

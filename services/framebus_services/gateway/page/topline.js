@@ -2,7 +2,7 @@
 
 import { el, icon, iconButton, part, setClass, setText } from "./dom.js";
 import { writeSettings } from "./settings.js";
-import { summary } from "./summary.js";
+import { steady, summary } from "./summary.js";
 import { clock } from "./words.js";
 
 export class TopLine {
@@ -10,8 +10,10 @@ export class TopLine {
     this._app = app;
     this._node = part("summary");
     this._mark = el("span", { class: "mark", attrs: { "aria-hidden": "true" } });
-    this._text = el("span", { class: "words", attrs: { role: "status" } });
+    this._text = el("span", { class: "words" });
+    this._spoken = el("span", { class: "unseen", attrs: { role: "status" } });
     this._node.append(this._mark, this._text);
+    this._node.after(this._spoken);
     this._node.addEventListener("click", (event) => {
       event.preventDefault();
       if (this._target) app.goTo(this._target);
@@ -38,6 +40,7 @@ export class TopLine {
     const { level, text, target } = summary(this._app.state, this._app.now_s());
     this._target = target;
     setText(this._text, text);
+    if (steady(text) !== steady(this._spoken.textContent)) setText(this._spoken, text);
     setClass(this._node, `level-${level}`);
     if (target) this._node.setAttribute("href", "#");
     else this._node.removeAttribute("href");
