@@ -1,5 +1,6 @@
 """The news of the bus: one frozen Struct per message. The annotation is the schema; decoding validates.
 
+Names are looked at where a message is made too (`framebus.names`).
 Topics are in `framebus.topics`; requests and answers in `framebus.requests`.
 Times that end in `_at_s` are wall clock, seconds since 1970; `_up_s` are seconds since boot, comparable on one host.
 """

@@ -19,8 +19,8 @@ _known: defaultdict[str, set[str]] = defaultdict(set)
 """names that matched, by pattern"""
 
 
-class Named(Struct, frozen=True, kw_only=True, gc=False):
-    """Checks its own names, in `__post_init__`; its schema tells their patterns. Nothing in it can lead back to it."""
+class Named(Struct, frozen=True, kw_only=True, gc=False):  # what cannot change is part of no cycle
+    """Checks its own names, in `__post_init__`; its schema tells their patterns all the same."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
