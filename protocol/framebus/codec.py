@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from framebus.errors import MalformedError
 from framebus.messages import AtS, Count, Instance, Message, Seconds, UpS
+from framebus.names import Named
 from framebus.topics import Topic, find_topic
 
 VERSION = 1
@@ -29,7 +30,7 @@ KNOWN_TOPICS = 1_024
 """topics that are not looked up again"""
 
 
-class Head(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Head(Named, frozen=True, kw_only=True, omit_defaults=True):
     """Who said it, and where it stands in the row of what they said."""
 
     v: Count
@@ -83,16 +84,12 @@ class News(Struct, frozen=True, kw_only=True):
         return decode_body(self.body, self.row.body)
 
 
-_encoder = msgspec.msgpack.Encoder()
+encode = msgspec.msgpack.Encoder().encode
+"""any Struct or plain value as MessagePack"""
 _head_decoder = msgspec.msgpack.Decoder(Head)
 _decoders: dict[type[Struct], msgspec.msgpack.Decoder[Any]] = {}
 
 S = TypeVar("S", bound=Struct)
-
-
-def encode(value: object) -> bytes:
-    """Any Struct or plain value as MessagePack."""
-    return _encoder.encode(value)
 
 
 def decode_body(data: bytes, kind: type[S]) -> S:

@@ -1,5 +1,6 @@
 """The news of the bus: one frozen Struct per message. The annotation is the schema; decoding validates.
 
+Names are looked at where a message is made too (`framebus.names`).
 Topics are in `framebus.topics`; requests and answers in `framebus.requests`.
 Times that end in `_at_s` are wall clock, seconds since 1970; `_up_s` are seconds since boot, comparable on one host.
 """
@@ -7,7 +8,9 @@ Times that end in `_at_s` are wall clock, seconds since 1970; `_up_s` are second
 from enum import StrEnum
 from typing import Annotated, Self
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw
+
+from framebus.names import Named
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 INSTANCE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}(@[a-z0-9][a-z0-9_-]{0,31})?$"
@@ -36,7 +39,7 @@ NIL = Raw(b"\xc0")
 """MessagePack nil: the value of a `Raw` field that is not there."""
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Named, frozen=True, kw_only=True):
     """News: readers ignore fields that they do not know, and take enum values that they do not know as `unknown`."""
 
 

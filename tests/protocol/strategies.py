@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Raw, Struct
 
 from framebus.messages import END
+from framebus.names import pattern_of
 
 RAWS = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
@@ -49,8 +50,8 @@ def _limited(kind: Any, meta: Meta) -> st.SearchStrategy[Any]:
         return st.lists(values(get_args(kind)[0]), min_size=meta.min_length or 0, max_size=max(3, meta.min_length or 0))
     if get_origin(kind) is dict:
         return values(kind)
-    if kind is str and meta.pattern is not None:
-        return st.from_regex(meta.pattern.removesuffix(END).removesuffix("$") + r"\Z", fullmatch=True)
+    if kind is str and (pattern := pattern_of(meta)) is not None:
+        return st.from_regex(pattern.removesuffix(END).removesuffix("$") + r"\Z", fullmatch=True)
     if kind is str:
         return st.text(min_size=meta.min_length or 0, max_size=min(meta.max_length or 40, 40))
     if kind is bytes:

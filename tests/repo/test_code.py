@@ -21,6 +21,7 @@ from framebus import (
     settings,
 )
 from framebus.messages import Message, NewsEnum
+from framebus.names import Named
 from framebus.requests import Request
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def test_every_message_and_request_is_used_by_a_row_of_a_table() -> None:
 
     used = {*news_kinds(), *request_kinds()}
     made = {kind for module in (messages, requests) for kind in vars(module).values() if isinstance(kind, type)}
-    abstract = {Message, Request, requests.Answer, msgspec.Struct, messages.Raw}
+    abstract = {Named, Message, Request, requests.Answer, msgspec.Struct, messages.Raw}
     structs = {kind for kind in made if issubclass(kind, msgspec.Struct)}
 
     assert {kind.__name__ for kind in structs - used - abstract} == set()

@@ -12,6 +12,7 @@ from framebus import codec, door, requests, topics
 from framebus.codec import Head, RequestHead
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import Gone, Message
+from framebus.names import pattern_of
 from spec.tables import head_kinds
 
 REQUEST_ID = bytes(range(16))
@@ -81,8 +82,8 @@ def _plain(name: str, kind: Any, metas: list[Any]) -> Any:
         return 0.5
     if kind is bytes:
         return REQUEST_ID
-    if meta.pattern is not None:
-        return "00112233445566778899aabbccddeeff" if "{32}" in meta.pattern else "export"
+    if (pattern := pattern_of(meta)) is not None:
+        return "00112233445566778899aabbccddeeff" if "{32}" in pattern else "export"
     return name or "counted"
 
 

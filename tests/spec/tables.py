@@ -35,6 +35,7 @@ from framebus import (
     sockets,
     topics,
 )
+from framebus.names import pattern_of
 
 SPEC = Path(__file__).parents[2] / "protocol" / "SPEC.md"
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -53,6 +54,7 @@ UNITS = (
 )
 PLAIN = {str: "text", int: "integer", float: "number", bool: "boolean", bytes: "bytes", Raw: "any value"}
 NAMES = {name: getattr(messages, name) for name in ("Name", "Instance", "JobId")}
+NAMED = {pattern_of(get_args(alias)[1]): f"*{name}*" for name, alias in NAMES.items()}
 
 Rows = list[tuple[str, ...]]
 
@@ -88,12 +90,9 @@ def range_of(kind: Any) -> str:
     options = [option for option in get_args(kind) if option is not type(None)]
     if get_origin(kind) in (Union, types.UnionType):
         return ", ".join(filter(None, map(range_of, options)))
-    for name, alias in NAMES.items():
-        if kind == alias:
-            return f"*{name}*"
     if get_origin(kind) is Annotated:
         inner, *metas = get_args(kind)
-        words = [_meta_range(meta, inner) for meta in metas if isinstance(meta, Meta)]
+        words = [NAMED.get(pattern_of(meta)) or _meta_range(meta, inner) for meta in metas if isinstance(meta, Meta)]
         return ", ".join(filter(None, [*words, range_of(inner)]))
     if get_origin(kind) is list:
         return f"each {inner}" if (inner := range_of(options[0])) else ""
@@ -103,8 +102,8 @@ def range_of(kind: Any) -> str:
 
 
 def _meta_range(meta: Meta, kind: Any) -> str:
-    if meta.pattern is not None:
-        return f"matches `{meta.pattern.removesuffix(messages.END)}`, without a line end"
+    if (pattern := pattern_of(meta)) is not None:
+        return f"matches `{pattern.removesuffix(messages.END)}`, without a line end"
     what = {str: " characters", bytes: " bytes"}.get(kind, " entries")
     if meta.min_length is not None and meta.min_length == meta.max_length:
         return f"{meta.min_length}{what}"

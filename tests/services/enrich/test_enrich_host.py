@@ -177,7 +177,6 @@ def test_a_second_kind_of_error_is_logged_too(bus: FakeBus, caplog: pytest.LogCa
         ([finding(value=float("nan"))], "value: nan; it must be a finite number, or None"),
         ([finding(value=1e300)], "value"),
         ([finding(value=np.float64(1.0))], "numpy.float64"),
-        ([Finding(processor="No Name", camera="front", label="")], "processor"),
         ([finding(object_id="x" * 501)], "object_id"),
     ],
 )
