@@ -26,7 +26,7 @@ from framebus.topics import topic_of
 BEGIN_OR_END = (b"\x01", b"\x00")
 """the first byte of a word about a subscription"""
 ALL_BEACONS = topic_of(Beacon).prefix
-GATHER_S = 0.005
+GATHER_S = 0.01
 """so long news wait from each whole second on, where the beacons of all owners come then: one turn reads them"""
 LAST_WORDS_MS = 100
 """how long a bus that closes waits for its last news to leave; everything else is closed at once"""
