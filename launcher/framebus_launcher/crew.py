@@ -17,7 +17,7 @@ from framebus_launcher.orphans import Orphans
 from framebus_launcher.process import RunningChild
 from framebus_launcher.spawner import Spawner
 from framebus_launcher.table import DISPATCHER, Row
-from framebus_launcher.zygote import take_zygote
+from framebus_launcher.zygote import FORK_S, take_zygote
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Crew:
                 self._bus.watch(zygote.fileno(), self._hear_zygote)
 
     def mind_zygote(self) -> None:
-        """Who waits for a fork waits no longer than it should; a few times a second."""
+        """Who waits for a fork waits no longer than it should; each second."""
         if zygote := self._spawner.zygote:
             zygote.mind()
 
@@ -144,6 +144,7 @@ class Crew:
         child = self._spawner.spawn(row, was_killed=member.was_killed)
         self._bus.watch(child.out, partial(self._read, member, child))
         child.when_born(partial(self._see_birth, member, child))
+        self._bus.after(FORK_S, self.mind_zygote)  # in case nothing else wakes us
         return child
 
     def _see_birth(self, member: Member, child: RunningChild, error: OSError | None) -> None:

@@ -31,7 +31,8 @@ from framebus_launcher.table import DISPATCHER, Row
 
 log = logging.getLogger(__name__)
 
-TURN_S = 0.5
+TURN_S = 1.0
+"""as often as everybody beats: more often would wake it for nothing"""
 STATUS_S = 5.0
 STOP_S = 7.5
 """after so long of stopping what still lives is killed, so that all is gone within 8 s"""
@@ -135,7 +136,7 @@ class Group:
         self._reconcile(self._began_s)
 
     def turn(self) -> None:
-        """Wait for the next event, half a second at most, and do what is due."""
+        """Wait for the next event, a second at most, and do what is due."""
         wait_s = max(0.0, min(TURN_S, self._next_s() - self.bus.clock.boot_s()))
         self.bus.turn(wait_s)
         now_s = self.bus.clock.boot_s()
@@ -264,6 +265,7 @@ class Group:
         """Whether the dispatcher has yet to hear who stopped before it: the jobs in their hands are handed back."""
         if self._told_until_s is None:
             self._told_until_s = now_s + TOLD_S
+            self.bus.after(TOLD_S, lambda: None)  # no event may come by then: it is looked at
         return self._crew.has_untold and now_s < self._told_until_s
 
     def _hurry(self) -> None:

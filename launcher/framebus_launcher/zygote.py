@@ -138,7 +138,7 @@ class Zygote:
         return self.pid is not None
 
     def mind(self) -> None:
-        """See to what takes it too long; a few times a second."""
+        """See to what takes it too long; each second."""
         if self.pid is None:
             return
         now_s, left = time.monotonic(), self._to_load()

@@ -16,6 +16,8 @@ BEACON_S = 1.0
 REPLAY_EVERY_S = 0.005
 REPLAY_AT_ONCE = 200
 MAX_BEACON_TOPICS = 500
+BODY = 2
+"""the frame of a message after topic and head; a blob may follow"""
 
 
 class Retained:
@@ -38,10 +40,11 @@ class Retained:
         return topic in self._frames
 
     def keep(self, topic: str, seq: int, frames: Frames) -> None:
-        """This is the newest message of `topic`; a beacon will tell so."""
+        """This is the newest message of `topic`; a beacon will tell so, soon where it says something new."""
+        is_new = self._frames.get(topic, [])[BODY:] != frames[BODY:]  # else who misses it holds the same already
         self._frames[topic] = frames
         self._seqs[topic] = seq
-        if not self._beacon_is_soon:
+        if is_new and not self._beacon_is_soon:
             self._beacon_is_soon = True
             self._put_off()
             self._beacon_timer = self._timers.after(BEACON_SOON_S, self._tell)

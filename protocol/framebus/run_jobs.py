@@ -21,6 +21,7 @@ class JobService:
         """Raises ConfigError when the runner can't be loaded, msgspec.ValidationError for its settings."""
         runner = load_job_runner(name)
         self._companion = runner.companion(bus) if runner.companion is not None else None
+        self._checked = self._companion if isinstance(self._companion, SelfChecking) else None
         self._worker = Worker(bus, [runner], slots=bus.settings(runner.settings_type).slots)
 
     def stop(self) -> None:
@@ -30,8 +31,7 @@ class JobService:
         self._worker.stop()
 
     def is_healthy(self) -> bool:
-        is_fine = not isinstance(self._companion, SelfChecking) or self._companion.is_healthy()
-        return is_fine and self._worker.is_healthy()
+        return (self._checked is None or self._checked.is_healthy()) and self._worker.is_healthy()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -100,6 +100,8 @@ class Process:
         signal.set_wakeup_fd(bus.wakeup_fd, warn_on_full_buffer=False)
         self._started_at_s = bus.clock.wall_s()
         self._service = make(bus)
+        # Asked once: Python compares such a type with every attribute of a class, each time.
+        self._is_healthy = self._service.is_healthy if isinstance(self._service, SelfChecking) else lambda: True
         bus.answer(Ping, self._answer_ping)
         bus.every(notifier.beat_s, self._beat)
         StatsTeller(bus)
@@ -132,7 +134,7 @@ class Process:
         self._is_stopping = True
 
     def _beat(self) -> None:
-        if not isinstance(self._service, SelfChecking) or self._service.is_healthy():
+        if self._is_healthy():
             # READY again with each beat: a supervisor whose queue was full has not heard the first.
             status = f"STATUS={self._bus.complaint}".replace("\n", " ")
             if not self._notifier.send("READY=1", "WATCHDOG=1", status):

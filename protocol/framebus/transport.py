@@ -16,12 +16,18 @@ from framebus.clock import Clock, SystemClock
 from framebus.codec import News
 from framebus.door import Frames
 from framebus.errors import MalformedError
+from framebus.messages import Beacon
 from framebus.place import Place
+from framebus.retained import BEACON_S
 from framebus.sockets import NOBLOCK, POLLIN, drain, open_socket, send, to_ms
 from framebus.timers import Handler
+from framebus.topics import topic_of
 
 BEGIN_OR_END = (b"\x01", b"\x00")
 """the first byte of a word about a subscription"""
+ALL_BEACONS = topic_of(Beacon).prefix
+GATHER_S = 0.01
+"""so long news wait from each whole second on, where the beacons of all owners come then: one turn reads them"""
 LAST_WORDS_MS = 100
 """how long a bus that closes waits for its last news to leave; everything else is closed at once"""
 
@@ -64,6 +70,7 @@ class SocketBus(Bus):
         self._watched: dict[int, Handler] = {}
         self._heard: set[str] = set()
         self._heard_prefixes: tuple[str, ...] = ()
+        self._gathers = False
         for readable in (self._pub, self._sub, self._wake_in.fileno()):
             self._poller.register(readable, zmq.POLLIN)
 
@@ -123,6 +130,11 @@ class SocketBus(Bus):
         self._caller.close()
         self._context.term()
 
+    def _gather(self) -> None:
+        """Every owner says its beacon now: we wake when all have spoken, not for each."""
+        self._poller.register(self._sub, 0)
+        self.after(GATHER_S, lambda: self._poller.register(self._sub, zmq.POLLIN))
+
     def _take_subscriptions(self) -> None:
         said = [frames[0] for frames in drain(self._pub)]
         # What begins otherwise is no word about subscriptions: libzmq hands on what any subscriber says.
@@ -142,6 +154,9 @@ class SocketBus(Bus):
 
     def _subscribe(self, prefix: str) -> None:
         self._sub.setsockopt(zmq.SUBSCRIBE, prefix.encode())
+        if prefix == ALL_BEACONS and not self._gathers:
+            self._gathers = True
+            self.every(BEACON_S, self._gather)
 
     def _unsubscribe(self, prefix: str) -> None:
         self._sub.setsockopt(zmq.UNSUBSCRIBE, prefix.encode())

@@ -1,5 +1,6 @@
 """What a service may rely on: handlers, timers, retained values, requests; all in memory."""
 
+import itertools
 from collections.abc import Callable
 
 import msgpack
@@ -367,6 +368,34 @@ def test_a_beacon_tells_the_newest_number_soon_after_a_change_and_then_each_seco
     assert len(beacons(bus)) == 4
 
 
+def test_a_value_that_is_said_again_makes_no_beacon_of_its_own_and_the_next_one_names_it() -> None:
+    bus = FakeBus()
+    bus.publish(camera())
+    bus.advance(seconds=2.5)
+    before = len(beacons(bus))
+
+    bus.publish(camera())
+    bus.advance(seconds=0.4)
+    soon = beacons(bus)[before:]
+    bus.advance(seconds=0.1)
+
+    assert soon == []
+    assert beacons(bus)[before:] == [{"camera/front/": 2}]
+
+
+def test_a_beacon_that_is_due_soon_is_not_taken_back_when_the_value_is_said_again() -> None:
+    bus = FakeBus()
+    bus.publish(camera(fps=1.0))
+    bus.advance(seconds=2.5)
+    before = len(beacons(bus))
+
+    bus.publish(camera(fps=2.0))
+    bus.publish(camera(fps=2.0))
+    bus.advance(seconds=0.25)
+
+    assert beacons(bus)[before:] == [{"camera/front/": 3}]
+
+
 def test_the_beacons_of_each_second_come_at_whole_seconds_whenever_the_change_was() -> None:
     bus = FakeBus()
     start_s = bus.clock.boot_s()
@@ -381,8 +410,8 @@ def test_the_beacons_of_each_second_come_at_whole_seconds_whenever_the_change_wa
 
 
 def test_changes_without_pause_do_not_put_the_beacon_off() -> None:
-    bus = FakeBus()
-    bus.every(0.01, lambda: bus.publish(camera()))
+    bus, rates = FakeBus(), itertools.count()
+    bus.every(0.01, lambda: bus.publish(camera(fps=next(rates))))
 
     bus.advance(seconds=1.3)
 

@@ -27,7 +27,7 @@ from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, Finding, FrameNotice, Gone
 from framebus.place import Place
 from framebus.requests import GetStats, Ping, Pong, SubmitJob
-from framebus.transport import Listener, ScriptCaller, SocketBus
+from framebus.transport import GATHER_S, Listener, ScriptCaller, SocketBus
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import LIMIT_S, turn_for, turn_until
 
@@ -597,6 +597,34 @@ def test_a_message_larger_than_allowed_costs_its_sender_the_connection_only(
     assert malformed(server, "request") == 0
 
 
+def test_who_hears_all_beacons_reads_what_comes_in_the_first_moment_of_a_second_in_one_turn(
+    place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus]
+) -> None:
+    clock, owner, got = FakeClock(), make_bus("capture"), list[CameraStatus]()
+    with contextlib.closing(SocketBus("reader", place=place, clock=clock)) as reader:
+        reader.on(CameraStatus, got.append)
+        reader.answer(Ping, lambda _: PONG)
+        turn_until(lambda: owner._is_heard("camera/front/"), owner)
+        turn_until(lambda: bool(owner.publish(camera(fps=1.0))) or bool(got), reader, owner)
+        turn_for(0.05, reader)  # what was said while it was on its way
+        got.clear()
+
+        clock.advance(1.0)
+        reader.turn(0.0)
+        owner.publish(camera(fps=2.0))
+        owner.publish(camera("back"))
+        with asking(lambda: owner.ask("reader", Ping())) as call:  # who asks does not wait
+            turn_until(call.done, reader)
+        turn_for(0.05, reader)
+        meanwhile = got.copy()
+        clock.advance(GATHER_S)
+        reader.turn(0.0)
+        turn_until(lambda: bool(got), reader)
+
+    assert meanwhile == []
+    assert got == [camera(fps=2.0), camera("back")]
+
+
 def test_ten_thousand_malformed_messages_are_counted_and_harm_nothing(
     place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus]
 ) -> None:
@@ -606,7 +634,7 @@ def test_ten_thousand_malformed_messages_are_counted_and_harm_nothing(
     context = zmq.Context()
     hostile = context.socket(zmq.XPUB)
     hostile.connect(place.pub)
-    turn_until(lambda: bool(hostile.poll(0)), reader)
+    turn_until(lambda: bool(hostile.poll(0)) and hostile.recv() == b"\x01", reader)  # that of everything
 
     for lot in range(1, 51):
         for _ in range(200):
