@@ -15,6 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from framebus.addresses import Kind, parse_address
+from framebus.check_line import CheckLine
 from framebus.errors import ExitCode, FramebusError
 from framebus.redact import redact
 from framebus.settings import EnrichSettings, Settings
@@ -25,15 +26,6 @@ log = logging.getLogger(__name__)
 SHOWN_CHARACTERS = 300
 TURN_S = 0.2
 """how soon a check ends that is not wanted any more"""
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of what a check says."""
-
-    path: str
-    message: str
-    is_fatal: bool = True
-    """else the rest may run, and it is only told"""
 
 
 class CheckError(FramebusError):
@@ -89,7 +81,7 @@ def find_source_problems(settings: Settings, limit_s: float) -> list[str]:
     return [f"cameras.{problem.path}: {problem.message}" for problem in problems if problem.is_fatal]
 
 
-def _ask(module: str, section: bytes, limit_s: float, is_stopping: Callable[[], bool] = _never) -> list[Problem]:
+def _ask(module: str, section: bytes, limit_s: float, is_stopping: Callable[[], bool] = _never) -> list[CheckLine]:
     code, out, err = ask_module(module, "--check", section, limit_s, is_stopping)
     problems = _read(out)
     if code not in (ExitCode.OK, ExitCode.CONFIGURATION) or bool(problems) != bool(code):
@@ -137,9 +129,9 @@ def _communicate(
             unsent = None  # it was taken over at the first call
 
 
-def _read(lines: bytes) -> list[Problem]:
+def _read(lines: bytes) -> list[CheckLine]:
     problems = []
     for line in lines.splitlines():
         with contextlib.suppress(msgspec.DecodeError):  # libraries may print something as they are imported
-            problems.append(msgspec.json.decode(line, type=Problem))
+            problems.append(msgspec.json.decode(line, type=CheckLine))
     return problems

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import typer
@@ -11,7 +10,7 @@ from rich.text import Text
 from framebus.errors import ConfigError, ExitCode
 from framebus.place import Place
 from framebus_launcher import doctor_machine, doctor_parts, doctor_place
-from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.cli_options import ConfigOption, DataOption, JsonOption, RunOption
 from framebus_launcher.config import DEFAULT_FILES, load_settings, place_of
 from framebus_launcher.finding import Finding, Level, fail, ok
 from framebus_launcher.output import make_console, to_json
@@ -46,8 +45,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="Of this group; default: framebus.yml.")] = None,
-    data: Annotated[Path | None, typer.Option("--data", envvar="FRAMEBUS_DATA", help="Folder of recordings.")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
     run: RunOption = None,
     as_json: JsonOption = False,
 ) -> None:

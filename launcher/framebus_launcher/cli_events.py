@@ -17,8 +17,7 @@ from framebus_launcher.client import GroupClient
 from framebus_launcher.config import data_and_cameras
 from framebus_launcher.output import make_console, to_json
 
-_ENDINGS = {
-    Ending.GONE: "",
+_ENDINGS: dict[str, str] = {
     Ending.STOPPED: "enrich was stopped while it was there",
     Ending.LOST: "enrich died while it was there",
 }
@@ -119,6 +118,6 @@ def _print_table(console: Console, found: list[EndedObject], folder: Path) -> No
             f"{event.score:.2f}",
             " ".join(event.zones),
             str(path) if path else "-",
-            _ENDINGS.get(Ending(event.ending) if event.ending in set(Ending) else Ending.GONE, ""),
+            _ENDINGS.get(event.ending, ""),
         )
     console.print(table)

@@ -10,17 +10,17 @@ from framebus import codec
 from framebus.errors import ErrorCode, ExitCode, RefusedError
 from framebus.messages import JobBoard, JobState, JobView, QueueStatus
 from framebus.requests import CancelCase, CancelJob, GetQueue, GetState, GetStory, JobStory, ListJobs, RetryJob
-from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption, WatchOption
 from framebus_launcher.client import GroupClient
 from framebus_launcher.command import command_name
 from framebus_launcher.follow import follow_all, follow_to_end
+from framebus_launcher.handing_in import accepted_text
 from framebus_launcher.job_text import jobs_table, queue_lines, story_lines
 from framebus_launcher.mistakes import refusal
 from framebus_launcher.output import error_text, job_line, make_console, to_json
 
 MAX_CASE_PAGES = 40
 DigitsArgument = Annotated[str, typer.Argument(metavar="ID", help="Digits of its id, as framebus jobs shows them.")]
-WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end; the exit code tells it.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -164,8 +164,7 @@ def retry(
             console.print(to_json(accepted))
         else:
             needed = group.digits_for([old.id, accepted.id])
-            place = f"number {accepted.position} in line" if accepted.position else accepted.state.value
-            again = f"job {accepted.id[:needed]} accepted, {place}: {old.id[:needed]} again"
+            again = f"{accepted_text(accepted, needed)}: {old.id[:needed]} again"
             console.print(again if watch else f"{again}   ({command_name()} watch {accepted.id[:needed]})")
         code = follow_to_end(group, [accepted.id], as_json=as_json) if watch else int(ExitCode.OK)
     raise typer.Exit(code)

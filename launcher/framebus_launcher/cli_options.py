@@ -15,4 +15,5 @@ RunOption = Annotated[
     Path | None, typer.Option("--run", envvar="FRAMEBUS_RUN", help="Folder of the group's sockets (default: yours).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Follow to the end; the exit code tells it.")]
 NameArgument = Annotated[str, typer.Argument(help="As in export, or capture@front.")]

@@ -12,7 +12,7 @@ from msgspec import Raw
 from framebus import codec
 from framebus.errors import ExitCode, RefusedError
 from framebus.requests import BatchItem, ExportPlan, PlanExport
-from framebus_launcher.cli_options import JsonOption, RunOption
+from framebus_launcher.cli_options import JsonOption, RunOption, WatchOption
 from framebus_launcher.client import GroupClient
 from framebus_launcher.handing_in import hand_in, hand_in_all, make_request, read_batch
 from framebus_launcher.mistakes import refusal
@@ -21,7 +21,6 @@ from framebus_launcher.words import LATEST_AT_S, lasting, moment, parse_duration
 
 PLAN_S = 10.0
 MAX_GAPS = 5
-WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Follow to the end; the exit code tells it.")]
 CaseOption = Annotated[str, typer.Option(help="What the job belongs to; framebus cancel --case stops all of it.")]
 NameOption = Annotated[str, typer.Option(help="What people call it; part of a clip's name.")]
 PriorityOption = Annotated[int, typer.Option(help="Greater goes first.", min=-100, max=100)]

@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Collection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from framebus import codec, requests
 from framebus.access import find_reach
@@ -14,7 +14,7 @@ from framebus.clock import SystemClock
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
-from framebus.requests import GetConfig, GetJob, GetState, ListJobs, ListServices, Request, Services
+from framebus.requests import Config, GetConfig, GetJob, GetState, ListJobs, ListServices, Request, Services
 from framebus.settings import Settings
 from framebus.transport import ScriptCaller
 from framebus_launcher.command import command_name
@@ -84,12 +84,10 @@ class GroupClient:
         if reach is not None:
             return Path(reach.data)
         try:
-            config = self.ask("launcher", GetConfig(path=""))
+            config, values = self._config()
         except RefusedError:
             return None
-        value = decoded(bytes(config.value))
-        data = value.get("data") if isinstance(value, dict) else None
-        return Path(config.file).parent / str(data or Settings().data)
+        return Path(config.file).parent / str(values.get("data") or Settings().data)
 
     def exports(self) -> Path | None:
         """The folder of the clips, as far as that can be known from here."""
@@ -102,9 +100,8 @@ class GroupClient:
         Raises RefusedError.
         """
         try:
-            value = decoded(bytes(self.ask("launcher", GetConfig(path="")).value))
-            cameras = value.get("cameras") if isinstance(value, dict) else None
-            return list(cameras) if isinstance(cameras, dict) else []
+            _, values = self._config()
+            return list(values.get("cameras") or {})
         except RefusedError:
             rows = self.ask("dispatcher", GetState(prefix="camera/")).rows
             return sorted(row.topic.split("/")[1] for row in rows)
@@ -121,6 +118,12 @@ class GroupClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _config(self) -> tuple[Config, dict[str, Any]]:
+        """The configuration that the group runs by, and its values; raises RefusedError."""
+        config = self.ask("launcher", GetConfig())
+        values = decoded(bytes(config.value))
+        return config, values if isinstance(values, dict) else {}
 
     def _check_door(self, service: str) -> None:
         """Refuse at once what would only be waited for: a name that nobody here has, a service that was stopped."""
@@ -200,8 +203,7 @@ def nobody_runs(place: Place, why: str = "") -> RefusedError:
         written = _RUN.search(Path("framebus.yml").read_text())
         if written is not None and os.path.abspath(written[1]) != str(place.run):
             mend = f"framebus.yml here says run: {written[1]}; add --run {written[1]}, or export FRAMEBUS_RUN"
-    if other := _run_of_data(
-        place.run
-    ):  # the default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in
+    # The default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in.
+    if other := _run_of_data(place.run):
         mend = f"the group of this folder runs in {other}: add --run {other}, or export FRAMEBUS_RUN={other}"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -43,11 +44,14 @@ from framebus_launcher.renewal import Renewal
 from framebus_launcher.story import Story
 from framebus_launcher.table import ENRICH, has_camera_libraries, make_table
 from framebus_launcher.teller import Teller
+from framebus_launcher.words import counted
 
 SYNTHETIC = "synthetic://?width=640&height=360&fps=10"
 DEMO_FPS = 10.0
 DEMO_SEGMENT_S = 4.0
 LOOK_S = 0.5
+LAST_WORDS = 5
+"""of the services' errors, that are shown when the story can't go on"""
 UPLOADER = "Front Door"
 BEST_SHOT = "best_shot"
 """what goes by appears with its picture on the page and in `framebus tap finding/`"""
@@ -89,7 +93,7 @@ class Demo:
         self._clips = clips
         self._stay_s = stay_s
         self._camera = next(iter(settings.cameras))
-        self._last_words: list[str] = []
+        self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
         self._exit_code: int = ExitCode.INTERNAL
         self._is_told = threading.Event()
         rows = make_table(settings, place)
@@ -107,7 +111,7 @@ class Demo:
             code = self._group.run()
         if not self._is_told.is_set():  # Ctrl-C in mid-story
             self._teller.tell("stop", "you asked for it; the story ends here")
-            self._exit_code = ExitCode.OK if code == ExitCode.OK else code
+            self._exit_code = code
         self._tell_what_is_left()
         return self._exit_code
 
@@ -126,7 +130,7 @@ class Demo:
             self._exit_code = explain(error).code if isinstance(error, OSError) else ExitCode.UNAVAILABLE
             text = explain(error).lines[0] if isinstance(error, OSError) else str(error)
             self._teller.tell("sorry", text, "", "red")
-            for line in self._last_words[-5:]:
+            for line in self._last_words:
                 self._teller.say(line)
         self._group.bus.call_soon(self._group.stop)
 
@@ -168,8 +172,8 @@ class Demo:
         sockets = sum(path.is_socket() for path in self._place.run.glob("*"))
         rings = len(list(self._place.shm.glob("*.ring"))) if self._place.shm.is_dir() else 0
         text = f"left behind: {processes} processes, {sockets} sockets, {rings} rings"
-        number = len(self._story.saved)
-        clips = f"; {number} clip{'' if number == 1 else 's'} in {self._clips}" if number else ""
+        saved = self._story.saved
+        clips = f"; {counted(len(saved), 'clip')} in {self._clips}" if saved else ""
         self._teller.tell("stop", f"in order; {text}{clips}")
 
 

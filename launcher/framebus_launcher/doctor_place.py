@@ -10,6 +10,7 @@ from pathlib import Path
 
 from framebus.errors import ConfigError
 from framebus.place import Place
+from framebus.recordings import floor_bytes
 from framebus_launcher.finding import Finding, can_write, existing, fail, first_line, ok, warn
 from framebus_launcher.lock import find_launchers
 from framebus_launcher.output import size
@@ -17,7 +18,6 @@ from framebus_launcher.output import size
 LONGEST_SERVICE = f"capture@{'x' * 12}"
 RINGS_BYTES = 64 * 2**20
 """what the rings of a few cameras take"""
-ENOUGH_DISK_BYTES = 2 * 2**30
 PORT = 8480
 SYNCS = 5
 SLOW_SYNC_MS = 100.0
@@ -71,9 +71,10 @@ def check_data(place: Place) -> Finding:
     text = f"{place.data}: {size(free)} free of {size(total)}{disk_kind(folder)}"
     if folder != place.data:
         text += ", will be made"
-    if free < min(ENOUGH_DISK_BYTES, total // 20):
+    floor = floor_bytes(total)
+    if free < floor:
         return fail("data folder", text, "recording pauses below 5 % or 2 GB: make room, or choose another with --data")
-    if free < 2 * ENOUGH_DISK_BYTES:
+    if free < 2 * floor:
         return warn("data folder", text, "old recordings will be deleted soon: make room, or choose another disk")
     return ok("data folder", text)
 

@@ -66,10 +66,10 @@ def lock_group(place: Place, kinds: Sequence[str] = (), *, with_data: bool = Tru
         return held.pop_all()
 
 
-def find_launchers(run: Path) -> list[int]:
-    """The pids of the launchers that run this group, or parts of it."""
+def find_launchers(folder: Path) -> list[int]:
+    """The pids of the launchers that run the group of this run or data folder, or parts of it."""
     found = []
-    for path in sorted(run.glob("lock*")):
+    for path in sorted(folder.glob("lock*")):
         with suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
             pid = _pid_in(path)
             if pid is None:  # given back in good order; so we need not hold it for a moment to know

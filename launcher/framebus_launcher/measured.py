@@ -1,7 +1,6 @@
 """What cameras were measured to send when they were added: `<data>/measured.json`, for estimates of the disk."""
 
 import hashlib
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from framebus.replacing import replacing
 from framebus.source_report import SourceReport
 
 FILE = "measured.json"
@@ -57,8 +57,7 @@ class MeasuredFile:
 
     def note(self, camera: str, measured: Measured) -> None:
         """Add or replace one."""
-        draft = self._path.with_suffix(f".{os.getpid()}.tmp")
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(msgspec.json.encode({**self.find(), camera: measured}))
-            draft.rename(self._path)
+            with replacing(self._path) as file:
+                file.write(msgspec.json.encode({**self.find(), camera: measured}))

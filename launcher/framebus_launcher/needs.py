@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from framebus.addresses import Address, Kind, parse_address
+from framebus.recordings import floor_bytes
 from framebus.settings import DEFAULT_FPS, Camera, Encoder, seconds
 from framebus_launcher.config_file import Reading
 from framebus_launcher.edit import find_value
@@ -16,8 +17,6 @@ from framebus_launcher.words import lasting
 
 DAY_S = 86_400.0
 GB = 1e9
-RESERVE_SHARE, RESERVE_BYTES = 0.05, 2 * GB
-"""free space at which recording pauses, whichever is less"""
 MAX_FILES = 100_000
 """of recordings whose sizes are added up: more take too long for a check"""
 
@@ -146,8 +145,7 @@ def _room(data: Path) -> float | None:
             taken += size
     except OSError:
         return None
-    total = float(state.f_blocks * state.f_frsize)
-    return max(0.0, state.f_bavail * state.f_frsize + taken - min(RESERVE_SHARE * total, RESERVE_BYTES))
+    return max(0.0, state.f_bavail * state.f_frsize + taken - floor_bytes(state.f_blocks * state.f_frsize))
 
 
 def _sizes(folder: Path) -> Iterator[int]:

@@ -6,12 +6,12 @@ environment says wins.
 
 import os
 import re
-import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.replacing import replacing
 from framebus_launcher.document import read_text
 
 FILE = "secrets.env"
@@ -93,21 +93,14 @@ class SecretsFile:
 
     def _write(self, text: str) -> None:
         target = self.path.resolve()  # of a link the file is written, and the link stays
-        draft = target.with_name(f".{FILE}.{secrets.token_hex(4)}.tmp")
         try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            with replacing(target, 0o600, is_synced=True) as file:
                 with suppress(FileNotFoundError, PermissionError):  # only root gives files away
                     old = target.stat()
                     os.fchown(file.fileno(), old.st_uid, old.st_gid)
                 file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(target)
         except OSError as error:
             raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}") from None
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
 
 
 def _quoted(value: str) -> str:

@@ -104,7 +104,8 @@ class Story:
             self._teller.tell("motion", text, self._camera)
 
     def _make_clip(self) -> None:
-        self._teller.say(f"A clip needs {CLIP_S:.0f} s of recording; a moment.") if is_terminal() else None
+        if is_terminal():
+            self._teller.say(f"A clip needs {CLIP_S:.0f} s of recording; a moment.")
         if self._news.wait_for(partial(self._sees.has_recorded, CLIP_S + 0.5), RECORD_LIMIT_S) is None:
             raise StoryError(f"nothing was recorded within {RECORD_LIMIT_S:.0f} s")
         self._teller.tell("clip", f"asking for the last {CLIP_S:.0f} s", self._camera)

@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from framebus.replacing import replacing
+
 FILE = "access.json"
 TOKEN_BYTES = 24
 MAX_TOKENS = 100
@@ -105,14 +107,8 @@ class AccessFile:
             old = self.grants()
             new = change(old)
             if new != old or not self._path.exists():
-                draft = self._path.with_suffix(".new")
-                draft.unlink(missing_ok=True)
-                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
+                with replacing(self._path, 0o600, is_synced=True) as file:
                     file.write(msgspec.json.format(msgspec.json.encode(Grants(grants=new))) + b"\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.rename(self._path)
             return new
 
     @contextmanager

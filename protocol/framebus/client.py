@@ -36,8 +36,8 @@ from framebus.transport import Listener, ScriptCaller
 ASK_S = 5.0
 """how long a call waits for its answer"""
 EXPLAIN_S = 1.0
-SLICE_S = 1.0
-"""the longest single wait"""
+UNHEARD_S = 1.0
+"""a camera of which no notice came for so long may be none at all"""
 SILENCE_S = 1.0
 """a watched job without news for so long is asked for"""
 FIRST_SILENCE_S = 0.1
@@ -88,15 +88,15 @@ def _find_frame(cursor: "_Cursor", place: Place, camera: str, timeout_s: float, 
 
     Raises NoNewsError at `end_s`, and before when there is no such camera.
     """
-    ask_s = time.monotonic() + SLICE_S
+    ask_s = end_s if cursor.has_ring else time.monotonic() + UNHEARD_S
     with Listener(place, f"frame/{camera}/") as listener:
         while not cursor.is_behind:
             now_s = time.monotonic()
             if now_s >= end_s:
                 raise NoNewsError(f"no frame of {camera} within {timeout_s:g} s: {_explain(place, camera)}")
-            if now_s >= ask_s and _is_unknown(place, camera):
-                raise NoNewsError(f"no frame of {camera}: {_explain(place, camera)}")
             if now_s >= ask_s:
+                if _is_unknown(place, camera):
+                    raise NoNewsError(f"no frame of {camera}: {_explain(place, camera)}")
                 ask_s = end_s
             for news in listener.wait(min(end_s - now_s, LOOK_S)):
                 with contextlib.suppress(MalformedError):
@@ -118,6 +118,10 @@ class _Cursor:
         self._missed = 0
 
     @property
+    def has_ring(self) -> bool:
+        return self._ring is not None
+
+    @property
     def is_behind(self) -> bool:
         return self._ring is not None and self._ring.newest > self._number
 
@@ -127,7 +131,11 @@ class _Cursor:
             return
         with contextlib.suppress(FileNotFoundError):
             ring = RingReader.open(path)
-            self._number = 0 if self._ring else max(0, ring.newest - 1)  # frames from before we came are not missed
+            if self._ring is None:
+                self._number = max(0, ring.newest - 1)  # frames from before we came are not missed
+            else:
+                self._missed += self._ring.newest - self._number  # what its writer wrote as we turned away
+                self._number = 0
             self.close()
             self._ring = ring
 

@@ -41,7 +41,15 @@ def sleep(address: int, value: int, limit_s: float) -> None:
             return
         if ctypes.get_errno() in _EXPECTED:
             return
-    time.sleep(min(limit_s, LOOK_S))
+    _look(address, value & _WORD, limit_s)
+
+
+def _look(address: int, value: int, limit_s: float) -> None:
+    """As `sleep`, where the kernel has no such call or refuses it; whoever wakes is not heard."""
+    word = ctypes.c_uint32.from_address(address)
+    end_s = time.monotonic() + limit_s
+    while word.value == value and (left_s := end_s - time.monotonic()) > 0.0:
+        time.sleep(min(left_s, LOOK_S))
 
 
 def wake(address: int) -> None:

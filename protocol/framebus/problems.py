@@ -15,10 +15,7 @@ from framebus.settings import STDOUT, Notify
 
 
 def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
-    """Everything that is wrong with `value` as a `kind`, each with its path, as in `cameras.front.detect.fps: ...`.
-
-    msgspec alone stops at the first error; this walks structs and maps field by field.
-    """
+    """Everything that is wrong with `value` as a `kind`, each with its path, as in `cameras.front.detect.fps: ...`."""
     if get_origin(kind) is Annotated and _is_container(get_args(kind)[0]):
         kind, *metas = get_args(kind)
         if problem := _length_problem(value, metas):
@@ -28,10 +25,10 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
             return []
         if isinstance(value, bool) and bool in get_args(kind):
             return []
-        structs = [option for option in get_args(kind) if isinstance(option, type) and issubclass(option, Struct)]
+        structs = [option for option in get_args(kind) if _is_struct(option)]
         if len(structs) == 1:
             kind = structs[0]
-    if isinstance(kind, type) and issubclass(kind, Struct):
+    if _is_struct(kind):
         return _struct_problems(value, kind, path)
     if get_origin(kind) is dict:
         return _map_problems(value, kind, path)

@@ -16,6 +16,7 @@ BAD_SUFFIX = ".bad"
 """instead of `.part`: what can't be repaired is kept for a person to look at, as long as recordings are"""
 LONGEST_SEGMENT_S = 3_600.0
 """No segment is longer, so the hour folder before a range holds all that can reach into it."""
+FLOOR_SHARE, FLOOR_LIMIT_BYTES = 0.05, 2_000_000_000
 
 
 @dataclass(frozen=True, order=True)
@@ -29,6 +30,15 @@ class Segment:
     @property
     def is_open(self) -> bool:
         return self.end_ms is None
+
+
+def floor_bytes(disk_bytes: int, share: float = FLOOR_SHARE, limit_bytes: int = FLOOR_LIMIT_BYTES) -> int:
+    """How much of their disk recordings leave free: they pause when there is less.
+
+    >>> floor_bytes(20_000_000_000), floor_bytes(1_000_000_000_000)
+    (1000000000, 2000000000)
+    """
+    return min(round(disk_bytes * share), limit_bytes)
 
 
 def recordings_folder(data: Path, camera: str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from framebus.clock import Clock
 from framebus.recordings import BAD_SUFFIX, Segment, folders_in, parse_segment, recordings_folder
+from framebus.replacing import replacing
 from framebus.settings import Record, seconds
 from framebus.wall_trust import WallTrust
 
@@ -88,9 +89,8 @@ def write_keep(data: Path, camera: str, keep: str) -> None:
     """Note beside the recordings of a camera for how long they are kept, as in `7d`; raises OSError."""
     folder = recordings_folder(data, camera)
     folder.mkdir(parents=True, exist_ok=True)
-    temp = folder / f"{KEEP_NAME}.new"
-    temp.write_text(f"{keep}\n")
-    temp.replace(folder / KEEP_NAME)
+    with replacing(folder / KEEP_NAME) as file:
+        file.write(f"{keep}\n".encode())
 
 
 def read_keep_s(data: Path, camera: str) -> float:

@@ -44,11 +44,15 @@ class Encoder(StrEnum):
     """each pixel as it came: H.264, of GRAY16 PNG; large"""
 
 
+Duration = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)]
+"""a number and s, m, h or d: `seconds` reads it"""
+
+
 class Record(Section, frozen=True, kw_only=True):
     """What is kept on disk."""
 
     enabled: bool = True
-    keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "7d"
+    keep: Duration = "7d"
     """for how long: a number and s, m, h or d"""
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
     encoder: Encoder = Encoder.SMALL
@@ -176,7 +180,7 @@ class IngestSettings(Section, frozen=True, kw_only=True):
     """of all uploads and the quarantine: beyond it the oldest that are done with go before their time"""
     max_files: Annotated[int, Meta(ge=1)] = 100_000
     """as above"""
-    keep: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)] = "30d"
+    keep: Duration = "30d"
     """for how long uploads stay in their folder, and what was rejected in the quarantine"""
 
 
@@ -208,15 +212,6 @@ class Plugin(Section, frozen=True, kw_only=True):
     """whether it speaks sd_notify; `stdout`: by lines of output; if not, it counts as ready when it has run for 1 s"""
     env: dict[str, str] = {}
     settings: dict[str, Any] = {}
-
-
-class Services(Section, frozen=True, kw_only=True):
-    """The built-in services; anything else under `services:` is a plug-in."""
-
-    enrich: EnrichSettings | None = EnrichSettings()
-    export: ExportSettings | None = ExportSettings()
-    ingest: IngestSettings | None = IngestSettings()
-    analysis: AnalysisSettings | None = AnalysisSettings()
 
 
 MaxQueued = Annotated[int, Meta(ge=1, le=1_000_000)]

@@ -57,6 +57,27 @@ def test_a_run_folder_that_fits_no_camera_fails(place: Place) -> None:
     assert "shorter" in found.mend
 
 
+@pytest.mark.parametrize(
+    ("total_gb", "free_gb", "level"),
+    [
+        (20, 0.9, Level.FAIL),
+        (20, 1.5, Level.WARN),
+        (20, 3.0, Level.OK),
+        (1_000, 1.9, Level.FAIL),
+        (1_000, 3.9, Level.WARN),
+        (1_000, 5.0, Level.OK),
+    ],
+)
+def test_a_disk_on_which_recording_pauses_fails_and_one_that_is_near_it_is_warned_of(
+    place: Place, monkeypatch: pytest.MonkeyPatch, total_gb: float, free_gb: float, level: Level
+) -> None:
+    total, free = int(total_gb * 1e9) // 4_096, int(free_gb * 1e9) // 4_096
+    disk = os.statvfs_result((4_096, 4_096, total, free, free, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: disk)
+
+    assert doctor_place.check_data(place).level is level
+
+
 def test_the_speed_of_the_disk_is_measured_and_nothing_is_left_there(place: Place) -> None:
     place.data.mkdir()
 

@@ -37,7 +37,7 @@ from framebus.requests import (
     StateRows,
     TakeSnapshot,
 )
-from framebus.ring import RingWriter
+from framebus.ring import RingWriter, newest_ring
 from framebus.transport import SocketBus
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_until
@@ -278,6 +278,24 @@ def test_a_reader_goes_on_with_the_next_ring_before_it_is_named(place: Place, ca
             assert [(frame.epoch, frame.number) for frame in (next(frames), next(frames))] == [(2, 1), (2, 2)]
 
 
+def test_what_came_into_a_ring_as_it_was_left_is_told_as_missed(
+    place: Place, camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_too_late(folder: Path, name: str, *, after: int) -> Path | None:
+        if (found := newest_ring(folder, name, after=after)) is not None:
+            camera.write(2)
+        return found
+
+    with contextlib.closing(client.frames("front", every=True, run=place.run)) as frames:
+        caught_up(frames, camera)
+        monkeypatch.setattr(client, "newest_ring", find_too_late)
+        with contextlib.closing(Camera(place, tmp_path, epoch=2)) as next_camera:
+            next_camera.write()
+            frame = next(frames)
+
+            assert (frame.epoch, frame.number, frame.missed) == (2, 1, 2)
+
+
 def test_an_older_ring_that_was_left_is_not_read_again(place: Place, camera: Camera, tmp_path: Path) -> None:
     with contextlib.closing(Camera(place, tmp_path, epoch=0)) as older:
         older.write(3)
@@ -331,6 +349,32 @@ def test_a_camera_that_the_configuration_does_not_have_is_not_waited_for(place: 
 
         with pytest.raises(TimeoutError, match="no frame of frnt: there is no camera frnt"):
             waited.result()
+
+
+def test_a_camera_that_gave_frames_is_not_looked_up_when_it_is_quiet(
+    place: Place, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(ask: GetState) -> StateRows:
+        asked.append(ask.prefix)
+        return StateRows(rows=[])
+
+    monkeypatch.setattr(client, "UNHEARD_S", 60.0)
+    with (
+        contextlib.closing(SocketBus("dispatcher", place=place)) as dispatcher,
+        contextlib.closing(client.frames("front", run=place.run, timeout_s=0.5)) as frames,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        dispatcher.answer(GetState, answer)
+        caught_up(frames, camera)
+        monkeypatch.setattr(client, "UNHEARD_S", 0.1)
+        monkeypatch.setattr(client, "QUIET_S", 0.1)
+        waited = pool.submit(next, frames)
+        turn_until(waited.done, dispatcher)
+
+        assert isinstance(waited.exception(), client.NoNewsError)
+        assert asked == ["camera/"], "why there was no frame, and nothing before"
 
 
 def test_silence_without_a_group_says_that_none_is_there(place: Place) -> None:

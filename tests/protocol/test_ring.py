@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,6 +120,16 @@ def kill_when_asleep(reader: RingReader) -> None:
     while not sleepers_at(reader) and time.monotonic() < deadline:
         pass
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+
+@contextmanager
+def handled(number: int, handler: Callable[..., None]) -> Iterator[None]:
+    """A signal that has this handler for a while."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def mappings_of(path: Path) -> int:
@@ -328,6 +338,16 @@ def test_a_wait_without_a_frame_ends_at_its_limit(shm: Path, monkeypatch: pytest
         assert not any(reader.wait(1, limit_s) for limit_s in (-1.0, 0.0, 0.02))
 
 
+def test_a_wait_lasts_to_its_limit_where_there_is_no_futex(shm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(futex, "_call", None)
+    path = shm / "front.1.ring"
+    with RingWriter.create(path, width=16, height=16, epoch=1), RingReader.open(path) as reader:
+        start_s = time.monotonic()
+        reader.wait(0, 10 * futex.LOOK_S)
+
+        assert time.monotonic() - start_s >= 10 * futex.LOOK_S
+
+
 @pytest.mark.skipif(futex._call is None, reason="this system has no futex")
 def test_a_wait_ends_when_the_writer_closes_the_ring(shm: Path) -> None:
     path = shm / "front.1.ring"
@@ -350,8 +370,8 @@ def test_a_signal_ends_a_wait(shm: Path) -> None:
         raise Interrupted
 
     path = shm / "front.1.ring"
-    before = signal.signal(signal.SIGUSR1, interrupt)
     with (
+        handled(signal.SIGUSR1, interrupt),
         RingWriter.create(path, width=16, height=16, epoch=1),
         RingReader.open(path) as reader,
         ThreadPoolExecutor(1) as pool,
@@ -360,7 +380,6 @@ def test_a_signal_ends_a_wait(shm: Path) -> None:
         with pytest.raises(Interrupted):
             reader.wait(0, LONG_S)
         killed.result(LONG_S)
-    signal.signal(signal.SIGUSR1, before)
 
 
 def test_begin_gives_the_same_slot_until_it_is_committed(shm: Path) -> None:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import CheckContext, JobType
-from framebus.messages import Name
+from framebus.messages import END, Name
 from framebus.settings import QueuePolicy
 from framebus_services.below import NotPlainError, open_below
 from framebus_services.video.formats import IMAGES
@@ -33,7 +33,7 @@ class AnalysisParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """default: the one of the configuration"""
     kind: str | None = None
     """image or video; default: by the ending of the name"""
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$" + END)] | None = None
     """of the content; a file that was replaced since is not looked at"""
 
 

@@ -13,20 +13,12 @@ import msgspec
 
 from framebus.addresses import Kind, parse_address
 from framebus.arguments import find_argument_problems
+from framebus.check_line import CheckLine
 from framebus.errors import ConfigError, ExitCode
 from framebus.settings import Camera
 from framebus.source_plugins import load_source
 
 log = logging.getLogger(__name__)
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong."""
-
-    path: str
-    message: str
-    is_fatal: bool = True
-    """else the rest may run: a source that can't be loaded is only told"""
 
 
 def check(file: Path) -> int:
@@ -42,7 +34,7 @@ def check(file: Path) -> int:
     return ExitCode.CONFIGURATION if problems else ExitCode.OK
 
 
-def find_camera_problems(name: str, camera: Camera) -> list[Problem]:
+def find_camera_problems(name: str, camera: Camera) -> list[CheckLine]:
     """All that is wrong with the sources of a camera, as far as names and types tell."""
     problems = []
     for where, source in (("source", camera.source), ("detect.source", camera.detect.source)):
@@ -51,9 +43,10 @@ def find_camera_problems(name: str, camera: Camera) -> list[Problem]:
         try:
             kind = load_source(parse_address(source))
         except ConfigError as error:
-            problems += [Problem(path=f"{name}.{where}", message=each, is_fatal=False) for each in error.problems]
+            # One that can't be loaded is only told: the other cameras may run.
+            problems += [CheckLine(path=f"{name}.{where}", message=each, is_fatal=False) for each in error.problems]
             continue
         for problem in find_argument_problems(kind, camera.settings, f"{name}.settings"):
             path, _, message = problem.partition(": ")
-            problems.append(Problem(path=path, message=message))
+            problems.append(CheckLine(path=path, message=message))
     return problems

@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-FLOOR_SHARE = 0.05
-FLOOR_LIMIT_BYTES = 2_000_000_000
+from framebus.recordings import FLOOR_LIMIT_BYTES, FLOOR_SHARE, floor_bytes
+
 HEADROOM = 1.25
 """Old recordings go before the floor is reached, so that the new ones never pause for them."""
 
@@ -41,11 +41,11 @@ class Disk:
         self._floor_limit_bytes = floor_limit_bytes
 
     def space(self) -> Space:
-        """The floor is 5 % of the disk, at most 2 GB. Raises OSError."""
+        """As it is now; raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         state = os.statvfs(self._folder)
-        floor_bytes = min(round(state.f_blocks * state.f_frsize * self._floor_share), self._floor_limit_bytes)
-        return Space(state.f_bavail * state.f_frsize, floor_bytes)
+        floor = floor_bytes(state.f_blocks * state.f_frsize, self._floor_share, self._floor_limit_bytes)
+        return Space(state.f_bavail * state.f_frsize, floor)
 
 
 def _megabytes(size_bytes: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from framebus.check_line import CheckLine
 from framebus.errors import ExitCode
 from framebus.plugin_classes import load_processor
 from framebus.problems import find_problems
@@ -19,13 +20,6 @@ from framebus.settings import EnrichSettings
 from framebus_services.enrich.orders import Load, find_entry_problems
 
 log = logging.getLogger(__name__)
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong."""
-
-    path: str
-    message: str
 
 
 def check(file: Path, load: Load = load_processor) -> int:
@@ -37,7 +31,7 @@ def check(file: Path, load: Load = load_processor) -> int:
         return ExitCode.USAGE
     for problem in problems:
         path, _, message = problem.partition(": ")
-        sys.stdout.write(msgspec.json.encode(Problem(path=path, message=message)).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(CheckLine(path=path, message=message)).decode() + "\n")
     return ExitCode.CONFIGURATION if problems else ExitCode.OK
 
 

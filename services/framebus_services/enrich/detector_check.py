@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from framebus.check_line import CheckLine
 from framebus.detector_settings import DetectorSettings
 from framebus.errors import ExitCode
 from framebus.worker import OnCrash, TaskEnd, WorkerProcess
@@ -21,11 +22,6 @@ log = logging.getLogger(__name__)
 LIMIT_S = 60.0
 """for a model to be loaded and run"""
 NO_LIBRARY = "ModuleNotFoundError"
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    path: str
-    message: str
 
 
 def check_detector(file: Path) -> int:
@@ -39,7 +35,7 @@ def check_detector(file: Path) -> int:
     if described is None:
         return ExitCode.UNAVAILABLE
     path, message = (described.setting, described.problem) if described.problem else ("", described.summary())
-    sys.stdout.write(msgspec.json.encode(Answer(path=path, message=message)).decode() + "\n")
+    sys.stdout.write(msgspec.json.encode(CheckLine(path=path, message=message)).decode() + "\n")
     return ExitCode.CONFIGURATION if described.problem else ExitCode.OK
 
 

@@ -86,7 +86,7 @@ def gather(processor: BaseProcessor, method: Callable[..., object], arguments: t
     """Call a method of a processor that returns findings, and take them one by one."""
     told: list[Told] = []
     try:
-        _collect(method(*arguments), getattr(method, "__name__", "it"), scene, told)
+        collect(method(*arguments), getattr(method, "__name__", "it"), scene, told)
     except BaseException as error:  # noqa: BLE001  a processor that calls sys.exit() must not end the others
         return Result(told, failure_of(processor, error, method))
     return Result(told)
@@ -125,7 +125,7 @@ def failure_of(processor: BaseProcessor, error: BaseException, method: Callable[
     is_refused = [step.filename for step in last] == [__file__]
     return Failure(
         kind=type(error).__name__,
-        where=_where(processor, error, method),
+        where=place_of(processor, error, method),
         raised=_place(last),
         text=sound(text[:MAX_TEXT]),
         trace="" if is_refused else "\n" + sound("".join(traceback.format_exception(error)).rstrip()[-MAX_TRACE:]),
@@ -151,7 +151,8 @@ class FailureLog:
         log.error("processor %s: %s at %s: %s%s", name, failure.kind, failure.where, failure.text, failure.trace)
 
 
-def _collect(findings: object, name: str, scene: Scene, told: list[Told]) -> None:
+def collect(findings: object, name: str, scene: Scene, told: list[Told]) -> None:
+    """Take what the method of this name returned into `told`, one by one; raises where it is wrong."""
     if findings is None and name in ("expire_object", "shutdown"):
         return
     if not isinstance(findings, Iterable):
@@ -232,7 +233,7 @@ def find_unsendable(value: object, path: str = "", depth: int = 0) -> str:
     return path or "the answer"
 
 
-def _where(processor: BaseProcessor, error: BaseException, method: Callable[..., object]) -> str:
+def place_of(processor: BaseProcessor, error: BaseException, method: Callable[..., object]) -> str:
     """File and line of the processor's own code."""
     own = getattr(sys.modules.get(type(processor).__module__), "__file__", None)
     steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == own]

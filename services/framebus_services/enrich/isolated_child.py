@@ -1,6 +1,7 @@
 """The worker process of an isolated processor: it makes the processor, and reads the frames itself from their rings."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +97,11 @@ class Child:
     def _defer(
         self, processor: DeferredProcessor[Any], frame: Frame, event: ObjectEvent | None, scene: Scene
     ) -> Answer:
+        method: Callable[..., Any] = processor.defer_frame if event is None else processor.defer_object
         try:
-            task = processor.defer_frame(frame) if event is None else processor.defer_object(event, frame)
+            task = method(frame) if event is None else method(event, frame)
         except BaseException as error:  # noqa: BLE001  the wall around a processor
-            return Answer(Result(failure=failure_of(processor, error, type(processor).defer_frame)))
+            return Answer(Result(failure=failure_of(processor, error, method)))
         if not frame.still_valid():
             return Answer(is_stale=True)
         return Answer() if task is None else Answer(gather(processor, processor.process_task, (task,), scene))

@@ -1,5 +1,6 @@
 """A deferred processor on a thread of this process: the loop asks it for tasks, the thread does them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from framebus.processor import DeferredProcessor
@@ -31,14 +32,16 @@ class ThreadSeat(DeferredSeat):
         start_s = floor.bus.clock.boot_s()
         floor.blame.enter(self._number, frame.camera, frame.number)
         works: list[Work] = []
+        method: Callable[..., Any] = processor.defer_frame
         try:
             if self._wants_frames and (task := processor.defer_frame(frame)) is not None:
                 works.append(work_of(sight, None, task))
+            method = processor.defer_object
             for event in sight.objects if self._wants_objects else ():
                 if (task := processor.defer_object(event, frame)) is not None:
                     works.append(work_of(sight, event.id, task))
         except BaseException as error:  # noqa: BLE001  the wall around a processor
-            floor.settle(self.name, Result(failure=failure_of(processor, error, type(processor).defer_frame)))
+            floor.settle(self.name, Result(failure=failure_of(processor, error, method)))
         floor.blame.leave()
         floor.bus.stats.observe(self._stat, floor.bus.clock.boot_s() - start_s)
         return works

@@ -20,7 +20,7 @@ from framebus_services.gateway.routes_recordings import FileQuery
 from framebus_services.gateway.views import Exports, ExportView
 
 MAX_FILES = 20_000
-"""of all cameras that are looked at for one list"""
+"""of one camera that are looked at for one list"""
 
 
 class ExportsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,6 @@
 """The gateway process: the bus on the main thread, the web on another, and what goes between them."""
 
 import os
-from pathlib import Path
 
 import msgspec
 from starlette.types import ASGIApp
@@ -10,6 +9,7 @@ from framebus.access import AccessFile, Reach, Role, reach_file
 from framebus.bus import Bus
 from framebus.errors import ConfigError
 from framebus.messages import ConfigChanged
+from framebus.replacing import replacing
 from framebus.settings import GatewaySettings
 from framebus_services.gateway.app import make_app
 from framebus_services.gateway.desk import Desk
@@ -33,7 +33,8 @@ class Gateway:
         listening = listen(self._settings, bus.place.run)
         self._reach = reach_file(bus.place.run)
         address = address_of(self._settings, listening.getsockname()[1])
-        _write(self._reach, Reach(address=address, data=str(bus.place.data), pid=os.getpid()))
+        with replacing(self._reach) as file:
+            file.write(msgspec.json.encode(Reach(address=address, data=str(bus.place.data), pid=os.getpid())))
         self._inbox = Inbox(bus)
         self._desk: Desk | None = None
         self._web = Web(bus, listening, self._make, self._settings.max_clients)
@@ -67,10 +68,3 @@ class Gateway:
         value = msgspec.msgpack.decode(bytes(changed.value))
         if isinstance(value, dict) and desk is not None and loop is not None and desk.is_open:
             loop.call_soon_threadsafe(setattr, desk, "cameras", [str(name) for name in value])
-
-
-def _write(path: Path, reach: Reach) -> None:
-    """Whole or not at all: others read it at any time."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_bytes(msgspec.json.encode(reach))
-    draft.rename(path)

@@ -1,13 +1,13 @@
 """Which folder is which camera: remembered on disk before it is used, so that two folders never share one."""
 
 import logging
-import os
 import time
 from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
+from framebus.replacing import replacing
 from framebus_services.ingest.names import camera_of
 
 log = logging.getLogger(__name__)
@@ -89,14 +89,5 @@ class Registry:
             )
 
     def _write(self, folders: dict[str, str]) -> None:
-        new = self._file.with_name(f"{FILE}.part")
-        new.unlink(missing_ok=True)
-        try:
-            with new.open("xb") as file:  # never through a link that was put there
-                file.write(msgspec.json.format(msgspec.json.encode(folders)))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._file)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+        with replacing(self._file, is_synced=True) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(folders)))

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,8 +15,9 @@ import numpy as np
 
 from framebus.frame import Frame
 from framebus.messages import Finding
-from framebus.processor import AnyProcessor, Found, Pictured
+from framebus.processor import AnyProcessor
 from framebus.redact import redact
+from framebus_services.enrich.guard import Told, place_of
 from framebus_services.trying.trial import Figures
 from framebus_services.video.jpeg import encode_bgr
 
@@ -32,9 +33,9 @@ class Output:
     folder: Path | None
     """of pictures; None: none are saved"""
 
-    def tell_finding(self, found: Found, frame: Frame | None, video_s: float) -> None:
-        finding = found.finding if isinstance(found, Pictured) else found
-        saved = _save(self.folder, found, frame) if self.folder is not None else None
+    def tell_finding(self, told: Told, frame: Frame | None, video_s: float) -> None:
+        finding = told.finding
+        saved = _save(self.folder, told, frame) if self.folder is not None else None
         if self.as_json:
             _print_json(finding=_plain(finding), video_s=video_s, picture=saved)
             return
@@ -47,17 +48,19 @@ class Output:
         picture = "" if saved is None else f"  {saved}"
         _print(f"#{finding.number:<6} {video_s:8.2f} s  {finding.label}{value}{where}{whose}{more}{picture}")
 
-    def tell_error(self, error: BaseException, method: str, frame: Frame | None, video_s: float) -> None:
+    def tell_error(
+        self, error: BaseException, method: Callable[..., object], frame: Frame | None, video_s: float
+    ) -> None:
         number = frame.number if frame is not None else 0
-        where = place_of(error, self.processor, method)
+        where, name = place_of(self.processor, error, method), method.__name__
         if self.as_json:
             _print_json(
-                error={"type": type(error).__name__, "text": str(error), "where": where, "method": method},
+                error={"type": type(error).__name__, "text": str(error), "where": where, "method": name},
                 number=number,
                 video_s=video_s,
             )
             return
-        _print(f"#{number:<6} {video_s:8.2f} s  {type(error).__name__} in {method} at {where}: {error}")
+        _print(f"#{number:<6} {video_s:8.2f} s  {type(error).__name__} in {name} at {where}: {error}")
 
     def tell_end(self, figures: Figures, took_s: float) -> None:
         fps = figures.frames / took_s if took_s > 0.0 else 0.0
@@ -81,31 +84,20 @@ class Output:
         _print(f"findings: {found or 'none'}{errors}")
 
 
-def place_of(error: BaseException, processor: AnyProcessor, method: str) -> str:
-    """File and line of the processor's own code; of what it returned wrongly, those of the method."""
-    own = getattr(sys.modules.get(type(processor).__module__), "__file__", None)
-    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == own]
-    if steps:
-        return f"{own}:{steps[-1].lineno}"
-    code = getattr(type(processor), method).__code__
-    return f"{code.co_filename}:{code.co_firstlineno}"
-
-
 def _percentiles_ms(times_s: list[float]) -> dict[str, float]:
     p50, p99 = np.percentile(np.array(times_s), (50, 99)) * 1_000.0
     return {"calls": len(times_s), "p50": round(float(p50), 3), "p99": round(float(p99), 3)}
 
 
-def _save(folder: Path, found: Found, frame: Frame | None) -> str | None:
+def _save(folder: Path, told: Told, frame: Frame | None) -> str | None:
     """The finding's own picture, or that of the frame with the box in it; its path."""
-    if isinstance(found, Pictured):
-        jpeg, finding = found.jpeg, found.finding
-    elif frame is not None:
-        bgr, finding = frame.bgr(), found
+    jpeg, finding = told.jpeg, told.finding
+    if jpeg is None and frame is not None:
+        bgr = frame.bgr()
         if (box := finding.box) is not None:
             cv2.rectangle(bgr, (box.x, box.y), (box.x + box.width, box.y + box.height), BOX_COLOUR, 2)
         jpeg = encode_bgr(bgr)
-    else:
+    if jpeg is None:
         return None
     stem = f"{finding.number or 0:06d}_{re.sub(r'[^A-Za-z0-9_-]+', '-', finding.label)[:40] or 'finding'}"
     names = (f"{stem}{'' if number == 1 else f'-{number}'}.jpg" for number in count(1))

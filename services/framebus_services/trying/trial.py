@@ -3,38 +3,36 @@
 import time
 from bdb import BdbQuit
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from framebus import codec
 from framebus.clock import FakeClock
 from framebus.events import EndedObject, Ending
 from framebus.frame import Frame
-from framebus.messages import Finding, ObjectEvent, Phase
-from framebus.processor import AnyProcessor, DeferredProcessor, Found, Pictured, Processor
+from framebus.messages import ObjectEvent, Phase
+from framebus.processor import AnyProcessor, DeferredProcessor, Processor
 from framebus.settings import EnrichedCamera, EnrichSettings
 from framebus_services.enrich.archive import Archive
 from framebus_services.enrich.expiry import Expiry
+from framebus_services.enrich.guard import Scene, Told, collect
 from framebus_services.enrich.motion import MotionGate
 from framebus_services.enrich.objects import CameraObjects
 from framebus_services.enrich.shots import Shot
 from framebus_services.trying.pictures import BOOT_S, CAMERA
 
-MAX_FINDINGS = 100
-"""of one call, as in enrich"""
-
 
 class Teller(Protocol):
     """What hears how it goes."""
 
-    def tell_finding(self, found: Found, frame: Frame | None, video_s: float) -> None: ...
+    def tell_finding(self, told: Told, frame: Frame | None, video_s: float) -> None: ...
 
-    def tell_error(self, error: BaseException, method: str, frame: Frame | None, video_s: float) -> None: ...
+    def tell_error(
+        self, error: BaseException, method: Callable[..., object], frame: Frame | None, video_s: float
+    ) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -125,11 +123,12 @@ class Trial:
                 self._call(self._processor.process_task, task)
 
     def _call(self, method: Callable[..., object], *arguments: object) -> None:
-        found: list[Found] = []
-        error = self._guard(method, lambda: self._take(method.__name__, method(*arguments), found))
-        for one in found:
-            self.figures.labels[_finding_of(one).label] += 1
-            self._teller.tell_finding(one, self._frame, self._video_s)
+        told: list[Told] = []
+        error = self._guard(method, lambda: collect(method(*arguments), method.__name__, self._scene(), told))
+        for one in told:
+            self.figures.labels[one.finding.label] += 1
+            finding = msgspec.structs.replace(one.finding, processor=self._name)
+            self._teller.tell_finding(Told(finding, one.jpeg), self._frame, self._video_s)
         self._tell_error(error, method)
 
     def _guard(self, method: Callable[..., object], work: Callable[[], object]) -> BaseException | None:
@@ -149,42 +148,16 @@ class Trial:
     def _tell_error(self, error: BaseException | None, method: Callable[..., object]) -> None:
         if error is not None:
             self.figures.errors += 1
-            self._teller.tell_error(error, method.__name__, self._frame, self._video_s)
+            self._teller.tell_error(error, method, self._frame, self._video_s)
 
     @property
     def _video_s(self) -> float:
         return round(self._clock.boot_s() - BOOT_S, 3)
 
-    def _take(self, method: str, findings: object, taken: list[Found]) -> None:
-        if findings is None and method in ("expire_object", "shutdown"):
-            return
-        if not isinstance(findings, Iterable):
-            raise TypeError(f"{method} returned {type(findings).__name__}: yield each Finding, or return a list")
-        for number, found in enumerate(islice(findings, MAX_FINDINGS + 1)):
-            if number == MAX_FINDINGS:
-                raise ValueError(f"more than {MAX_FINDINGS} findings of one call; the rest is left out")
-            taken.append(self._checked(found))
-
-    def _checked(self, found: object) -> Found:
-        """As enrich would publish it; raises when it would refuse it."""
-        finding = _finding_of(found)
-        if not isinstance(finding, Finding):
-            raise TypeError(f"a processor must give Finding objects, not {type(finding).__name__}")
-        if finding.camera != CAMERA:
-            raise ValueError(f"a finding of camera {finding.camera!r} in a frame of {CAMERA!r}; use frame.camera")
-        codec.decode_body(codec.encode(finding), Finding)
-        if self._frame is not None:
-            finding = msgspec.structs.replace(
-                finding,
-                processor=self._name,
-                number=self._frame.number if finding.number is None else finding.number,
-                captured_at_s=self._clock.wall_s() if finding.captured_at_s is None else finding.captured_at_s,
-            )
-        return Pictured(finding=finding, jpeg=found.jpeg) if isinstance(found, Pictured) else finding
-
-
-def _finding_of(found: Any) -> Any:
-    return found.finding if isinstance(found, Pictured) else found
+    def _scene(self) -> Scene:
+        if self._frame is None:
+            return Scene(camera=CAMERA)
+        return Scene(camera=CAMERA, number=self._frame.number, captured_at_s=self._clock.wall_s())
 
 
 def _is_own(processor: AnyProcessor, method: str) -> bool:

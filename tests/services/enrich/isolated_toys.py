@@ -63,6 +63,9 @@ class DeferredToy(DeferredProcessor[int]):
     def defer_frame(self, frame: Frame) -> int | None:
         return int(frame.luma[0, 0]) if frame.luma[0, 0] > 50 else None
 
+    def defer_object(self, object: ObjectEvent) -> int | None:  # type: ignore[override]  # lacks an argument
+        return None
+
     def process_task(self, task: int) -> Iterator[Finding]:
         yield finding("deferred", value=float(task))
 

@@ -87,6 +87,13 @@ class Stubborn(Works):
         raise self.error
 
 
+class Misshapen(Objects):
+    """One of its methods lacks an argument."""
+
+    def defer_object(self, object: ObjectEvent) -> None:  # type: ignore[override]
+        pass
+
+
 class Painter(Works):
     def process_task(self, task: tuple[str | None, int]) -> Iterator[Pictured]:
         jpegs: dict[int, Any] = {1: JPEG, 2: b"GIF89a", 3: JPEG + bytes(5_000_000), 4: "text", 5: JPEG}
@@ -112,6 +119,7 @@ CLASSES: dict[str, type[AnyProcessor]] = {
     "works": Works,
     "objects": Objects,
     "stubborn": Stubborn,
+    "misshapen": Misshapen,
     "painter": Painter,
     "knows": Knows,
 }
@@ -363,6 +371,14 @@ def test_pictures_are_published_beside_their_findings_and_what_is_no_picture_is_
     assert f"ValueError at {__file__}:{Painter.process_task.__code__.co_firstlineno}" in told
     assert "jpeg: it begins with 4749, and a JPEG with ffd8" in told
     assert "jpeg: expected bytes, got str" in told
+
+
+def test_a_method_that_cannot_be_called_is_told_with_its_own_line(caplog: pytest.LogCaptureFixture) -> None:
+    with floor(["misshapen"], CLASSES) as it:
+        it.show(1, "a")
+
+    line = Misshapen.defer_object.__code__.co_firstlineno
+    assert any(f"TypeError at {__file__}:{line}" in text for text in caplog.messages)
 
 
 def test_a_picture_that_is_too_large_is_refused_with_the_limit() -> None:

@@ -14,7 +14,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import Finding
 from services.enrich.drawn import Camera
 from services.enrich.floors import Floor, floor
-from services.enrich.isolated_toys import JPEG, load
+from services.enrich.isolated_toys import JPEG, DeferredToy, load
 
 
 @pytest.fixture
@@ -138,6 +138,18 @@ def test_what_it_raises_and_refuses_is_told_as_of_any_other(camera: Camera, capl
     assert (caught.value.code, caught.value.retry_after_s) == (ErrorCode.CONFLICT, 3.0)
     (told,) = [text for text in caplog.messages if "ZeroDivisionError" in text]
     assert "isolated_toys.py:" in told.partition("\n")[0]
+
+
+def test_a_method_that_cannot_be_called_is_told_with_its_own_line(
+    camera: Camera, caplog: pytest.LogCaptureFixture
+) -> None:
+    with floor([{"deferred_toy": {"isolate": True}}], load=load) as it:
+        look(it, camera, "a")
+        it.wait(lambda: it.count("processor.deferred_toy.errors"), "it raised")
+
+    line = DeferredToy.defer_object.__code__.co_firstlineno
+    (told,) = [text for text in caplog.messages if "TypeError" in text]
+    assert f"isolated_toys.py:{line}: " in told.partition("\n")[0]
 
 
 def test_a_processor_that_cannot_be_made_in_its_process_is_said_to_be_so(camera: Camera) -> None:

@@ -79,11 +79,11 @@ def test_a_folder_too_many_is_held_with_the_setting_that_would_help(tmp_path: Pa
 
 def test_a_camera_that_could_not_be_written_down_is_not_there(tmp_path: Path) -> None:
     registry = Registry(tmp_path, [], max_cameras=64, auto_create=True)
-    (tmp_path / ".cameras.json.part").mkdir()
+    (tmp_path / ".cameras.json").mkdir()
 
     with pytest.raises(OSError):
         registry.camera_for("front")
-    (tmp_path / ".cameras.json.part").rmdir()
+    (tmp_path / ".cameras.json").rmdir()
 
     assert registry.own == {}
     assert registry.camera_for("front") == "front"

@@ -68,6 +68,10 @@ class Wrong(Processor):
         if frame.number == 5:
             import sys
             sys.exit(3)
+        if frame.number == 6:
+            return [Finding(processor="x", camera="video", label="frame", value=float("nan"))]
+        if frame.number == 7:
+            return [Pictured(finding=Finding(processor="x", camera="video", label="frame"), jpeg=b"no picture")]
         return []
 
 JPEG = bytes.fromhex("ffd8") + b"picture"
@@ -141,12 +145,15 @@ def test_what_it_raises_or_returns_wrongly_is_told_with_its_line_and_it_goes_on(
 
     first = MINE.splitlines().index('            raise KeyError("one")') + 1
     errors = [line["error"] for line in lines if "error" in line]
-    assert [error["type"] for error in errors] == ["KeyError", "TypeError", "ValueError", "TypeError", "SystemExit"]
+    kinds = ["KeyError", "TypeError", "ValueError", "TypeError", "SystemExit", "ValueError", "ValueError"]
+    assert [error["type"] for error in errors] == kinds
     assert errors[0]["where"] == f"{folder}/mine.py:{first}"
     assert "process_frame returned NoneType" in errors[1]["text"]
     assert errors[1]["where"] == f"{folder}/mine.py:{first - 2}"  # the method's own line
     assert "use frame.camera" in errors[2]["text"]
-    assert (lines[-1]["summary"]["frames"], lines[-1]["summary"]["errors"]) == (8, 5)
+    assert "it must be a finite number" in errors[5]["text"]
+    assert "a JPEG with ffd8" in errors[6]["text"]
+    assert (lines[-1]["summary"]["frames"], lines[-1]["summary"]["errors"]) == (8, 7)
 
 
 def test_with_stop_the_first_exception_ends_it_with_its_traceback(folder: Path) -> None:
