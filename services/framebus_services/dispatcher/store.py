@@ -59,6 +59,7 @@ class Store:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")  # an answered submit survives a power cut
+        self._database.execute("PRAGMA temp_store = MEMORY")  # what a batch would take back goes to no file
         self._migrate()
 
     @contextmanager
