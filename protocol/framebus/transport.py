@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+import time
 from collections import deque
 from pathlib import Path
 
@@ -24,6 +25,11 @@ BEGIN_OR_END = (b"\x01", b"\x00")
 """the first byte of a word about a subscription"""
 LAST_WORDS_MS = 100
 """how long a bus that closes waits for its last news to leave; everything else is closed at once"""
+
+MANY = 4
+"""requests in one turn that can wait"""
+GATHER_S = 0.002
+"""so long the loop rests then: to wake for each costs as much as to answer it"""
 
 
 def _remove_ipc_file(address: str) -> None:
@@ -74,6 +80,9 @@ class SocketBus(Bus):
 
     def turn(self, limit_s: float = 0.5) -> None:
         """Wait at most `limit_s` for something to do, and do all that waits."""
+        if self._patient >= MANY:
+            time.sleep(GATHER_S)
+        self._patient = 0
         ready = dict(self._poller.poll(to_ms(self.wait_s(limit_s))))
         if self._wake_in.fileno() in ready:
             with contextlib.suppress(BlockingIOError):

@@ -54,25 +54,29 @@ def test_the_last_that_ended_are_found_by_their_index_oldest_first(tmp_path: Pat
 
 
 def test_what_is_taken_back_leaves_no_line_and_no_number_of_its_queue(tmp_path: Path) -> None:
-    store, first, second = Store(tmp_path / "ledger.db"), ended(1), ended(2)
+    store = Store(tmp_path / "ledger.db")
 
-    with store.transaction():
-        store.note(first, 11.0, "done")
-        store.set_queue("mine", 0, None, None, 0.0, None, 1, 0)
-        with pytest.raises(ValueError, match="taken back"), store.savepoint():
-            store.note(second, 12.0, "done")
-            store.set_queue("mine", 0, None, None, 0.0, None, 2, 0)
-            raise ValueError("taken back")
-    with pytest.raises(ValueError, match="taken back"), store.transaction():
-        store.note(second, 12.0, "done")
+    def write(job: Job, processed: int) -> None:
+        store.note(job, 1.0, "done")
+        store.set_queue("mine", 0, None, None, 0.0, None, processed, 0)
+
+    def fail() -> None:
+        write(ended(2), 2)
         raise ValueError("taken back")
-    with store.transaction():
-        store.note(second, 13.0, "done")
 
-    lines = [store.last_moves(job.id, 10) for job in (first, second)]
+    with store.transaction():
+        write(ended(1), 1)
+        with pytest.raises(ValueError, match="taken back"), store.savepoint():
+            fail()
+    with pytest.raises(ValueError, match="taken back"), store.transaction():
+        fail()
+    with store.transaction():
+        store.note(ended(1), 3.0, "done")
+
+    lines = [store.last_moves(ended(number).id, 10) for number in (1, 2)]
     queues = store.queues()
     store.close()
-    assert lines == [[("succeeded", 11.0, "done")], [("succeeded", 13.0, "done")]]
+    assert lines == [[("succeeded", 1.0, "done"), ("succeeded", 3.0, "done")], []]
     assert queues["mine"][-2] == 1
 
 
