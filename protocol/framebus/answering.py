@@ -91,10 +91,11 @@ class Answering:
                 promise.refuse(RefusedError(ErrorCode.INTERNAL, text))
 
     def _settle(self, promise: Promise, frames: Frames) -> None:
-        self._leave(partial(self._answer, promise, frames))
-
-    def _answer(self, promise: Promise, frames: Frames) -> None:
         peers = self._kept.finish(promise.request_id, frames, self._clock.boot_s())
+        # All else is done by now: where answers leave one right after the other, libzmq's thread stays awake.
+        self._leave(partial(self._send_to, peers, promise, frames))
+
+    def _send_to(self, peers: list[bytes], promise: Promise, frames: Frames) -> None:
         was_delivered = [self._send(peer, frames) for peer in peers]
         if not any(was_delivered) and promise.on_undelivered is not None:
             promise.on_undelivered()

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+import time
 from collections import deque
 from pathlib import Path
 
@@ -26,8 +27,12 @@ from framebus.topics import topic_of
 BEGIN_OR_END = (b"\x01", b"\x00")
 """the first byte of a word about a subscription"""
 ALL_BEACONS = topic_of(Beacon).prefix
-GATHER_S = 0.01
+BEACONS_S = 0.01
 """so long news wait from each whole second on, where the beacons of all owners come then: one turn reads them"""
+MANY = 4
+"""requests in one turn that can wait"""
+REST_S = 0.002
+"""so long the loop rests after so many: to wake for each costs as much as to answer it"""
 LAST_WORDS_MS = 100
 """how long a bus that closes waits for its last news to leave; everything else is closed at once"""
 
@@ -81,6 +86,9 @@ class SocketBus(Bus):
 
     def turn(self, limit_s: float = 0.5) -> None:
         """Wait at most `limit_s` for something to do, and do all that waits."""
+        if self._patient >= MANY:
+            time.sleep(REST_S)
+        self._patient = 0
         ready = dict(self._poller.poll(to_ms(self.wait_s(limit_s))))
         if self._wake_in.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
@@ -133,7 +141,7 @@ class SocketBus(Bus):
     def _gather(self) -> None:
         """Every owner says its beacon now: we wake when all have spoken, not for each."""
         self._poller.register(self._sub, 0)
-        self.after(GATHER_S, lambda: self._poller.register(self._sub, zmq.POLLIN))
+        self.after(BEACONS_S, lambda: self._poller.register(self._sub, zmq.POLLIN))
 
     def _take_subscriptions(self) -> None:
         said = [frames[0] for frames in drain(self._pub)]

@@ -27,7 +27,7 @@ from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.messages import CameraState, CameraStatus, Finding, FrameNotice, Gone
 from framebus.place import Place
 from framebus.requests import GetStats, Ping, Pong, SubmitJob
-from framebus.transport import GATHER_S, Listener, ScriptCaller, SocketBus
+from framebus.transport import BEACONS_S, REST_S, Listener, ScriptCaller, SocketBus
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import LIMIT_S, turn_for, turn_until
 
@@ -518,7 +518,7 @@ def test_a_script_asks_without_a_bus(place: Place, make_bus: Callable[[str], Soc
     assert call.result() == (codec.encode(PONG), None)
 
 
-# Junk ---------------------------------------------------------------------------------------------------------------
+# Many at once ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -529,6 +529,60 @@ def dealer(place: Place) -> Iterator[zmq.Socket[bytes]]:
     yield dealer
     dealer.close(0)
     context.term()
+
+
+@pytest.fixture
+def rests_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long loops have rested, one by one."""
+    rests_s: list[float] = []
+    monkeypatch.setattr("framebus.transport.time.sleep", rests_s.append)
+    return rests_s
+
+
+def ask_at_once(dealer: zmq.Socket[bytes], server: SocketBus, count: int) -> None:
+    for _ in range(count):
+        head = codec.RequestHead(v=codec.VERSION, id=os.urandom(16), method="ping", deadline_s=5.0, src="x")
+        dealer.send_multipart([b"", codec.encode(head), codec.encode(Ping())])
+    for _ in range(count):
+        turn_until(lambda: bool(dealer.poll(0)), server)
+        assert msgpack.unpackb(dealer.recv_multipart()[1])["ok"] is True
+    server.turn(0.0)
+
+
+def test_where_several_come_at_once_that_can_wait_more_are_left_to_gather(
+    place: Place, make_bus: Callable[[str], SocketBus], dealer: zmq.Socket[bytes], rests_s: list[float]
+) -> None:
+    server = make_bus("server")
+    server.answer(Ping, lambda _: PONG, can_wait=True)
+    dealer.connect(place.door("server"))
+
+    end_s = time.monotonic() + LIMIT_S
+    while not rests_s and time.monotonic() < end_s:  # how many are read in one turn is up to the scheduler
+        ask_at_once(dealer, server, 50)
+
+    assert set(rests_s) == {REST_S}
+
+
+@pytest.mark.parametrize(("can_wait", "at_once"), [(True, 1), (False, 50)])
+def test_who_asks_alone_or_waits_for_the_answer_is_answered_without_a_rest(
+    place: Place,
+    make_bus: Callable[[str], SocketBus],
+    dealer: zmq.Socket[bytes],
+    rests_s: list[float],
+    can_wait: bool,
+    at_once: int,
+) -> None:
+    server = make_bus("server")
+    server.answer(Ping, lambda _: PONG, can_wait=can_wait)
+    dealer.connect(place.door("server"))
+
+    for _ in range(5):
+        ask_at_once(dealer, server, at_once)
+
+    assert rests_s == []
+
+
+# Junk ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -617,7 +671,7 @@ def test_who_hears_all_beacons_reads_what_comes_in_the_first_moment_of_a_second_
             turn_until(call.done, reader)
         turn_for(0.05, reader)
         meanwhile = got.copy()
-        clock.advance(GATHER_S)
+        clock.advance(BEACONS_S)
         reader.turn(0.0)
         turn_until(lambda: bool(got), reader)
 

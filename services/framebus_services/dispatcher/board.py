@@ -108,8 +108,8 @@ class Boards:
     def _show(self, view: JobView, priority: int, number: int, now_s: float) -> JobView:
         jobs = self._jobs.setdefault(view.type, ShownJobs())
         before = jobs.get(view.id)
-        if before is not None and before.view.attempt == view.attempt:  # a beat may be newer than the row that moved
-            view = replace(view, percent=max(view.percent, before.newest.percent))
+        if before is not None and before.view.attempt == view.attempt and before.newest.percent > view.percent:
+            view = replace(view, percent=before.newest.percent)  # a beat may be newer than the row that moved
         shown = Shown(view, priority, number, ended_up_s=now_s if view.state in FINAL else None)
         jobs.put(shown)
         self._untold.pop(view.id, None)

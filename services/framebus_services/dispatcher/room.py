@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import time
 from pathlib import Path
 
 from framebus.errors import ErrorCode, RefusedError
@@ -12,6 +13,10 @@ log = logging.getLogger(__name__)
 RESERVE_BYTES = 16 * 1024 * 1024
 FLOOR_BYTES = 4 * 1024 * 1024
 RETRY_AFTER_S = 5.0
+PLENTY = 16
+"""floors: a disk with so much left"""
+FRESH_S = 0.01
+"""is not looked at again so soon; a look takes as long as a statement of the ledger"""
 
 
 class Room:
@@ -22,6 +27,8 @@ class Room:
         self._reserve = data / "ledger.reserve"
         self._reserve_bytes = reserve_bytes
         self._floor_bytes = floor_bytes
+        self._free_bytes = 0
+        self._look_s = float("-inf")
         self.has_reserve = self._is_whole()
         if not self.has_reserve:
             self._reserve.unlink(missing_ok=True)
@@ -29,8 +36,12 @@ class Room:
             self.give_back()  # a database needs room to be opened
 
     def free_bytes(self) -> int:
-        found = os.statvfs(self._data)
-        return found.f_bavail * found.f_frsize
+        now_s = time.monotonic()
+        if now_s >= self._look_s:
+            found = os.statvfs(self._data)
+            self._free_bytes = found.f_bavail * found.f_frsize
+            self._look_s = now_s + FRESH_S if self._free_bytes > PLENTY * self._floor_bytes else now_s
+        return self._free_bytes
 
     def is_low(self) -> bool:
         """Whether new jobs and new leases have to wait until somebody tidies up."""

@@ -155,7 +155,7 @@ class Dispatcher:
         bus.answer_later(ListJobs, lambda ask, promise: put_read(partial(users.listing, ask), promise))
         bus.answer_later(GetStory, self._tell_story)
         bus.answer_later(LeaseJob, self._park)
-        bus.answer(BeatJob, self._beat)
+        bus.answer(BeatJob, self._beat, can_wait=True)
         bus.answer_later(JobPrepared, self._clerk.put_prepared)
         bus.answer_later(JobDone, self._take_done)
         bus.answer_later(JobFailed, lambda ask, promise: put(partial(workers.fail, ask), promise))

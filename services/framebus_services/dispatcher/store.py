@@ -22,6 +22,11 @@ _MOVED = [name for name in _WRITTEN if name not in _SET_ONCE]
 # Column names come from the dataclass above, never from a request; values are always bound.
 _INSERT = f"INSERT INTO job ({', '.join(['id', *_WRITTEN])}) VALUES ({', '.join('?' * (len(_WRITTEN) + 1))})"  # noqa: S608
 _UPDATE = f"UPDATE job SET {', '.join(f'{name} = ?' for name in _MOVED)} WHERE id = ?"  # noqa: S608
+_INSERT_MOVE = "INSERT INTO event (job, rev, state, at, detail) VALUES (?, ?, ?, ?, ?)"
+_REPLACE_QUEUE = """
+INSERT OR REPLACE INTO queue (type, streak, last_end_at, resting_until, rest_s, avg_duration_s, processed, failed)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _inserted, _updated = attrgetter("id", *_WRITTEN), attrgetter(*_MOVED, "id")
 
 _AHEAD = """
@@ -56,9 +61,13 @@ class Store:
         self._path = path
         # Jobs' params are nobody else's business; SQLite gives -wal and -shm the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # What nobody reads within the transaction is written at its end, and of a queue only the last word.
+        self._moves: list[tuple[object, ...]] = []
+        self._queues: dict[str, tuple[object, ...]] = {}
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")  # an answered submit survives a power cut
+        self._database.execute("PRAGMA temp_store = MEMORY")  # what a batch would take back goes to no file
         self._migrate()
 
     @contextmanager
@@ -67,19 +76,27 @@ class Store:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.executemany(_INSERT_MOVE, self._moves)
+            self._database.executemany(_REPLACE_QUEUE, self._queues.values())
             self._database.execute("COMMIT")
         except BaseException:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
+        finally:
+            self._moves.clear()
+            self._queues.clear()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what happens inside when it raises; the transaction around it goes on."""
+        moves, queues = len(self._moves), dict(self._queues)
         self._database.execute("SAVEPOINT one")
         try:
             yield
         except BaseException:
+            del self._moves[moves:]
+            self._queues = queues
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK TO one")
                 self._database.execute("RELEASE one")
@@ -98,11 +115,8 @@ class Store:
         self._database.execute(_UPDATE, _updated(job))
 
     def note(self, job: Job, at: float, detail: str) -> None:
-        """Add a line to the job's history."""
-        self._database.execute(
-            "INSERT INTO event (job, rev, state, at, detail) VALUES (?, ?, ?, ?, ?)",
-            (job.id, job.rev, job.state, at, detail),
-        )
+        """Add a line to the job's history, with the commit."""
+        self._moves.append((job.id, job.rev, job.state, at, detail))
 
     def set_evidence(self, job_id: str, lines: bytes) -> None:
         """The last words of the worker that died with this job; those of the death before are forgotten."""
@@ -227,13 +241,8 @@ class Store:
         return {kind: tuple(row) for kind, *row in rows}
 
     def set_queue(self, kind: str, *row: float | None) -> None:
-        """Write what `queues()` reads, in that order."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO queue"
-            " (type, streak, last_end_at, resting_until, rest_s, avg_duration_s, processed, failed)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (kind, *row),
-        )
+        """Write what `queues()` reads, in that order, with the commit."""
+        self._queues[kind] = (kind, *row)
 
     def meta(self, name: str) -> str | None:
         row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()

@@ -25,6 +25,7 @@ class MemoryStore(Store):
 
     def __init__(self, source: Store | None = None) -> None:
         self._path = Path(":memory:")
+        self._moves, self._queues = [], {}
         self._database = sqlite3.connect(":memory:", isolation_level=None)
         if source is None:
             self._migrate()

@@ -53,6 +53,33 @@ def test_the_last_that_ended_are_found_by_their_index_oldest_first(tmp_path: Pat
     assert [row[3] for row in plan] == ["SEARCH job USING INDEX job_by_end (ended_at>?)"]
 
 
+def test_what_is_taken_back_leaves_no_line_and_no_number_of_its_queue(tmp_path: Path) -> None:
+    store = Store(tmp_path / "ledger.db")
+
+    def write(job: Job, processed: int) -> None:
+        store.note(job, 1.0, "done")
+        store.set_queue("mine", 0, None, None, 0.0, None, processed, 0)
+
+    def fail() -> None:
+        write(ended(2), 2)
+        raise ValueError("taken back")
+
+    with store.transaction():
+        write(ended(1), 1)
+        with pytest.raises(ValueError, match="taken back"), store.savepoint():
+            fail()
+    with pytest.raises(ValueError, match="taken back"), store.transaction():
+        fail()
+    with store.transaction():
+        store.note(ended(1), 3.0, "done")
+
+    lines = [store.last_moves(ended(number).id, 10) for number in (1, 2)]
+    queues = store.queues()
+    store.close()
+    assert lines == [[("succeeded", 1.0, "done"), ("succeeded", 3.0, "done")], []]
+    assert queues["mine"][-2] == 1
+
+
 def test_a_database_of_version_1_is_brought_up_to_date_and_keeps_its_jobs(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     old = sqlite3.connect(path)
@@ -97,9 +124,10 @@ def test_jobs_that_ended_long_ago_or_are_too_many_are_forgotten_oldest_first(
     tmp_path: Path, until_at_s: float, keep: int, limit: int, left: list[float]
 ) -> None:
     store = Store(tmp_path / "ledger.db")
-    for number in range(5):
-        store.insert(ended(number))
-        store.note(ended(number), 10.0 + number, "done")
+    with store.transaction():
+        for number in range(5):
+            store.insert(ended(number))
+            store.note(ended(number), 10.0 + number, "done")
 
     forgotten = store.forget_ended(until_at_s, keep, limit)
 
