@@ -152,12 +152,10 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
         "cpu",
         "memory",
         "",
-        one_line=not any(status.reason for status in services),
     )
     for status in services:
-        note = status.reason
-        if status.back_after_s is not None and not note:
-            note = f"back after {status.back_after_s:.2f} s{_death(status)}"
+        is_mended = not status.reason  # then the note is cut rather than wrapped, so that a live table keeps its height
+        note = Text(_mend(status) if is_mended else status.reason, no_wrap=is_mended, overflow="ellipsis")
         table.add_row(
             status.name,
             Text(status.state.value, _SERVICE_STYLES.get(status.state, "")),
@@ -170,11 +168,14 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
     return table
 
 
-def _death(status: ServiceStatus) -> str:
-    """How it died last, for the end of a sentence: who was killed since it hung did not just get a signal."""
+def _mend(status: ServiceStatus) -> str:
+    """How it died last and how soon it was back; who was killed since it hung did not just get a signal."""
+    if status.back_after_s is None:
+        return ""
+    back = f"back after {status.back_after_s:.2f} s"
     if status.hung_s is not None:
-        return f", hung: no beat for {status.hung_s:.1f} s"
-    return f", signal {status.signal}" if status.signal else ""
+        return f"hung: no beat for {status.hung_s:.1f} s, {back}"
+    return f"{back}, signal {status.signal}" if status.signal else back
 
 
 def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
@@ -194,11 +195,11 @@ def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
     return table
 
 
-def text_table(*columns: str, one_line: bool = False) -> Table:
-    """Words in columns; with `one_line` a note that is too long is cut, so that a live table keeps its height."""
+def text_table(*columns: str) -> Table:
+    """Words in columns; only the note, whose column has no name, gives way where the terminal is narrow."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=bool(column) or one_line)
+        table.add_column(column, no_wrap=bool(column))
     return table
 
 
