@@ -154,8 +154,10 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
         "",
     )
     for status in services:
-        is_mended = not status.reason  # then the note is cut rather than wrapped, so that a live table keeps its height
-        note = Text(_mend(status) if is_mended else status.reason, no_wrap=is_mended, overflow="ellipsis")
+        note = status.reason
+        if status.back_after_s is not None and not note:
+            note = f"back after {status.back_after_s:.2f} s{_death(status)}"
+        is_cut = not status.reason and status.hung_s is None  # a live table keeps its height, but for what matters
         table.add_row(
             status.name,
             Text(status.state.value, _SERVICE_STYLES.get(status.state, "")),
@@ -163,19 +165,16 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
             str(status.restarts),
             f"{status.cpu_percent:.0f} %" if status.rss_bytes else "-",  # not measured yet
             size(status.rss_bytes) if status.rss_bytes else "-",
-            note,
+            Text(note, no_wrap=is_cut, overflow="ellipsis"),
         )
     return table
 
 
-def _mend(status: ServiceStatus) -> str:
-    """How it died last and how soon it was back; who was killed since it hung did not just get a signal."""
-    if status.back_after_s is None:
-        return ""
-    back = f"back after {status.back_after_s:.2f} s"
+def _death(status: ServiceStatus) -> str:
+    """How it died last, for the end of a sentence: who was killed since it hung did not just get a signal."""
     if status.hung_s is not None:
-        return f"hung: no beat for {status.hung_s:.1f} s, {back}"
-    return f"{back}, signal {status.signal}" if status.signal else back
+        return f", hung: no beat for {status.hung_s:.1f} s"
+    return f", signal {status.signal}" if status.signal else ""
 
 
 def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
