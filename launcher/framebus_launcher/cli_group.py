@@ -15,10 +15,9 @@ from framebus import codec
 from framebus.errors import ErrorCode, ExitCode, RefusedError
 from framebus.logs import FORMAT, JSON, wants_json
 from framebus.messages import CameraState, CameraStatus, ServiceState, ServiceStatus
-from framebus.place import Place
 from framebus.requests import GetState, ListServices, StateRow
 from framebus_launcher.cli_options import ConfigOption, DataOption, JsonOption, NameArgument, RunOption
-from framebus_launcher.client import GroupClient, nobody_runs
+from framebus_launcher.client import GroupClient, nobody_runs, place_meant
 from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.group import Group
 from framebus_launcher.incarnation import Incarnations
@@ -121,7 +120,7 @@ def down(run: RunOption = None) -> None:
 
     Example: framebus down
     """
-    place = Place.at(run)
+    place = place_meant(run)
     pids = [pid for pid in find_launchers(place.run) if _is_ours(pid)]
     if not pids:
         raise nobody_runs(place)

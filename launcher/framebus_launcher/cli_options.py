@@ -12,7 +12,12 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="FRAMEBUS_DATA", help="Folder of recordings, exports and the ledger.")
 ]
 RunOption = Annotated[
-    Path | None, typer.Option("--run", envvar="FRAMEBUS_RUN", help="Folder of the group's sockets (default: yours).")
+    Path | None,
+    typer.Option(
+        "--run",
+        envvar="FRAMEBUS_RUN",
+        help="Folder of the group's sockets (default: that of the group of this folder).",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Follow to the end; the exit code tells it.")]

@@ -163,9 +163,14 @@ class GroupClient:
         return {one.name: one.state for one in codec.decode_body(body, Services).services}
 
 
+def place_meant(run: Path | None) -> Place:
+    """Where the group is looked for: in `run`, else where that of the configuration here runs, else where groups do."""
+    return Place.at(run or _written_run() or _run_of_data())
+
+
 def find_group(run: Path | None) -> Place:
     """Where the group lives; raises RefusedError when none does."""
-    place = Place.at(run)
+    place = place_meant(run)
     if not any((place.run / door).exists() for door in ("sub", "req.launcher")):
         raise nobody_runs(place)
     if not find_launchers(place.run) and not any(_is_open(door) for door in place.run.glob("req.*")):
@@ -186,24 +191,31 @@ def _is_open(door: Path) -> bool:
         return True
 
 
-def _run_of_data(run: Path) -> Path | None:
-    """Where the group runs that has the data folder of the configuration here, if that is not `run`."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):  # it is only a hint
+def _written_run() -> Path | None:
+    """The run folder that the configuration here names."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # no configuration is here, or none that can be read
+        written = _RUN.search(Path("framebus.yml").read_text())
+        return Path(written[1]) if written is not None else None
+    return None
+
+
+def _run_of_data() -> Path | None:
+    """Where the group runs that has the data folder of the configuration here.
+
+    The default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in.
+    """
+    with contextlib.suppress(OSError, UnicodeDecodeError):
         written = _DATA.search(Path("framebus.yml").read_text())
         data = Path(written[1] if written is not None else Settings().data)
         found = [run_of(pid, data) for pid in find_launchers(data)]
-        return next((one for one in found if one is not None and one != run), None)
+        return next((one for one in found if one is not None), None)
     return None
 
 
 def nobody_runs(place: Place, why: str = "") -> RefusedError:
     """What to say where no group lives, or no longer."""
     mend = f"start one with: {command_name()} up  (or name its folder with --run)"
-    with contextlib.suppress(OSError, UnicodeDecodeError):  # it is only a hint
-        written = _RUN.search(Path("framebus.yml").read_text())
-        if written is not None and os.path.abspath(written[1]) != str(place.run):
-            mend = f"framebus.yml here says run: {written[1]}; add --run {written[1]}, or export FRAMEBUS_RUN"
-    # The default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in.
-    if other := _run_of_data(place.run):
-        mend = f"the group of this folder runs in {other}: add --run {other}, or export FRAMEBUS_RUN={other}"
+    for here in (_written_run(), _run_of_data()):
+        if here is not None and os.path.abspath(here) != str(place.run):
+            mend = f"the group of this folder runs in {here}: leave out --run, or unset FRAMEBUS_RUN"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -145,21 +145,13 @@ def size(number: float) -> str:
 
 def services_table(services: Iterable[ServiceStatus]) -> Table:
     services = list(services)
-    table = text_table(
-        "service",
-        "state",
-        "pid",
-        "restarts",
-        "cpu",
-        "memory",
-        "",
-        one_line=not any(status.reason for status in services),
-    )
+    table = text_table("service", "state", "pid", "restarts", "cpu", "memory", "")
     for status in services:
         note = status.reason
         if status.back_after_s is not None and not note:
             killed = f", {words}" if (words := killed_by(status)) else ""
             note = f"back after {status.back_after_s:.2f} s{killed}"
+        is_cut = not status.reason and status.hung_s is None  # a live table keeps its height, but for what matters
         table.add_row(
             status.name,
             Text(status.state.value, _SERVICE_STYLES.get(status.state, "")),
@@ -167,7 +159,7 @@ def services_table(services: Iterable[ServiceStatus]) -> Table:
             str(status.restarts),
             f"{status.cpu_percent:.0f} %" if status.rss_bytes else "-",  # not measured yet
             size(status.rss_bytes) if status.rss_bytes else "-",
-            note,
+            Text(note, no_wrap=is_cut, overflow="ellipsis"),
         )
     return table
 
@@ -189,11 +181,11 @@ def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
     return table
 
 
-def text_table(*columns: str, one_line: bool = False) -> Table:
-    """Words in columns; with `one_line` a note that is too long is cut, so that a live table keeps its height."""
+def text_table(*columns: str) -> Table:
+    """Words in columns; only the note, whose column has no name, gives way where the terminal is narrow."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=bool(column) or one_line)
+        table.add_column(column, no_wrap=bool(column))
     return table
 
 

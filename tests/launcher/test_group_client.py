@@ -55,7 +55,7 @@ def test_launchers_of_parts_are_named_at_once_where_there_is_none_of_the_whole_g
     assert "framebus call launcher@enrich service.list asks one" in refused.value.message
 
 
-def test_a_folder_of_sockets_that_the_configuration_names_is_named_where_it_was_not_said(
+def test_a_folder_of_sockets_that_the_configuration_names_is_named_where_another_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "framebus.yml").write_text("data: ./data\nrun: ./run  # beside it\n")
@@ -64,10 +64,12 @@ def test_a_folder_of_sockets_that_the_configuration_names_is_named_where_it_was_
     with pytest.raises(RefusedError) as refused:
         find_group(tmp_path / "elsewhere")
 
-    assert refused.value.message.endswith("framebus.yml here says run: ./run; add --run ./run, or export FRAMEBUS_RUN")
+    assert refused.value.message.endswith(
+        "the group of this folder runs in run: leave out --run, or unset FRAMEBUS_RUN"
+    )
 
 
-def test_a_group_of_this_folder_that_runs_with_other_sockets_is_named_where_it_was_not_said(
+def test_a_group_of_this_folder_that_runs_with_other_sockets_is_named_where_another_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "framebus.yml").write_text("cameras: {}\n")
@@ -82,4 +84,27 @@ def test_a_group_of_this_folder_that_runs_with_other_sockets_is_named_where_it_w
     ):
         find_group(tmp_path / "elsewhere")
 
-    assert f"the group of this folder runs in {tmp_path}/run: add --run {tmp_path}/run" in refused.value.message
+    assert f"the group of this folder runs in {tmp_path}/run: leave out --run" in refused.value.message
+
+
+def test_the_group_of_this_folder_is_meant_wherever_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "framebus.yml").write_text("cameras: {}\n")
+    for name in ("run", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run" / "sub").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with Lock(tmp_path / "run" / "lock"), Lock(tmp_path / "data" / "lock"):
+        assert find_group(None).run == tmp_path / "run"
+
+
+def test_the_folder_of_sockets_that_the_configuration_here_names_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "framebus.yml").write_text("run: ./mine\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sub").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with Lock(tmp_path / "mine" / "lock"):
+        assert find_group(None).run == tmp_path / "mine"

@@ -44,8 +44,17 @@ def test_after_a_mend_each_service_still_has_one_line_in_80_columns() -> None:
     assert "back after 0.3" in lines[1]
 
 
+def test_in_80_columns_the_note_is_cut_and_never_a_number() -> None:
+    mended = service(pid=1_048_121, back_after_s=0.31, signal=9, cpu_percent=112.0, rss_bytes=1_600_000_000)
+
+    _, line = shown(mended)
+
+    assert line.startswith("capture@front_door  ready  1048121  0         112 %  1.5 GB  back after")
+    assert len(line) <= 80
+
+
 def test_who_was_killed_since_it_hung_is_told_as_that_and_not_as_a_signal() -> None:
-    _, line = shown(service(back_after_s=7.5, signal=9, hung_s=6.0))
+    line = " ".join(" ".join(shown(service(back_after_s=7.5, signal=9, hung_s=6.0))).split())
 
     assert "hung: no beat" in line
     assert "signal" not in line

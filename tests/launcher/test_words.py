@@ -29,7 +29,9 @@ def test_times_of_services_become_times_of_this_machine() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["job 1795257879ab", "ipc:1234567890", "640x360", "/data/1795257879_1.mp4"])
+@pytest.mark.parametrize(
+    "text", ["job 1795257879ab", "ipc:1234567890", "640x360", "/data/1795257879_1.mp4", "2026-11-21T14:02:11+01:00"]
+)
 def test_numbers_that_are_no_times_stay_as_they_are(text: str) -> None:
     assert plain(text) == text
 

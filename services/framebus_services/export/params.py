@@ -173,7 +173,7 @@ def seconds(field: str, time: float | str) -> float:
     except ValueError:
         parsed = None
     if parsed is None or parsed.tzinfo is None:
-        _refuse(field, f"{time!r} is no time with a zone; write 2026-11-21T14:02:11Z or seconds since 1970")
+        _refuse(field, f"{time!r} is no time with a zone; write 2026-11-21T14:02:11+01:00 or seconds since 1970")
     return parsed.timestamp()
 
 

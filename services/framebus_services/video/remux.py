@@ -1,5 +1,6 @@
 """Copies what can be read of a damaged video into a new file, without re-encoding."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import av
 from av.container import InputContainer
 from av.stream import Stream
 
+from framebus_services.video.fragments import open_growing
 from framebus_services.video.mp4 import Mp4Writer
 from framebus_services.video.opening import open_video
 from framebus_services.video.packets import AnyPacket
@@ -32,11 +34,7 @@ def remux_prefix(source: Path, target: Path, beat: Callable[[], None]) -> Remuxe
     Raises UnreadableError when nothing can be read, OSError when `target` can't be written, and whatever else of
     av.FFmpegError, ValueError and MemoryError a damaged file leads to; then leaves no `target`.
     """
-    try:
-        container = open_video(str(source))
-    except (av.error.InvalidDataError, av.error.EOFError) as error:
-        raise UnreadableError(f"{source.name}: {error.strerror}") from None
-    with container:
+    with _open(source) as container:
         videos = container.streams.video
         if not videos:
             raise UnreadableError(f"{source.name}: has no video")
@@ -53,6 +51,15 @@ def remux_prefix(source: Path, target: Path, beat: Callable[[], None]) -> Remuxe
         target.unlink()
         raise UnreadableError(f"{source.name}: has no frame")
     return remuxed
+
+
+def _open(source: Path) -> InputContainer:
+    try:
+        return open_video(str(source))
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
+        with contextlib.suppress(EOFError, av.FFmpegError):  # FFmpeg opens none that is cut in a fragment's index
+            return open_growing(source)
+        raise UnreadableError(f"{source.name}: {error.strerror}") from None
 
 
 def _copy(container: InputContainer, streams: list[Stream], writer: Mp4Writer, beat: Callable[[], None]) -> Remuxed:

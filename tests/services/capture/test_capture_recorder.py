@@ -279,6 +279,23 @@ def test_what_only_began_is_removed_and_counted(tmp_path: Path, part: Path) -> N
     assert recorder.tally["removed.begun"] == 2
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9])
+def test_a_file_cut_in_the_index_of_its_last_fragment_keeps_all_before_it(
+    tmp_path: Path, part: Path, share: float
+) -> None:
+    data = part.read_bytes()
+    index = data.rindex(b"moof") - 4
+    length = int.from_bytes(data[index : index + 4], "big")
+    part.write_bytes(data[: index + round(share * length)])  # as a disk that fills up leaves it
+    closed: list[Any] = []
+
+    make_recorder(tmp_path, FakeClock(), closed).open(no_beat)
+
+    numbers = frames_of(paths(tmp_path, closed)[0])
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) >= 45 - 21
+
+
 def test_what_holds_no_frame_is_set_aside_and_counted_and_not_tried_again(tmp_path: Path) -> None:
     hour = tmp_path / "recordings" / CAMERA / "2026-01-01" / "07"
     hour.mkdir(parents=True)

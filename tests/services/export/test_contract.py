@@ -83,7 +83,7 @@ def test_a_camera_that_is_configured_no_more_still_gives_clips(data: Path) -> No
         (-math.inf, NOW_S, "is empty or negative"),
         (NOW_S - 90_000.0, NOW_S - 10.0, "the range is 25.0 h long; at most 24 h fit one clip"),
         (NOW_S + 60.0, NOW_S + 70.0, "start 2026-09-21T15:14:20Z is in the future; now is 2026-09-21T15:13:20Z"),
-        ("2026-09-21T15:00:00", NOW_S, "is no time with a zone; write 2026-11-21T14:02:11Z or seconds since 1970"),
+        ("2026-09-21T15:00:00", NOW_S, "is no time with a zone; write 2026-11-21T14:02:11+01:00 or seconds since 1970"),
         ("yesterday", NOW_S, "start 'yesterday' is no time with a zone"),
         (NOW_S - 10.0, "", "end '' is no time with a zone"),
         ("0001-01-01T00:00:00Z", NOW_S, "is empty or negative"),
