@@ -58,7 +58,7 @@ def _in_folder(measure: Callable[..., Figures], amount: object) -> Figures:
 
 
 def _reports(is_quick: bool) -> Iterator[Seen]:
-    seconds, runs = (2.3, 1) if is_quick else (6.3, 3)
+    seconds, runs = (3.3, 1) if is_quick else (6.3, 3)
     systems = {OURS: partial(beats.at_the_door, seconds), ECHO: partial(beats.echo, min(seconds, 2.0))}
     yield from in_turns(10, REPORTS, systems, runs)
     if not is_quick:
