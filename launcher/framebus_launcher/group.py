@@ -36,6 +36,8 @@ TURN_S = 1.0
 STATUS_S = 5.0
 STOP_S = 7.5
 """after so long of stopping what still lives is killed, so that all is gone within 8 s"""
+ONE_WISH_S = 0.5
+"""a second signal to stop that comes so soon is no second wish: timeout(1) sends two, and keys bounce"""
 TOLD_S = 0.5
 """a stopping dispatcher hears so long of those that have stopped before it"""
 GIVE_UP_S = 5.0
@@ -287,7 +289,7 @@ class Group:
             self._reload()
         elif self._stop_s is None:
             self.stop()
-        else:
+        elif self.bus.clock.boot_s() >= self._stop_s + ONE_WISH_S:
             log.warning("asked twice: killing what still runs")
             self._hurry()
 

@@ -1,8 +1,10 @@
 """A launcher in a process of its own: what is left when it is killed, asked to stop, or started twice."""
 
+import contextlib
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,17 +95,29 @@ def test_a_signal_stops_the_group_in_good_order(
     assert find_launchers(folder / "run") == []
 
 
-def test_a_second_signal_kills_at_once(folder: Path, started: list[subprocess.Popen[str]]) -> None:
+def test_signals_at_once_are_one_wish(folder: Path, started: list[subprocess.Popen[str]]) -> None:
+    launcher = launch(folder, started, one=GOOD)
+    await_ready(launcher, 1)
+
+    launcher.send_signal(signal.SIGTERM)
+    launcher.send_signal(signal.SIGINT)
+    _, errors = launcher.communicate(timeout=8.0)
+
+    assert launcher.returncode == 0
+    assert "asked twice" not in errors
+
+
+def test_a_later_signal_kills_at_once(folder: Path, started: list[subprocess.Popen[str]]) -> None:
     launcher = launch(folder, started, one=STUBBORN)
     pids = await_ready(launcher, 1)
     assert launcher.stderr is not None
+    end_s = time.monotonic() + 4.0
+    while launcher.poll() is None and time.monotonic() < end_s:
+        launcher.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            launcher.wait(0.1)
 
-    launcher.send_signal(signal.SIGTERM)
-    while "stopping" not in launcher.stderr.readline():
-        pass
-    launcher.send_signal(signal.SIGTERM)
-
-    assert launcher.wait(2.0) == 0
+    assert launcher.returncode == 0
     assert not any(map(is_running, pids))
 
 
