@@ -8,15 +8,16 @@ import inspect
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 KNOWN_NAMES = 1_024
-"""of one pattern, that are not looked at again"""
+"""of the same fields, that are not looked at again"""
 
-_known: defaultdict[str, set[str]] = defaultdict(set)
-"""names that matched, by pattern"""
+_known: defaultdict[tuple[tuple[str, str], ...], set[object]] = defaultdict(set)
+"""names that matched, alone or as tuples, by fields and patterns"""
 
 
 class Named(Struct, frozen=True, kw_only=True, gc=False):  # what cannot change is part of no cycle
@@ -44,23 +45,20 @@ def _sole_pattern(kind: Any) -> str | None:
 
 
 def _check(patterns: dict[str, str], own_check: Callable[[Struct], None] | None) -> Callable[[Struct], None]:
-    fields = [(field, pattern, _known[pattern]) for field, pattern in patterns.items()]
+    names_of = attrgetter(*patterns)
+    known = _known[tuple(patterns.items())]
 
     def check(struct: Struct) -> None:
-        for field, pattern, known in fields:
-            if getattr(struct, field) not in known:
-                _look(getattr(struct, field), field, pattern)
+        names = names_of(struct)
+        if names not in known:
+            for field, pattern in patterns.items():
+                if not re.search(pattern, getattr(struct, field)):
+                    # in the words of msgspec
+                    raise ValueError(f"Expected `str` matching regex {pattern!r} - at `$.{field}`")
+            if len(known) >= KNOWN_NAMES:
+                known.clear()
+            known.add(names)
         if own_check is not None:
             own_check(struct)
 
     return check
-
-
-def _look(name: str, field: str, pattern: str) -> None:
-    """Raises ValueError in the words of msgspec."""
-    if not re.search(pattern, name):
-        raise ValueError(f"Expected `str` matching regex {pattern!r} - at `$.{field}`")
-    known = _known[pattern]
-    if len(known) >= KNOWN_NAMES:
-        known.clear()
-    known.add(name)
