@@ -38,15 +38,26 @@ class Stream:
     """frames whose pixels are not those of their number, or that were not there any more"""
 
 
-def stream(make: Make, shape: tuple[int, ...], *, consumers: int, seconds: float, fps: float = 0.0) -> Stream:
-    """One run; with `fps` 0 as fast as the slowest consumer takes the frames, at most 4 in flight. None is lost."""
+def stream(
+    make: Make,
+    shape: tuple[int, ...],
+    *,
+    consumers: int,
+    seconds: float,
+    fps: float = 0.0,
+    looked_at_bytes: int | None = None,
+) -> Stream:
+    """One run; with `fps` 0 as fast as the slowest consumer takes the frames, at most 4 in flight. None is lost.
+
+    Consumers look at each page of a picture, or of its first `looked_at_bytes`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     setup = Setup(shape=shape, consumers=consumers, folder=folder)
     processes: list[BaseProcess] = []
     transport = make(setup)
     try:
         transport.prepare()
-        return _run(transport, processes, seconds, fps)
+        return _run(transport, processes, seconds, fps, looked_at_bytes)
     finally:
         for process in processes:
             process.kill()
@@ -55,7 +66,9 @@ def stream(make: Make, shape: tuple[int, ...], *, consumers: int, seconds: float
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(transport: Transport, processes: list[BaseProcess], seconds: float, fps: float) -> Stream:
+def _run(
+    transport: Transport, processes: list[BaseProcess], seconds: float, fps: float, looked_at_bytes: int | None
+) -> Stream:
     consumers = transport.setup.consumers
     shared = _Shared(consumers)
 
@@ -68,7 +81,7 @@ def _run(transport: Transport, processes: list[BaseProcess], seconds: float, fps
 
     start(_produce, seconds, fps)
     for index in range(consumers):
-        start(_consume, index)
+        start(_consume, index, looked_at_bytes)
     shared.go.set()
     produced, consumed = None, []
     for _ in range(1 + consumers):
@@ -152,7 +165,7 @@ def _produce(transport: Transport, shared: _Shared, seconds: float, fps: float) 
     os._exit(0)
 
 
-def _consume(transport: Transport, shared: _Shared, index: int) -> None:
+def _consume(transport: Transport, shared: _Shared, index: int, looked_at_bytes: int | None) -> None:
     transport.open_consumer(index)
     shared.ready.release()
     shared.go.wait()
@@ -166,7 +179,7 @@ def _consume(transport: Transport, shared: _Shared, index: int) -> None:
             continue
         silent = 0
         number, sent_ns, pixels = got
-        pixels[::PAGE_BYTES].sum()  # as who looks at it
+        pixels[:looked_at_bytes:PAGE_BYTES].sum()  # as who looks at it
         is_right = int(pixels[:8].view(np.uint64)[0]) == number
         del got, pixels
         is_right &= transport.done()
