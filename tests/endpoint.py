@@ -17,6 +17,8 @@ class Endpoint:
         self.body = json.dumps({"choices": [{"message": {"content": "A red car."}}]}).encode()
         self.delay_s = 0.0
         self.is_mute = False
+        self.pause_s = 0.0
+        """after each byte"""
         self.asked: list[dict[str, Any]] = []
         self.asked_at_s: list[float] = []
         """seconds since 1970"""
@@ -48,7 +50,10 @@ def endpoint() -> Iterator[Endpoint]:
                 self.send_header(name, value)
             with suppress(ConnectionError):  # who asked may be dead by now
                 self.end_headers()
-                self.wfile.write(told.body)
+                step = 1 if told.pause_s else len(told.body)
+                for start in range(0, len(told.body), step or 1):
+                    self.wfile.write(told.body[start : start + step])
+                    time.sleep(told.pause_s)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from time import time
+from http.client import HTTPResponse
+from time import monotonic, time
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -85,11 +86,21 @@ class Describe(Analyser):
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
         try:
             with _OPENER.open(request, timeout=self._timeout_s) as answer:
-                return bytes(answer.read(MAX_ANSWER_BYTES))
+                return self._read(answer)
         except urllib.error.HTTPError as error:
             raise _refused(error) from None
         except (OSError, ValueError) as error:  # no connection, no answer in time, half an answer
             raise WorkError(FailKind.TRANSIENT, f"the endpoint gives no answer: {error}") from None
+
+    def _read(self, answer: HTTPResponse) -> bytes:
+        """All of it, in time: the timeout of a socket begins anew with each byte. Raises OSError."""
+        end_s = monotonic() + self._timeout_s
+        body = b""
+        while len(body) < MAX_ANSWER_BYTES and (part := answer.read1(MAX_ANSWER_BYTES - len(body))):
+            body += part
+            if monotonic() > end_s:
+                raise TimeoutError(f"only {len(body)} bytes of it within {self._timeout_s:g} s")
+        return body
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -199,6 +199,7 @@ class Ingest:
             while True:
                 asked = ListJobs(type="analysis", state=state, limit=MAX_ROWS, next=page)
                 answer = self._bus.ask("dispatcher", asked, deadline_s=ASK_S)
+                self._turned_s = self._bus.clock.boot_s()  # of many pages each may take its time
                 found.update(job.id for job in answer.jobs)
                 page = answer.next
                 if page is None:

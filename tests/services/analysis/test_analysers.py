@@ -158,6 +158,15 @@ def test_while_the_endpoint_takes_its_time_the_job_tells_that_it_is_alive_and_ca
         Describe(url=server.url, model="m").analyse(picture, stop)
 
 
+def test_an_endpoint_that_trickles_is_not_waited_for_without_end(server: Endpoint, picture: AnalysedFile) -> None:
+    server.body, server.pause_s = b" " * 100_000, 0.02
+
+    error = failure(server, picture, timeout_s=0.3)
+
+    assert error.kind is FailKind.TRANSIENT
+    assert "within 0.3 s" in str(error)
+
+
 def test_an_endpoint_that_is_slow_mute_or_away_is_tried_again(server: Endpoint, picture: AnalysedFile) -> None:
     server.delay_s = 0.5
     assert failure(server, picture, timeout_s=0.1).kind is FailKind.TRANSIENT
