@@ -21,6 +21,10 @@ from framebus_launcher.output import make_console, text_table, to_json
 LOOK_S = 2.2
 """two of the stats that each service tells once a second, and a little"""
 
+MORE_S = 2.0
+"""for the second of them, where a busy machine is late"""
+TURN_S = 0.1
+
 
 def add_to(app: typer.Typer) -> None:
     app.command()(why)
@@ -56,6 +60,8 @@ def _look(group: GroupClient, evidence: Evidence, seconds: float) -> None:
     with Listener(group.place, *evidence.topics) as listener:
         while (left_s := end_s - time.monotonic()) > 0.0:
             evidence.note_all(listener.wait(left_s))
+        while not evidence.has_rates and time.monotonic() < end_s + MORE_S:
+            evidence.note_all(listener.wait(TURN_S))
 
 
 def _note_last(group: GroupClient, evidence: Evidence) -> None:

@@ -116,6 +116,11 @@ class Evidence:
         """The service that has this camera."""
         return f"capture@{self.camera}"
 
+    @property
+    def has_rates(self) -> bool:
+        """Whether each service that told its counters has told them twice."""
+        return all(self.meter(name).span_s is not None for name in self.after)
+
     def note(self, news: News) -> None:
         """Take one piece of news; what is malformed or of something else is passed over."""
         try:

@@ -322,6 +322,8 @@ def test_a_replay_of_the_same_stats_is_not_a_second_reading() -> None:
     evidence.note_all([told, told])
 
     assert evidence.meter("enrich").span_s is None
+    assert not evidence.has_rates
+    assert well().has_rates
 
 
 def test_nothing_at_all_is_explained_too() -> None:
