@@ -51,7 +51,7 @@ sub.subscribe("job_state/")
 sub.subscribe(f"job/export/{job_id}/")
 params = {"camera": camera, "start": now_s - seconds, "end": now_s}
 job = ask("job.submit", {"id": job_id, "type": "export", "params": params})
-asked_s = 0.0
+asked_s = time.monotonic()
 while job["state"] not in ("succeeded", "failed", "cancelled", "dead"):
     if sub.poll(200):
         topic, _, body, *_ = sub.recv_multipart()

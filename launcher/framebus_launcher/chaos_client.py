@@ -14,7 +14,7 @@ from msgspec import Raw
 from framebus import codec
 from framebus.errors import DeadlineError, ErrorCode, MalformedError, RefusedError
 from framebus.jobs import FINAL
-from framebus.messages import CameraState, CameraStatus, Message
+from framebus.messages import CameraStatus, Message
 from framebus.place import Place
 from framebus.requests import CancelJob, GetJob, GetState, GetStory, Request, StateRow, SubmitJob
 from framebus_launcher.chaos_verdict import Calls, JobFate
@@ -74,7 +74,7 @@ class TimedClient:
     def recording_cameras(self, limit_s: float) -> list[str]:
         """The cameras that record now."""
         statuses = [codec.decode_body(bytes(row.body), CameraStatus) for row in self.state("camera/", limit_s)]
-        return [one.camera for one in statuses if one.is_recording and one.state is CameraState.ONLINE]
+        return [one.camera for one in statuses if one.is_recording]
 
     def exports(self) -> Path | None:
         """The folder of the clips, as far as that can be known from here."""

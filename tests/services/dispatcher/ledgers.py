@@ -1,5 +1,6 @@
 """A ledger over a real file and a clock of its own, and the words its tests speak to it in."""
 
+import itertools
 import os
 import secrets
 from collections.abc import Callable
@@ -77,6 +78,7 @@ class World:
         self.clock = clock or FakeClock()
         self.policy = policy
         self.boot_id = "boot-1"
+        self._slots = itertools.count(1_000)
         self.oom_kills = 0
         self.disk = {"reserve_bytes": 2**50}
         """none is so large: a reserve is made where a test asks for it"""
@@ -110,7 +112,7 @@ class World:
     def running(self, **fields: object) -> LeasedJob:
         """A job that was just submitted and leased."""
         job_id = self.submit(**fields).id
-        leased = self.lease(slot=secrets.randbelow(1_000))
+        leased = self.lease(slot=next(self._slots))
         assert leased is not None
         assert leased.id == job_id
         return leased
