@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from commands import framebus
 from framebus.messages import ServiceState
 from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
 
@@ -20,6 +21,7 @@ def group() -> Iterator[RunningGroup]:
     with running_group(config) as running:
         running.await_ready()
         wait_until(lambda: list(running.place.data.rglob("*_*.mp4")), "a closed segment")
+        wait_until(lambda: "yes" in framebus(running, "status"), "the group knows that it records")
         yield running
 
 

@@ -28,10 +28,15 @@ def group() -> Iterator[RunningGroup]:
 def test_a_camera_that_is_well_has_a_row_for_each_stage_and_exit_code_0(group: RunningGroup) -> None:
     def look() -> list[str] | None:
         lines = command(group, "why", "front").stdout.splitlines()
-        return lines if "well" in lines[0] else None
+        return lines if "well: detect" in lines[0] else None
+
+    def explained() -> dict[str, Any] | None:
+        """Until all rates of its first seconds are told."""
+        found = json.loads(framebus(group, "why", "front", "--json"))
+        return found if "thinned from 20" in str(found) else None
 
     lines = wait_until(look, "well")
-    why = json.loads(framebus(group, "why", "front", "--json"))
+    why = wait_until(explained, "thinned")
     stages = {stage["name"]: stage for stage in why["stages"]}
 
     assert lines[0].startswith("front: well: detect ")
