@@ -54,6 +54,7 @@ class Recorder:
         """why recording pauses"""
         self._source: PacketSource | None = None
         self._segment: OpenSegment | None = None
+        self._is_changing = False
         self._wall = WallTime()
         self._mender = Mender(self.tally)
         self._audio_mender = Mender(self.tally)
@@ -69,7 +70,8 @@ class Recorder:
 
     @property
     def is_recording(self) -> bool:
-        return self._segment is not None
+        """Between one segment and the next as well: closing a file on a slow disk is no pause."""
+        return self._segment is not None or self._is_changing
 
     def open(self, beat: Callable[[], None]) -> None:
         """Repair what an earlier life left behind; any repair calls `beat` as it gets on."""
@@ -135,6 +137,7 @@ class Recorder:
             if self._segment is not None and arrival.boot_s >= self._check_at_s:
                 self._check_space(arrival)
             if packet.is_keyframe and self._is_due(packet, arrival):
+                self._is_changing = self._segment is not None
                 self._start(packet, arrival)
             if self._segment is None:
                 self.tally["dropped.before_key_frame"] += 1
@@ -146,6 +149,8 @@ class Recorder:
             self._give_up(error)
         except OSError as error:
             self._pause(error)
+        finally:
+            self._is_changing = False
 
     def _is_due(self, packet: AnyPacket, arrival: Arrival) -> bool:
         if self._segment is None:

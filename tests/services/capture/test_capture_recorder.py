@@ -96,6 +96,23 @@ def test_segments_are_named_by_wall_time_and_follow_each_other_without_gap(tmp_p
     assert [segment.size_bytes for segment in closed] == [path.stat().st_size for path in paths(tmp_path, closed)]
 
 
+def test_from_one_segment_to_the_next_it_is_recording_all_the_while(tmp_path: Path, movie: Path) -> None:
+    told: list[bool] = []
+
+    class Closed(list[Any]):
+        def append(self, _: object) -> None:
+            told.append(recorder.is_recording)
+
+    played = Played(movie)
+    recorder = make_recorder(tmp_path, played.clock, Closed())
+    assert not recorder.is_recording
+
+    record(recorder, played)
+
+    assert told == [True, True, False]  # the last one closes as the connection ends
+    assert not recorder.is_recording
+
+
 def test_a_closed_segment_has_an_index_begins_at_zero_and_knows_its_length(tmp_path: Path, movie: Path) -> None:
     closed: list[Any] = []
     played = Played(movie)
