@@ -20,7 +20,6 @@ from framebus_launcher.output import make_console, text_table, to_json
 
 LOOK_S = 2.2
 """two of the stats that each service tells once a second, and a little"""
-
 MORE_S = 2.0
 """for the second of them, where a busy machine is late"""
 TURN_S = 0.1

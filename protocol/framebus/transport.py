@@ -97,11 +97,12 @@ class SocketBus(Bus):
             self._guard("soon", self._soon.popleft())
         if self._pub in ready:
             self._take_subscriptions()
-        if self._sub in ready:
+        is_asked = self._door is not None and self._door in ready
+        if self._sub in ready or is_asked:  # who asks is answered by all that has come, in the moment of beacons too
             for frames in drain(self._sub):
                 self.receive(frames)
             self.flush_latest()
-        if self._door is not None and self._door in ready:
+        if self._door is not None and is_asked:
             for peer, *frames in drain(self._door):
                 self.receive_request(peer, frames[1:] if frames and frames[0] == b"" else [])
         self._send_answers()

@@ -667,8 +667,6 @@ def test_who_hears_all_beacons_reads_what_comes_in_the_first_moment_of_a_second_
         reader.turn(0.0)
         owner.publish(camera(fps=2.0))
         owner.publish(camera("back"))
-        with asking(lambda: owner.ask("reader", Ping())) as call:  # who asks does not wait
-            turn_until(call.done, reader)
         turn_for(0.05, reader)
         meanwhile = got.copy()
         clock.advance(BEACONS_S)
@@ -677,6 +675,29 @@ def test_who_hears_all_beacons_reads_what_comes_in_the_first_moment_of_a_second_
 
     assert meanwhile == []
     assert got == [camera(fps=2.0), camera("back")]
+
+
+def test_who_asks_in_the_first_moment_of_a_second_is_answered_at_once_by_all_that_has_come(
+    place: Place, proxy: Proxy, make_bus: Callable[[str], SocketBus]
+) -> None:
+    clock, owner, got, known = FakeClock(), make_bus("capture"), list[CameraStatus](), list[CameraStatus]()
+    with contextlib.closing(SocketBus("reader", place=place, clock=clock)) as reader:
+        reader.on(CameraStatus, got.append)
+        reader.answer(Ping, lambda _: (known.extend(got), PONG)[1])
+        turn_until(lambda: owner._is_heard("camera/front/"), owner)
+        turn_until(lambda: bool(owner.publish(camera(fps=1.0))) or bool(got), reader, owner)
+        turn_for(0.05, reader)  # what was said while it was on its way
+        got.clear()
+
+        clock.advance(1.0)
+        reader.turn(0.0)
+        owner.publish(camera(fps=2.0))
+        turn_for(0.05, reader)
+        assert got == []
+        with asking(lambda: owner.ask("reader", Ping())) as call:
+            turn_until(call.done, reader)
+
+    assert known == [camera(fps=2.0)]
 
 
 def test_ten_thousand_malformed_messages_are_counted_and_harm_nothing(
