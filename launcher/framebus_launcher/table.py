@@ -26,6 +26,8 @@ from framebus.settings import (
     HttpSettings,
     IngestProcessSettings,
     IngestSettings,
+    MqttProcessSettings,
+    MqttSettings,
     Notify,
     Plugin,
     Settings,
@@ -40,7 +42,8 @@ LAST = 3
 """the tier of plug-ins, and of what no camera waits for: uploads lie in their folder until somebody comes"""
 DISPATCHER = "dispatcher"
 ENRICH = "enrich"
-BUILT_IN = ("export", "ingest", "analysis", ENRICH)
+MQTT = "mqtt"
+BUILT_IN = ("export", "ingest", "analysis", ENRICH, MQTT)
 """services that the configuration may set or switch off"""
 JOBS_HOST, SERVICE_HOST = "framebus.run_jobs", "framebus.run_service"
 """modules that host what installed packages bring"""
@@ -123,6 +126,11 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
         seen = msgspec.structs.replace(camera, zones={}, masks=[])  # a new zone is no reason to start capture again
         capture = CaptureSettings(camera=name, **msgspec.structs.asdict(seen))
         rows.append(_built_in(f"capture@{name}", "capture", 2, capture))
+    mqtt = built_in_settings(settings, MQTT, MqttSettings) if MQTT in settings.services else None
+    if mqtt is not None:
+        zones = {name: list(camera.zones) for name, camera in settings.cameras.items()}
+        told_mqtt = MqttProcessSettings(cameras=zones, **msgspec.structs.asdict(mqtt))
+        rows.append(_built_in(MQTT, MQTT, LAST, told_mqtt, live=("cameras",)))
     rows += _installed(settings, SERVICE_HOST, LAST)
     for name, value in settings.services.items():
         if name not in BUILT_IN and name not in installed_services():
