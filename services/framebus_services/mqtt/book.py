@@ -9,11 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from framebus.replacing import replacing
-from framebus_services.mqtt.publication import Kind, Publication
+from framebus_services.mqtt.publication import Publication
 
 log = logging.getLogger(__name__)
 
 NAME = "mqtt.json"
+AVAILABLE = "available"
+"""the part that is said last: then all the others are true"""
 MAX_BYTES = 16 * 1024**2
 
 
@@ -78,11 +80,13 @@ class Book:
             if old.get(topic) != one:
                 self._send(one)
 
-    def take_away(self, begin: str) -> None:
-        """The parts whose names begin so are no more."""
-        for part in [part for part in self._parts if part.startswith(begin)]:
-            self.say(part)
-            del self._parts[part]
+    def take_away(self, part: str, topic: str) -> None:
+        """The parts whose names begin so are no more, nor what else stands under topics that begin so."""
+        for name in [name for name in self._parts if name.startswith(part)]:
+            self.say(name)
+            del self._parts[name]
+        for left in [one for one in self._standing - self._ends if one.startswith(topic)]:
+            self._end(left)
 
     def say_all(self, kept: Iterable[str] = ()) -> None:
         """Send all of it, for a broker that may know nothing of it, and take away what an earlier life left there.
@@ -93,8 +97,8 @@ class Book:
             self._ends.add(topic)
         for topic in self._ends:
             self._send(Publication(topic=topic, payload=b""))
-        for part in self._parts.values():
-            for one in part.values():
+        for part in sorted(self._parts, key=lambda part: part == AVAILABLE):
+            for one in self._parts[part].values():
                 self._send(one)
 
     def say_again(self, end: str) -> None:
@@ -127,7 +131,7 @@ class Book:
 
     def _end(self, topic: str) -> None:
         self._ends.add(topic)
-        self._send(Publication(topic=topic, payload=b"", kind=Kind.STATE))
+        self._send(Publication(topic=topic, payload=b""))
 
 
 def _read(path: Path) -> Page:

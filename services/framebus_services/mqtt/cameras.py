@@ -20,7 +20,8 @@ AGAIN_S = 30.0
 """how often a frame rate is told that has changed, and nothing else has"""
 MAX_LABELS = 100
 """of a camera: each is a topic, an entity, and so many more for its zones"""
-PICTURES, DISCOVERY = "/pictures", "/discovery"
+DISCOVERY = "/discovery"
+"""how the names of parts end that Home Assistant reads"""
 
 
 @dataclass(kw_only=True)
@@ -66,7 +67,7 @@ class Cameras:
         gone = [camera for camera in self._cameras if camera not in zones_of]
         for camera in gone:
             del self._cameras[camera]
-            self._book.take_away(f"{camera}/")
+            self._book.take_away(f"{camera}/", self._topics.camera(camera))
             self._book.forget_labels(camera)
         for camera in [camera for camera in self._book.labels if camera not in zones_of]:
             self._book.forget_labels(camera)  # of an earlier life
@@ -75,16 +76,22 @@ class Cameras:
             if known is None:
                 self._cameras[camera] = _Camera(zones=list(zones), heard_s=self._clock.boot_s())
                 self._tell_motion(camera)
+                if self._discovery is not None:
+                    self._book.say(f"{camera}{DISCOVERY}", *self._discovery.camera(camera))
             elif known.zones == list(zones):
                 continue
             else:
                 known.zones = list(zones)
-            self._tell_labels(camera)
+            self._tell_counts(camera)
+            for label in self._labels(camera):
+                self._tell_entities(camera, label)
         return gone
 
-    def kept_pictures(self) -> list[str]:
-        """Topics of pictures that may stand as they are, from an earlier life."""
-        return [self._topics.picture(camera, label) for camera in self._cameras for label in self._labels(camera)]
+    def kept_topics(self) -> list[str]:
+        """What may stand there as an earlier life left it, until there is something newer to say."""
+        states = [self._topics.state(camera) for camera in self._cameras]
+        pictures = [self._topics.picture(camera, label) for camera in self._cameras for label in self._labels(camera)]
+        return states + pictures
 
     # News ------------------------------------------------------------------------------------------------------------
 
@@ -117,7 +124,7 @@ class Cameras:
 
     def note_picture(self, camera: str, label: str, jpeg: bytes) -> None:
         if camera in self._cameras:
-            self._book.say(f"{camera}/{label}{PICTURES}", telling.picture(self._topics, camera, label, jpeg))
+            self._book.say(f"{camera}/{label}/picture", telling.picture(self._topics, camera, label, jpeg))
 
     def note_gone(self) -> None:
         """Who looks at the pictures died: nobody knows who is there."""
@@ -166,7 +173,8 @@ class Cameras:
             self._count("dropped.labels")
             return False
         self._book.note_label(camera, label, called)
-        self._tell_labels(camera)
+        self._tell_counts(camera)
+        self._tell_entities(camera, label)
         return True
 
     def _tell_state(self, name: str) -> None:
@@ -177,12 +185,11 @@ class Cameras:
     def _tell_motion(self, name: str) -> None:
         self._book.say(f"{name}/motion", telling.motion(self._topics, name, self._cameras[name].is_moving))
 
-    def _tell_labels(self, name: str) -> None:
-        """Counters and entities of all labels."""
-        self._tell_counts(name)
+    def _tell_entities(self, name: str, label: str) -> None:
         if self._discovery is not None:
-            documents = self._discovery.camera(name, self._cameras[name].zones, self._labels(name))
-            self._book.say(f"{name}{DISCOVERY}", *documents)
+            called = self._labels(name)[label]
+            documents = self._discovery.label(name, label, called, self._cameras[name].zones)
+            self._book.say(f"{name}/{label}{DISCOVERY}", *documents)
 
     def _tell_counts(self, name: str) -> None:
         camera = self._cameras[name]

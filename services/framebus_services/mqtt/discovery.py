@@ -4,8 +4,9 @@ One retained document an entity (`<prefix>/<component>/<node>/<object>/config`),
 one message. Fields: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -43,13 +44,13 @@ class Discovery:
         """Where Home Assistant says that it is there."""
         return f"{self.prefix}/status"
 
-    def camera(self, camera: str, zones: Iterable[str], labels: Mapping[str, str]) -> list[Publication]:
-        """All documents of a camera; `labels` are what its objects are called, by their names in topics."""
-        zones = list(zones)
-        entities = self._of_camera(camera)
-        for label, called in labels.items():
-            entities += self._of_label(camera, label, called, zones)
-        return [self._document(camera, entity) for entity in entities]
+    def camera(self, camera: str) -> list[Publication]:
+        """The documents of a camera itself."""
+        return [self._document(camera, entity) for entity in self._of_camera(camera)]
+
+    def label(self, camera: str, label: str, called: str, zones: Iterable[str]) -> list[Publication]:
+        """Those of a kind of objects, which is `called` so, and has the name `label` in topics."""
+        return [self._document(camera, entity) for entity in self._of_label(camera, label, called, zones)]
 
     def _of_camera(self, camera: str) -> list[_Entity]:
         state = self.topics.state(camera)
@@ -87,7 +88,7 @@ class Discovery:
             ),
         ]
 
-    def _of_label(self, camera: str, label: str, called: str, zones: list[str]) -> list[_Entity]:
+    def _of_label(self, camera: str, label: str, called: str, zones: Iterable[str]) -> list[_Entity]:
         id = ascii_id(label)
         name = "Moving object" if label == MOTION_LABEL else called[:1].upper() + called[1:]
         counted = self.topics.objects(camera, label)
@@ -140,9 +141,14 @@ class Discovery:
                 "name": camera,
                 "manufacturer": "framebus",
                 "model": "camera",
-                "sw_version": version("framebus"),
+                "sw_version": _version(),
             },
-            "origin": {"name": "framebus", "sw_version": version("framebus")},
+            "origin": {"name": "framebus", "sw_version": _version()},
         }
         topic = f"{self.prefix}/{entity.component}/{node}/{entity.id}/config"
         return Publication(topic=topic, payload=msgspec.json.encode(document))
+
+
+@cache
+def _version() -> str:
+    return version("framebus")

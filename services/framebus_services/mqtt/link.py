@@ -33,8 +33,9 @@ REFUSALS = {
     "Client identifier not valid": "it refuses our name",
     "Server unavailable": "it says that it is unavailable",
 }
-UNANSWERED = "it closed the connection before it answered: is it MQTT there, and with TLS (mqtts://) or without?"
+UNANSWERED = "it takes the connection and does not answer: is it MQTT there, and with TLS (mqtts://) or without?"
 BROKE = "the connection broke"
+SILENT = f"it has said nothing for {KEEP_ALIVE_S} s"
 Soon = Callable[[Callable[[], None]], None]
 
 
@@ -73,7 +74,8 @@ class Link:
         self._birth_topic = birth_topic
         self._is_up = False
         """of paho's thread"""
-        self._is_refused = False
+        self._is_asking = False
+        """it has connected, and waits for the broker's yes; of paho's thread, too"""
         self._in_flight: dict[int, Publication] = {}
         self._thread: threading.Thread | None = None
         self._client = paho = Client(CallbackAPIVersion.VERSION2, client_id=client, reconnect_on_failure=True)
@@ -85,6 +87,7 @@ class Link:
         if address.is_tls:
             paho.tls_set_context(_trust(ca))
         paho.will_set(will.topic, will.payload, qos=1, retain=True)
+        paho.on_pre_connect = self._on_pre_connect
         paho.on_connect = self._on_connect
         paho.on_connect_fail = self._on_connect_fail
         paho.on_disconnect = self._on_disconnect
@@ -133,10 +136,13 @@ class Link:
 
     # On paho's thread ------------------------------------------------------------------------------------------------
 
+    def _on_pre_connect(self, client: Client, _: Any) -> None:
+        self._is_asking = True
+
     def _on_connect(
         self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        self._is_refused = reason.is_failure
+        self._is_asking = False
         if reason.is_failure:
             self._tell_down(REFUSALS.get(str(reason), f"it refuses us: {reason}"))
             return
@@ -147,6 +153,7 @@ class Link:
         self._soon(self._heard.up)
 
     def _on_connect_fail(self, client: Client, _: Any) -> None:
+        self._is_asking = False
         self._tell_down(_in_words(sys.exception()))
 
     def _on_disconnect(
@@ -154,10 +161,10 @@ class Link:
     ) -> None:
         was_up, self._is_up = self._is_up, False
         if was_up:
-            said = str(reason)
-            self._tell_down(f"{BROKE}: {said}" if said not in ("Unspecified error", "Success") else BROKE)
-        elif not self._is_refused:
+            self._tell_down(SILENT if str(reason) == "Keep alive timeout" else BROKE)
+        elif self._is_asking:  # else it was told why
             self._tell_down(UNANSWERED)
+        self._is_asking = False
 
     def _on_publish(self, client: Client, _: Any, mid: int, reason: ReasonCode, properties: Properties | None) -> None:
         self._soon(partial(self._note_sent, mid))

@@ -51,6 +51,10 @@ class Topics:
     def jobs(self) -> str:
         return f"{self.base}/jobs"
 
+    def camera(self, camera: str) -> str:
+        """What all topics of a camera begin with."""
+        return f"{self.base}/{camera}/"
+
     def state(self, camera: str) -> str:
         return f"{self.base}/{camera}/state"
 

@@ -1,6 +1,7 @@
 """The mqtt process: hears the bus, and tells a broker; the loop never waits for it."""
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +22,7 @@ from framebus.messages import (
 )
 from framebus.settings import DISCOVERY_PREFIX, MqttProcessSettings, Zones
 from framebus_services.mqtt import telling
-from framebus_services.mqtt.book import Book
+from framebus_services.mqtt.book import AVAILABLE, Book
 from framebus_services.mqtt.cameras import DISCOVERY, Cameras
 from framebus_services.mqtt.discovery import Discovery
 from framebus_services.mqtt.link import Heard, Link
@@ -51,7 +52,8 @@ class _Camera(Struct):
 class Mqtt:
     """Between the bus and one broker."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, make_link: Callable[..., Link] = Link) -> None:
+        """`make_link` as `Link`. Raises ConfigError for an address or a file with certificates that is none."""
         self._bus = bus
         settings = bus.settings(MqttProcessSettings)
         address = parse_broker(settings.url)
@@ -69,11 +71,11 @@ class Mqtt:
         self._complaint = ""
         self._moved_s = 0.0
         """when the broker took something last, or was offered the first"""
-        self._book.say("available", telling.available(topics))
+        self._book.say(AVAILABLE, telling.available(topics))
         self._cameras.set(settings.cameras)
         for camera in self._cameras.names:
             self._cameras.adopt(camera, self._open_objects(camera))
-        self._link = Link(
+        self._link = make_link(
             address,
             client=self._book.client,
             will=telling.available(topics, telling.OFFLINE),
@@ -131,6 +133,7 @@ class Mqtt:
         if self._boards:
             self._book.say("jobs", telling.jobs(self._topics, self._boards))
         self._pump()
+        self._book.write()
         is_slow = self._is_up and self._link.in_flight and self._bus.clock.boot_s() - self._moved_s > SLOW_S
         self._complain("it takes nothing" if is_slow else "" if self._is_up else self._complaint)
         gauges = {"connected": self._is_up, "topics": len(self._book), "waiting": len(self._outbox)}
@@ -176,7 +179,7 @@ class Mqtt:
         self._moved_s = self._bus.clock.boot_s()
         self._complain("")
         self._outbox.forget_states()
-        self._book.say_all(kept=self._cameras.kept_pictures())
+        self._book.say_all(kept=[*self._cameras.kept_topics(), self._topics.jobs])
 
     def _down(self, why: str) -> None:
         self._is_up = False
