@@ -199,6 +199,16 @@ def test_only_capture_and_the_gateway_have_a_network() -> None:
     assert networks == {name: "bridge" if name in ("capture", "gateway") else "none" for name in KINDS}
 
 
+def test_the_bridge_to_a_broker_has_a_container_only_where_it_is_asked_for() -> None:
+    """A kind that the configuration does not have ends at once, and its container would start it for ever."""
+    found = SERVICES["mqtt"]
+
+    assert (found["profiles"], found["network_mode"]) == (["mqtt"], "bridge")
+    assert list(parse(found["command"])[1]["only"]) == ["mqtt"]
+    assert parse(found["healthcheck"]["test"][2:])[1]["service"] == "mqtt"
+    assert found["volumes"] == KINDS["capture"]["volumes"]
+
+
 def test_a_sick_dispatcher_keeps_no_camera_from_recording() -> None:
     waits = {name: found.get("depends_on", []) for name, found in KINDS.items()}
 
