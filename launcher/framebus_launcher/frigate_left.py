@@ -7,7 +7,7 @@ OTHERWISE = "framebus has no such setting"
 REASONS = tuple(
     (re.compile(path), reason)
     for path, reason in (
-        (r"mqtt", "framebus speaks no MQTT"),
+        (r"mqtt", "the bridge takes no such setting: docs/mqtt.md"),
         (r"detectors|model", "the detector is set at services.enrich.detector, and is an ONNX file: docs/objects.md"),
         (r"(cameras\.[^.]+\.)?objects\.mask", "framebus has masks of motion only: write it under the camera's masks"),
         (r"(cameras\.[^.]+\.)?objects", "framebus tells of every object that its detector names; filter who reads"),
