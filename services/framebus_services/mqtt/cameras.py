@@ -132,17 +132,11 @@ class Cameras:
             camera.presence.clear()
             self._tell_counts(name)
 
-    def adopt(self, name: str, objects: Sequence[EndedObject]) -> None:
-        """These were there before we heard anything."""
-        camera = self._cameras[name]
-        camera.presence.adopt(objects, self._clock.boot_s())
-        for one in objects:
-            self._note_label(name, one.label)
-        self._tell_counts(name)
-
     def compare(self, name: str, objects: Sequence[EndedObject]) -> None:
         """These are there, as enrich has it on disk."""
-        self._cameras[name].presence.compare({one.id for one in objects}, self._clock.boot_s())
+        self._cameras[name].presence.compare(objects, self._clock.boot_s())
+        for one in objects:
+            self._note_label(name, one.label)
         self._tell_counts(name)
 
     def step(self) -> None:

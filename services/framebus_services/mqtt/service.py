@@ -69,12 +69,14 @@ class Mqtt:
         self._is_up = False
         self._was_up = False
         self._complaint = ""
+        self._dead_enrich = 0
+        """the last life of enrich that is known to have ended: its file is not believed until the next one speaks"""
+        self._is_enrich_dead = False
         self._moved_s = 0.0
         """when the broker took something last, or was offered the first"""
         self._book.say(AVAILABLE, telling.available(topics))
         self._cameras.set(settings.cameras)
-        for camera in self._cameras.names:
-            self._cameras.adopt(camera, self._open_objects(camera))
+        self._compare()
         self._link = make_link(
             address,
             client=self._book.client,
@@ -85,7 +87,7 @@ class Mqtt:
             soon=bus.call_soon,
         )
         bus.on(CameraStatus, self._cameras.note_status)
-        bus.on(MotionBoxes, lambda boxes: self._cameras.note_motion(boxes.camera))
+        bus.on(MotionBoxes, self._note_motion)
         bus.on(ObjectEvent, self._note_object)
         bus.on(Gone, self._note_gone)
         bus.on(JobBoard, self._note_board)
@@ -106,7 +108,12 @@ class Mqtt:
 
     # News ------------------------------------------------------------------------------------------------------------
 
+    def _note_motion(self, boxes: MotionBoxes) -> None:
+        self._is_enrich_dead = False
+        self._cameras.note_motion(boxes.camera)
+
     def _note_object(self, event: ObjectEvent) -> None:
+        self._is_enrich_dead = False
         if not self._cameras.note_object(event) or event.phase not in (Phase.START, Phase.END):
             return
         has_ended = event.phase is Phase.END
@@ -114,7 +121,8 @@ class Mqtt:
         self._pictures.wish(Wish(camera=event.camera, label=segment(event.label), ended=event.id if has_ended else ""))
 
     def _note_gone(self, gone: Gone) -> None:
-        if gone.src == ENRICH:
+        if gone.src == ENRICH and gone.incarnation > self._dead_enrich:  # it is told of more than once
+            self._dead_enrich, self._is_enrich_dead = gone.incarnation, True
             self._cameras.note_gone()
 
     def _note_board(self, board: JobBoard) -> None:
@@ -141,7 +149,8 @@ class Mqtt:
             self._bus.stats.gauge(name, float(value))
 
     def _compare(self) -> None:
-        for camera in self._cameras.names:
+        """What was lost of the news of objects is made up for."""
+        for camera in self._cameras.names if not self._is_enrich_dead else ():
             self._cameras.compare(camera, self._open_objects(camera))
 
     def _open_objects(self, camera: str) -> list[EndedObject]:

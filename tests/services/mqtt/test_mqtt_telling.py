@@ -120,11 +120,46 @@ def test_objects_are_counted_by_label_and_zone_as_they_come_move_and_go(tmp_path
 
 
 def test_who_was_there_before_the_bridge_is_counted_and_who_went_unheard_is_not_for_ever(tmp_path: Path) -> None:
-    folder = events_folder(tmp_path, "front")
-    folder.mkdir(parents=True)
-    there = EndedObject(
+    file = write_open(tmp_path, there(ID))
+    bridge = Bridge(tmp_path).connect()
+
+    at_first = bridge.kept["framebus/front/zones/porch/car"]
+    bridge.bus.advance(120.0)
+    later = bridge.kept["framebus/front/objects/car"]
+    file.unlink()
+    bridge.bus.advance(60.0)
+
+    assert (at_first, later, bridge.kept["framebus/front/objects/car"]) == ("1", "1", "0")
+
+
+def test_nobody_is_there_when_enrich_died_and_those_of_its_next_life_stay(tmp_path: Path) -> None:
+    bridge = Bridge(tmp_path).connect()
+    bridge.bus.deliver(sight("before"))
+
+    bridge.bus.deliver(Gone(src="enrich", incarnation=1), src="dispatcher")
+    dead = bridge.kept["framebus/front/objects/person"]
+    bridge.bus.deliver(sight("after"))
+    bridge.bus.deliver(Gone(src="enrich", incarnation=1), src="dispatcher")
+
+    assert (dead, bridge.kept["framebus/front/objects/person"]) == ("0", "1")
+
+
+def test_an_object_whose_start_was_lost_is_counted_and_one_that_just_ended_is_not(tmp_path: Path) -> None:
+    bridge = Bridge(tmp_path).connect()
+    bridge.bus.deliver(sight("ended"))
+    bridge.bus.deliver(sight("ended", Phase.END))
+    write_open(tmp_path, there("lost"), there("ended"))
+
+    bridge.bus.advance(31.0)
+
+    assert bridge.kept["framebus/front/objects/car"] == "1"
+
+
+def there(id: str) -> EndedObject:
+    """As enrich has it on disk."""
+    return EndedObject(
         camera="front",
-        id=ID,
+        id=id,
         label="car",
         score=0.5,
         start_at_s=1.0,
@@ -136,25 +171,13 @@ def test_who_was_there_before_the_bridge_is_counted_and_who_went_unheard_is_not_
         height=360,
         number=1,
     )
-    (folder / "open.json").write_bytes(msgspec.json.encode([there]))
-    bridge = Bridge(tmp_path).connect()
-
-    at_first = bridge.kept["framebus/front/zones/porch/car"]
-    bridge.bus.advance(120.0)
-    later = bridge.kept["framebus/front/objects/car"]
-    (folder / "open.json").unlink()
-    bridge.bus.advance(60.0)
-
-    assert (at_first, later, bridge.kept["framebus/front/objects/car"]) == ("1", "1", "0")
 
 
-def test_nobody_is_there_when_enrich_died(tmp_path: Path) -> None:
-    bridge = Bridge(tmp_path).connect()
-    bridge.bus.deliver(sight())
-
-    bridge.bus.deliver(Gone(src="enrich", incarnation=1), src="dispatcher")
-
-    assert bridge.kept["framebus/front/objects/person"] == "0"
+def write_open(data: Path, *objects: EndedObject) -> Path:
+    folder = events_folder(data, "front")
+    folder.mkdir(parents=True)
+    (folder / "open.json").write_bytes(msgspec.json.encode(objects))
+    return folder / "open.json"
 
 
 def test_labels_that_mqtt_forbids_have_names_that_it_takes(tmp_path: Path) -> None:
