@@ -207,6 +207,8 @@ def _in_words(error: BaseException | None) -> str:
         return "there is no host of this name"
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there: does it run, and on this port?"
+    if isinstance(error, ConnectionError):
+        return UNANSWERED
     if isinstance(error, TimeoutError):
         return f"no answer within {CONNECT_S:.0f} s"
     return (getattr(error, "strerror", None) or str(error) or "no connection") if error else "no connection"
