@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,8 +87,11 @@ class Listener:
         self._client.reconnect_delay_set(1, 1)
         self._client.on_message = self._note
         self._client.on_connect = lambda client, *_: client.subscribe(topics, qos=1)
+        is_listening = threading.Event()
+        self._client.on_subscribe = lambda *_: is_listening.set()
         self._client.connect("127.0.0.1", port, 15)
         self._client.loop_start()
+        assert is_listening.wait(20.0)
 
     def _note(self, client: Client, _: object, message: MQTTMessage) -> None:
         if message.payload:
@@ -96,8 +100,8 @@ class Listener:
             self.kept.pop(message.topic, None)
         self.said.put((message.topic, message.payload))
 
-    def say(self, topic: str, payload: str) -> None:
-        self._client.publish(topic, payload)
+    def say(self, topic: str, payload: str, *, is_retained: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=is_retained).wait_for_publish(20.0)
 
     def await_kept(self, topic: str, payload: bytes, limit_s: float = 20.0) -> None:
         try:

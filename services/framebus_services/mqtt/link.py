@@ -79,7 +79,7 @@ class Link:
         self._in_flight: dict[int, Publication] = {}
         self._thread: threading.Thread | None = None
         self._client = paho = Client(CallbackAPIVersion.VERSION2, client_id=client, reconnect_on_failure=True)
-        paho.suppress_exceptions = True  # one in a callback would end its thread; it is logged
+        paho.suppress_exceptions = True  # one in a callback would end its thread
         paho.connect_timeout = CONNECT_S
         paho.reconnect_delay_set(*BACKOFF_S)
         if address.user is not None:

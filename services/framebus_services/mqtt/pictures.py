@@ -49,7 +49,9 @@ class Pictures:
         self._take = take
         self._wishes: dict[str, dict[str, Wish]] = {}
         self._rests: set[str] = set()
-        """cameras that had a picture within the last second, or are asked for one"""
+        """cameras of which one was asked for within the last second"""
+        self._busy: set[str] = set()
+        """cameras of which one is being looked for: so many orders there are at most"""
         self._orders: queue.SimpleQueue[Wish] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -71,9 +73,10 @@ class Pictures:
 
     def _go_on(self, camera: str) -> None:
         waiting = self._wishes.get(camera)
-        if camera in self._rests or not waiting:
+        if camera in self._rests or camera in self._busy or not waiting:
             return
         self._rests.add(camera)
+        self._busy.add(camera)
         self._bus.after(PERIOD_S, partial(self._rested, camera))
         self._order(waiting.pop(next(iter(waiting))))
 
@@ -85,7 +88,7 @@ class Pictures:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
             self._thread.start()
-        self._orders.put(wish)  # of each camera one at a time
+        self._orders.put(wish)
 
     def _run(self) -> None:
         while True:
@@ -94,10 +97,10 @@ class Pictures:
             self._bus.call_soon(partial(self._found, wish, jpeg))
 
     def _found(self, wish: Wish, jpeg: bytes | None) -> None:
+        self._busy.discard(wish.camera)
         if jpeg is None:
             if wish.ended and wish.tries + 1 < TRIES:
-                again = Wish(camera=wish.camera, label=wish.label, ended=wish.ended, tries=wish.tries + 1)
-                self._bus.after(ARCHIVE_S, partial(self._order, again))
+                self._bus.after(ARCHIVE_S, partial(self._try_again, wish))
             else:
                 self._bus.stats.count("missing.pictures")
         elif len(jpeg) > MAX_BYTES:
@@ -105,6 +108,14 @@ class Pictures:
             log.warning("camera %s: a picture of %d bytes is too large for the broker", wish.camera, len(jpeg))
         else:
             self._take(wish.camera, wish.label, jpeg)
+        self._go_on(wish.camera)
+
+    def _try_again(self, wish: Wish) -> None:
+        waiting = self._wishes.get(wish.camera, {})
+        if wish.label in waiting:
+            self._bus.stats.count("skipped.pictures")
+        else:
+            self.wish(Wish(camera=wish.camera, label=wish.label, ended=wish.ended, tries=wish.tries + 1))
 
 
 def take_snapshot(bus: Bus, camera: str) -> bytes | None:

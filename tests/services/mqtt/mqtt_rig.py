@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from framebus.events import picture_name
 from framebus.messages import Box, CameraState, CameraStatus, MotionBoxes, ObjectEvent, Phase
 from framebus.settings import MqttProcessSettings
 from framebus.testing import FakeBus
 from framebus_services.mqtt.link import Heard
 from framebus_services.mqtt.publication import Publication
 from framebus_services.mqtt.service import Mqtt
+from groups import wait_until
 
 ZONES: dict[str, list[str]] = {"front": ["porch"], "back": []}
 
@@ -78,11 +80,32 @@ class Bridge:
 
         self.service = Mqtt(self.bus, make)
         self.link = links[0]
+        self._shots = 0
 
     def connect(self) -> "Bridge":
         self.link.heard.up()
         self.bus.settle()
         return self
+
+    def shoot(self, camera: str = "front", label: str = "person", jpeg: bytes = b"jpeg") -> None:
+        """An object ends whose best picture is this one; returns when that is published."""
+        self._shots += 1
+        id = f"{self._shots:013d}-00c0de"
+        file = self.bus.place.data / picture_name(camera, id)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(jpeg)
+        before = self.bus.stats.counters.get("published.pictures", 0)
+        self.bus.deliver(sight(id, Phase.END, label, camera))
+        self.await_count("published.pictures", before + 1, step_s=0.1)
+
+    def await_count(self, counter: str, least: int, *, step_s: float = 0.0) -> None:
+        """Wait for what another thread finds; at each look `step_s` have passed for the service."""
+
+        def is_reached() -> bool:
+            self.bus.advance(step_s)
+            return self.bus.stats.counters.get(counter, 0) >= least
+
+        wait_until(is_reached, f"{counter} is {least}", 10.0)
 
     @property
     def kept(self) -> dict[str, str]:

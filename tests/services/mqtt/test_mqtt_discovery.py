@@ -63,7 +63,7 @@ def test_no_entity_begins_with_the_name_of_its_device(tmp_path: Path) -> None:
 def test_every_topic_that_a_document_names_is_one_that_is_told(tmp_path: Path) -> None:
     bridge = Bridge(tmp_path).connect()
     bridge.bus.deliver(sight())
-    bridge.service._cameras.note_picture("front", "person", b"jpeg")
+    bridge.shoot("front")
     bridge.bus.advance(6.0)
 
     named = set()

@@ -88,7 +88,6 @@ def test_states_are_kept_and_events_are_not_and_the_last_word_is_ours(
     event = Publication(topic="framebus/events", payload=b"{}", kind=Kind.EVENT)
 
     with broker.listener() as early:
-        wait_until(lambda: early._client.is_connected(), "the listener is there")
         for one in (AVAILABLE, event):
             assert loop.link.publish(one)
             loop.await_heard(one)
@@ -152,8 +151,7 @@ def test_home_assistant_is_heard_when_it_is_born_and_not_that_it_once_was(
     broker: Broker, open_loop: Callable[..., Loop]
 ) -> None:
     with broker.listener("none") as other:
-        wait_until(lambda: other._client.is_connected(), "the listener is there")
-        other._client.publish("homeassistant/status", "online", qos=1, retain=True).wait_for_publish(10.0)
+        other.say("homeassistant/status", "online", is_retained=True)
         loop = open_loop(url_of(broker))
         loop.await_heard("up")
         assert loop.link.publish(OFFLINE)

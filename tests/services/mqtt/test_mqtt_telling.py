@@ -1,6 +1,7 @@
 """What the bridge says of news, topic by topic, in memory."""
 
 import re
+import threading
 from pathlib import Path
 
 import msgspec
@@ -36,11 +37,11 @@ def board() -> JobBoard:
 
 def test_every_row_of_the_table_is_told_and_nothing_else(tmp_path: Path) -> None:
     bridge = Bridge(tmp_path).connect()
-    bridge.bus.when_asked(TakeSnapshot, lambda _: Reply(snapshot(), b"jpeg"))
+    bridge.bus.when_asked(TakeSnapshot, lambda _: Reply(snapshot(), b"whole"))
 
     for news in (status(), motion(), sight(zones=["porch"]), board()):
         bridge.bus.deliver(news)
-    bridge.service._cameras.note_picture("front", "person", b"jpeg")
+    bridge.shoot("front")
     bridge.bus.advance(2.0)
 
     def pattern(row: str) -> str:
@@ -207,7 +208,7 @@ def test_a_camera_that_is_removed_leaves_nothing_and_a_zone_only_what_was_its(tm
     bridge = Bridge(tmp_path).connect()
     bridge.bus.deliver(status())
     bridge.bus.deliver(sight(zones=["porch"]))
-    bridge.service._cameras.note_picture("front", "person", b"jpeg")
+    bridge.shoot("front")
     bridge.bus.settle()
 
     bridge.bus.deliver(configured({"front": {"zones": {}}, "back": {}}))
@@ -229,7 +230,7 @@ def test_what_a_life_left_at_the_broker_and_is_no_more_the_next_one_takes_away(t
     first.bus.deliver(sight())
     first.bus.deliver(sight("b", camera="back"))
     first.bus.deliver(status("back"))
-    first.service._cameras.note_picture("back", "person", b"jpeg")
+    first.shoot("back")
     first.bus.settle()
 
     second = Bridge(tmp_path, zones={"back": []})
@@ -353,17 +354,6 @@ def test_an_orderly_stop_says_offline(tmp_path: Path) -> None:
 # Pictures -----------------------------------------------------------------------------------------------------------
 
 
-def found(bridge: Bridge, count: int) -> None:
-    """Wait for the thread that looks for pictures."""
-    from groups import wait_until
-
-    def is_there() -> bool:
-        bridge.bus.settle()
-        return bridge.bus.stats.counters.get("published.pictures", 0) >= count
-
-    wait_until(is_there, f"{count} pictures", 10.0)
-
-
 def test_a_picture_comes_with_an_object_and_its_best_one_when_it_has_gone(tmp_path: Path) -> None:
     bridge = Bridge(tmp_path).connect()
     bridge.bus.when_asked(TakeSnapshot, lambda _: Reply(snapshot(), b"whole"))
@@ -372,11 +362,11 @@ def test_a_picture_comes_with_an_object_and_its_best_one_when_it_has_gone(tmp_pa
     best.write_bytes(b"best")
 
     bridge.bus.deliver(sight(ID))
-    found(bridge, 1)
+    bridge.await_count("published.pictures", 1)
     first = bridge.kept["framebus/front/pictures/person"]
     bridge.bus.deliver(sight(ID, Phase.END))
     bridge.bus.advance(1.0)
-    found(bridge, 2)
+    bridge.await_count("published.pictures", 2)
 
     assert (first, bridge.kept["framebus/front/pictures/person"]) == ("whole", "best")
 
@@ -387,7 +377,7 @@ def test_a_camera_has_at_most_a_picture_a_second(tmp_path: Path) -> None:
 
     for number in range(20):
         bridge.bus.deliver(sight(f"{number}"))
-    found(bridge, 1)
+    bridge.await_count("published.pictures", 1)
     bridge.bus.advance(0.9)
 
     assert len(bridge.bus.asked) == 1
@@ -396,10 +386,8 @@ def test_a_camera_has_at_most_a_picture_a_second(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [None, RefusedError(ErrorCode.UNAVAILABLE, "there is no frame yet")])
 def test_a_camera_that_gives_no_picture_leaves_the_one_before(tmp_path: Path, error: Exception | None) -> None:
-    from groups import wait_until
-
     bridge = Bridge(tmp_path).connect()
-    bridge.service._cameras.note_picture("front", "person", b"before")
+    bridge.shoot("front", jpeg=b"before")
 
     def refuse(_: TakeSnapshot) -> Reply:
         assert error is not None
@@ -409,9 +397,36 @@ def test_a_camera_that_gives_no_picture_leaves_the_one_before(tmp_path: Path, er
         bridge.bus.when_asked(TakeSnapshot, refuse)
     bridge.bus.deliver(sight())
 
-    def is_missing() -> bool:
-        bridge.bus.settle()
-        return "missing.pictures" in bridge.bus.stats.counters
+    bridge.await_count("missing.pictures", 1, step_s=0.1)
 
-    wait_until(is_missing, "the picture is missed", 10.0)
     assert bridge.kept["framebus/front/pictures/person"] == "before"
+
+
+def test_a_camera_that_does_not_answer_is_asked_once_at_a_time(tmp_path: Path) -> None:
+    bridge = Bridge(tmp_path).connect()
+    answers = threading.Event()
+
+    def wait(_: TakeSnapshot) -> Reply:
+        assert answers.wait(10.0)
+        return Reply(snapshot(), b"late")
+
+    bridge.bus.when_asked(TakeSnapshot, wait)
+    for number in range(10):
+        bridge.bus.deliver(sight(f"{number}"))
+        bridge.bus.advance(2.0)
+    asked = len(bridge.bus.asked)
+    answers.set()
+    bridge.await_count("published.pictures", 1)
+
+    assert asked == 1
+    assert bridge.bus.stats.counters["skipped.pictures"] == 8
+
+
+def test_a_picture_too_large_for_a_broker_is_not_sent(tmp_path: Path) -> None:
+    bridge = Bridge(tmp_path).connect()
+    bridge.bus.when_asked(TakeSnapshot, lambda _: Reply(snapshot(), bytes(2**21)))
+
+    bridge.bus.deliver(sight())
+    bridge.await_count("dropped.pictures", 1, step_s=0.1)
+
+    assert "framebus/front/pictures/person" not in bridge.kept
