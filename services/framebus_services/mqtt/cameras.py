@@ -9,7 +9,7 @@ from framebus.messages import CameraStatus, ObjectEvent
 from framebus_services.mqtt import telling
 from framebus_services.mqtt.book import Book
 from framebus_services.mqtt.discovery import Discovery
-from framebus_services.mqtt.names import Topics, segment
+from framebus_services.mqtt.names import MAX_LABEL, Topics, segment
 from framebus_services.mqtt.presence import Presence
 
 QUIET_S = 10.0
@@ -166,7 +166,7 @@ class Cameras:
         if len(known) >= MAX_LABELS:
             self._count("dropped.labels")
             return False
-        self._book.note_label(camera, label, called)
+        self._book.note_label(camera, label, called[:MAX_LABEL])
         self._tell_counts(camera)
         self._tell_entities(camera, label)
         return True
