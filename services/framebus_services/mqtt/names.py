@@ -85,7 +85,7 @@ def ascii_id(name: str) -> str:
     """A name in the few characters that Home Assistant takes in a discovery topic; another name is another id.
 
     >>> ascii_id("person"), ascii_id("été")
-    ('person', '_t_-4a68ec67')
+    ('person', '_t_-44d16cd4')
     """
     plain = _NOT_IN_ID.sub("_", name)
     return plain if plain == name else f"{plain}-{zlib.crc32(name.encode()):08x}"
