@@ -13,7 +13,7 @@ from framebus.requests import Ping
 from framebus_launcher.cli_options import JsonOption, RunOption
 from framebus_launcher.client import GroupClient
 from framebus_launcher.handing_in import SUBMIT_S, make_request
-from framebus_launcher.output import error_text, make_console, size, to_json
+from framebus_launcher.output import make_console, size, to_json
 
 SERVICE = "notify"
 TEXT = "This is a test of framebus"
@@ -39,6 +39,7 @@ def notify(
     console = make_console()
     with GroupClient(run) as group:
         _check_is_there(group)
+        _check_camera(group, camera)
         accepted = group.ask("dispatcher", request, SUBMIT_S)
         last = _end_of(group, accepted.id)
         if as_json:
@@ -49,7 +50,7 @@ def notify(
             picture = f"with a picture of {size(picture_bytes)}" if picture_bytes else "without a picture"
             console.print(f"{target} answers {result.get('answer')}   ({picture})")
         else:
-            why = error_text(last) or last.state.value
+            why = last.error.message if last.error is not None else f"the job ended {last.state.value}"
             make_console(is_error=True).print(f"error: {why}", style="red")
     raise typer.Exit(ExitCode.OK if last.state is JobState.SUCCEEDED else ExitCode.FAILED)
 
@@ -62,6 +63,12 @@ def _check_is_there(group: GroupClient) -> None:
             raise
         text = "this group notifies nobody: write services.notify into its configuration (docs/notify.md)"
         raise RefusedError(ErrorCode.UNAVAILABLE, text) from None
+
+
+def _check_camera(group: GroupClient, camera: str) -> None:
+    if camera and camera not in (known := group.cameras()):
+        text = f"there is no camera {camera}; known are {', '.join(known) or 'none'}"
+        raise RefusedError(ErrorCode.NOT_FOUND, text)
 
 
 def _end_of(group: GroupClient, job_id: str) -> JobView:

@@ -46,7 +46,7 @@ _PATTERNS = {
     "[smhd]": "expected a number and s, m, h or d, as in 7d",
     "24:00": "expected two times of the day, as in 22:00-06:00",
     "https?://[^": "expected an address that begins with http:// or https://, without spaces",
-    "[^\\r\\n": "expected one line of text",
+    "x00": "expected one line of text",
 }
 """what a part of a regular expression stands for"""
 
