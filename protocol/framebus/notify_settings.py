@@ -34,7 +34,7 @@ class When(StrEnum):
 Hours = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" + END)]
 """from and to on the clock of the group's time zone, also over midnight: 22:00-06:00"""
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+([/?][^\s#]*)?$" + END)]
-HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" + END)]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$" + END)]
 Line = Annotated[str, Meta(max_length=2_000, pattern=r"^[^\r\n\x00]*$" + END)]
 FieldName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r'^[^\r\n\x00"]*$' + END)]
 Labels = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(min_length=1, max_length=100)]

@@ -15,7 +15,7 @@ from framebus_services.notify.pictures import PictureFiles
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING = 200
+MAX_WAITING = 100
 """notifications, of about 0.1 MB each, while the dispatcher is away; the oldest go first"""
 RETRY_S, RETRY_LIMIT_S = 0.2, 5.0
 NOT_NOW = frozenset({ErrorCode.DEADLINE, ErrorCode.UNAVAILABLE, ErrorCode.BUSY, ErrorCode.NO_SPACE, ErrorCode.INTERNAL})
