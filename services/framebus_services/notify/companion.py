@@ -10,7 +10,8 @@ from msgspec import Raw
 from framebus import codec
 from framebus.bus import Bus
 from framebus.errors import ConfigError
-from framebus.messages import CameraStatus, ObjectEvent
+from framebus.jobs import FINAL
+from framebus.messages import CameraStatus, JobView, ObjectEvent
 from framebus.notify_settings import NotifyProcessSettings
 from framebus.requests import JobAccepted, SubmitJob
 from framebus_services.notify.absences import Absences, Told
@@ -48,6 +49,7 @@ class Companion:
             bus.on(CameraStatus, self._note_camera)
             bus.on_stale(self._note_stale)
             bus.every(LOOK_S, self._look_for_absent)
+        bus.on(JobView, self._note_job, type=NOTIFY.name)
         bus.after(LOOK_S, self._pictures.sweep)
         bus.every(SWEEP_S, self._pictures.sweep)
 
@@ -76,6 +78,10 @@ class Companion:
                 since_at_s=event.since_at_s,
             )
             self._submit(params, event.id, jpeg)
+
+    def _note_job(self, job: JobView) -> None:
+        if job.state in FINAL:
+            self._pictures.remove(job.id)
 
     def _note_camera(self, status: CameraStatus) -> None:
         self._tell(self._absences.note(status, self._bus.clock.wall_s(), self._bus.clock.boot_s()))

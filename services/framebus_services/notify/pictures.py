@@ -14,7 +14,7 @@ LONGEST_SIDE = 1_280
 OLDEST_S = 5.0
 """an older frame is no picture of the present"""
 KEPT_S = 86_400.0
-"""what nobody fetched by then goes: the job of it has ended in another way"""
+"""what is there then was left by a job whose end nobody heard of"""
 
 
 def take_picture(shm: Path, camera: str, number: int, clock: Clock) -> bytes | None:
@@ -60,7 +60,7 @@ class PictureFiles:
             self._path(id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove what was left by jobs that ended in another way: expired, cancelled."""
+        """Remove what was left."""
         with contextlib.suppress(OSError):
             for entry in os.scandir(self._folder):
                 if entry.stat(follow_symlinks=False).st_mtime < time.time() - KEPT_S:

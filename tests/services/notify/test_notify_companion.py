@@ -14,7 +14,7 @@ import pytest
 from framebus import codec
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
 from framebus.frame import PixelFormat
-from framebus.messages import CameraState, JobState, Phase
+from framebus.messages import CameraState, JobState, JobView, Phase
 from framebus.notify_settings import NotifySettings, Rule, Target, When, notify_process_settings
 from framebus.requests import JobAccepted, SubmitJob
 from framebus.ring import RingWriter
@@ -291,6 +291,20 @@ def test_a_picture_that_cannot_be_kept_stops_no_notification(
     hands.step()
 
     assert list(ledger.jobs) == ["0" * 32]
+
+
+def test_the_picture_of_a_job_that_expired_or_was_cancelled_goes_with_it(
+    hands: HandingIn, clock: FakeClock, tmp_path: Path
+) -> None:
+    bus = companion(hands, clock, tmp_path)
+    files = PictureFiles(tmp_path)
+    files.keep("a" * 32, b"expired")
+    files.keep("b" * 32, b"waits")
+
+    for id, state in (("a" * 32, JobState.FAILED), ("b" * 32, JobState.RETRYING)):
+        bus.deliver(JobView(id=id, type="notify", state=state, created_at_s=NOW_AT_S), src="dispatcher")
+
+    assert pictures(tmp_path) == [f"{'b' * 32}.jpg"]
 
 
 def test_pictures_that_nobody_fetched_go_after_a_day(tmp_path: Path) -> None:
