@@ -1,5 +1,6 @@
 """What is wrong with the rules of `notify` that their types do not tell: names of nobody, settings without effect."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -42,6 +43,18 @@ def find_rule_warnings(settings: Settings) -> list[str]:
     enrich = settings.services.get("enrich", True)
     told = as_notify_settings(section)
     rules = [(f"{PATH}.rules[{n}]", rule) for n, rule in enumerate(told.rules)] or [(PATH, Rule())]
+    return [*_hour_warnings(settings, rules), *_label_warnings(rules, enrich)]
+
+
+def _hour_warnings(settings: Settings, rules: list[tuple[str, Rule]]) -> list[str]:
+    """A container that nobody told where it is counts the hours of Greenwich."""
+    if settings.timezone or time.timezone != 0 or time.daylight:
+        return []
+    mend = "the clock of this machine is UTC; write `timezone: Europe/Vienna`, or where you are"
+    return [f"{path}.hours: {mend}" for path, rule in rules if rule.hours is not None]
+
+
+def _label_warnings(rules: list[tuple[str, Rule]], enrich: Any) -> list[str]:
     of_objects = [(path, rule) for path, rule in rules if rule.when is When.OBJECT]
     if enrich is False or enrich is None:
         return [f"{path}: enrich is off, so that no object is ever seen" for path, _ in of_objects]

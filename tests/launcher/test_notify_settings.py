@@ -1,5 +1,6 @@
 """What is wrong with the rules of notify is told before anybody waits for a message."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from framebus.place import Place
 from framebus.settings import Camera, Settings
 from framebus_launcher.config import find_settings_problems, find_warnings, load_settings, read_settings
 from framebus_launcher.document import parse_document
+from framebus_launcher.notify_check import find_rule_warnings
 from framebus_launcher.redaction import shown
 from framebus_launcher.table import make_table
 
@@ -140,6 +142,22 @@ def test_a_rule_that_will_never_tell_anything_is_warned_of(services: dict[str, A
 
     assert len(found) == bool(warning)
     assert all(warning in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset_s", "is_warned"), [("", 0, True), ("", -3_600, False), ("Europe/Vienna", 0, False)]
+)
+def test_hours_on_a_machine_that_does_not_know_where_it_is_are_warned_of(
+    zone: str, offset_s: int, is_warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "timezone", offset_s)
+    monkeypatch.setattr(time, "daylight", 0)
+    notify = {"to": {"phone": PHONE}, "rules": [{"hours": "22:00-06:00"}]}
+
+    warnings = find_rule_warnings(Settings(timezone=zone, services={"notify": notify}))
+
+    mend = "the clock of this machine is UTC; write `timezone: Europe/Vienna`, or where you are"
+    assert warnings == ([f"services.notify.rules[0].hours: {mend}"] if is_warned else [])
 
 
 def test_who_reads_the_configuration_sees_the_name_of_a_secret_and_no_literal_one() -> None:

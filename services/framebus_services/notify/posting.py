@@ -60,7 +60,8 @@ class Endpoint:
         path = (split.path or "/") + (f"?{split.query}" if split.query else "")
         self._path = quote(path, safe="%/?&=:;@!$'()*+,~[]")
         self._headers = {"Authorization": login_of(userinfo)} if userinfo else {}
-        self.hider = Hider([path, self._path, userinfo, *target.headers.values(), *target.fields.values()])
+        texts = (*self._headers.values(), *target.headers.values(), *target.fields.values())
+        self.hider = Hider([path, self._path, userinfo, *texts])
 
     def send(self, post: Post, report: Callable[[str, float], None], on_end: Callable[[], None]) -> Answer:
         """Post it, and wait for what is answered; `on_end` is called when the connection is gone.
@@ -69,9 +70,11 @@ class Endpoint:
         """
         try:
             exchange = _Exchange(self._connect(), self._path, {**self._headers, **post.headers}, post.body, on_end)
-        except (OSError, ValueError, HTTPException) as error:
+        except (OSError, ValueError, HTTPException, RuntimeError) as error:
             on_end()
-            raise WorkError(FailKind.PERMANENT, self._said(f"its address is none: {error}")) from None
+            is_for_now = isinstance(error, RuntimeError)  # there is no thread to be had
+            text = self._said(f"{self.name} can't be asked: {error}")
+            raise WorkError(FailKind.TRANSIENT if is_for_now else FailKind.PERMANENT, text) from None
         end_s = monotonic() + self.target.limit_s
         try:
             while not exchange.is_over.wait(TELL_S):
