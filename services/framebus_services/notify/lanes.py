@@ -26,7 +26,7 @@ class Lane:
                 text = f"{self._name} asked to be left alone; {left_s:.0f} s of that are left"
                 raise WorkError(FailKind.TRANSIENT, text)
             if self._under_way >= AT_ONCE:
-                text = f"{self._name} has {self._under_way} notifications in hand and has answered none of them yet"
+                text = f"{self._name} has {self._under_way} notifications in hand; this one comes after them"
                 raise WorkError(FailKind.TRANSIENT, text)
             self._under_way += 1
 

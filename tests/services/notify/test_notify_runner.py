@@ -157,7 +157,7 @@ def test_a_target_that_hangs_has_few_posts_under_way_and_the_rest_goes_back_at_o
     for thread in threads:
         thread.join(10.0)
 
-    assert str(more) == "phone has 3 notifications in hand and has answered none of them yet"
+    assert str(more) == "phone has 3 notifications in hand; this one comes after them"
     assert other.result.status == 200
     assert json.loads(server.posts[-1].body)["id"] == ID
 
