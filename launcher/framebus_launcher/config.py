@@ -12,6 +12,7 @@ import msgspec
 from framebus.addresses import Kind, find_address_problem, parse_address
 from framebus.broker import MQTT_LIBRARY, find_broker_problem, find_topic_problem
 from framebus.errors import ConfigError
+from framebus.notify_settings import NotifySettings
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
 from framebus.problems import find_problems
@@ -29,6 +30,7 @@ from framebus_launcher.command import command_name
 from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.full_paths import with_full_paths
+from framebus_launcher.notify_check import find_rule_problems, find_rule_warnings
 from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
@@ -36,6 +38,8 @@ from framebus_launcher.table import (
     ENRICH,
     JOBS_HOST,
     MQTT,
+    NOTIFY,
+    ON_WISH,
     RESERVED,
     has_camera_libraries,
     has_libraries,
@@ -52,6 +56,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "ingest": IngestSettings,
     "analysis": AnalysisSettings,
     "mqtt": MqttSettings,
+    NOTIFY: NotifySettings,
 }
 
 
@@ -121,6 +126,7 @@ def find_settings_problems(value: Any) -> list[str]:
     if isinstance(services, dict):
         for name, section in services.items():
             problems += _service_problems(str(name), section)
+        problems += find_rule_problems(services.get(NOTIFY), value.get("cameras"))
     cameras = value.get("cameras")
     if isinstance(cameras, dict):
         for name, camera in cameras.items():
@@ -169,6 +175,7 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
     ca = _map(settings.services.get(MQTT)).get("ca")
     if ca and not Path(ca).is_file():
         warnings.append(f"services.{MQTT}.ca: there is no file {ca} now")
+    warnings += find_rule_warnings(settings)
     warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
 
@@ -195,7 +202,7 @@ def _map(value: Any) -> dict[str, Any]:
 def _service_problems(name: str, section: Any) -> list[str]:
     path = f"services.{name}"
     if name in BUILT_IN:
-        if section is False or (section is True and name != MQTT):
+        if section is False or (section is True and name not in ON_WISH):
             return []
         if section is None:
             return [f"{path}: is empty; give it settings, or switch it off with `{name}: off`"]

@@ -26,7 +26,7 @@ REASONS = tuple(
             r"(cameras\.[^.]+\.)?(semantic_search|face_recognition|lpr|genai|classification)",
             "an analyser does that: docs/uploads.md",
         ),
-        (r"(cameras\.[^.]+\.)?notifications", "framebus notifies nobody yet"),
+        (r"(cameras\.[^.]+\.)?notifications", "who is told, and how, is written by hand: docs/notify.md"),
         (r"cameras\.[^.]+\.onvif", "framebus steers no cameras"),
         (r"cameras\.[^.]+\.zones\.", "a zone here is its corners; what happens in it is asked of events"),
         (r"(cameras\.[^.]+\.)?ffmpeg.*roles", "the sound of the recorded stream is recorded with it"),

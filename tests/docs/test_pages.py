@@ -23,6 +23,7 @@ PAGES = [
     "docs/glossary.md",
     "docs/http.md",
     "docs/mqtt.md",
+    "docs/notify.md",
     "docs/objects.md",
     "docs/other-languages.md",
     "docs/parts.md",

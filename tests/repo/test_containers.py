@@ -16,13 +16,15 @@ from examples.processes import Folder
 from framebus.place import Place
 from framebus.settings import Camera, Settings
 from framebus_launcher.cli import make_app
-from framebus_launcher.table import make_table
+from framebus_launcher.table import ON_WISH, make_table
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 WHOLE = SERVICES["framebus"]
 KINDS = {name: found for name, found in SERVICES.items() if found.get("profiles") == ["apart"]}
+WISHED = {name: found for name, found in SERVICES.items() if found.get("profiles") == [name]}
+"""kinds that are there only where the configuration has settings for them"""
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
@@ -166,6 +168,15 @@ def test_every_kind_of_the_table_has_one_container_of_its_own() -> None:
     assert given == {kind: [kind] for kind in table}
 
 
+def test_a_kind_that_is_not_there_unasked_has_a_container_that_its_own_profile_alone_starts() -> None:
+    given = {name: list(parse(found["command"])[1]["only"]) for name, found in WISHED.items()}
+    asked = {name: parse(found["healthcheck"]["test"][2:])[1]["service"] for name, found in WISHED.items()}
+
+    assert given == {kind: [kind] for kind in ON_WISH}
+    assert asked == {kind: kind for kind in ON_WISH}
+    assert all(found["volumes"] == KINDS["dispatcher"]["volumes"] for found in WISHED.values())
+
+
 def test_each_kind_is_asked_for_its_health_itself() -> None:
     asked = {name: parse(found["healthcheck"]["test"][2:])[1]["service"] for name, found in KINDS.items()}
 
@@ -197,16 +208,6 @@ def test_only_capture_and_the_gateway_have_a_network() -> None:
     networks = {name: found["network_mode"] for name, found in KINDS.items()}
 
     assert networks == {name: "bridge" if name in ("capture", "gateway") else "none" for name in KINDS}
-
-
-def test_the_bridge_to_a_broker_has_a_container_only_where_it_is_asked_for() -> None:
-    """A kind that the configuration does not have ends at once, and its container would start it for ever."""
-    found = SERVICES["mqtt"]
-
-    assert (found["profiles"], found["network_mode"]) == (["mqtt"], "bridge")
-    assert list(parse(found["command"])[1]["only"]) == ["mqtt"]
-    assert parse(found["healthcheck"]["test"][2:])[1]["service"] == "mqtt"
-    assert found["volumes"] == KINDS["capture"]["volumes"]
 
 
 def test_a_sick_dispatcher_keeps_no_camera_from_recording() -> None:
