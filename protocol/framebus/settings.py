@@ -200,6 +200,29 @@ class AnalysisSettings(RunnerSettings, frozen=True, kw_only=True):
     """settings of the analysers, by name"""
 
 
+DISCOVERY_PREFIX = "homeassistant"
+
+
+class MqttSettings(Section, frozen=True, kw_only=True):
+    """The MQTT broker that is told what happens at the cameras; needs the extra `mqtt`."""
+
+    url: str
+    """mqtt://user:${MQTT_PASSWORD}@10.0.0.7:1883, or mqtts:// with TLS"""
+    topic: str = "framebus"
+    """what all its topics begin with; two groups at one broker need two"""
+    discovery: str | bool = DISCOVERY_PREFIX
+    """the prefix of Home Assistant's discovery; off: its entities are not told"""
+    ca: str | None = None
+    """of mqtts://: a file with the certificate of who signed the broker's; default: whom the system trusts"""
+
+
+class MqttProcessSettings(MqttSettings, frozen=True, kw_only=True):
+    """What the mqtt process is told."""
+
+    cameras: dict[Name, list[Name]] = {}
+    """each with its zones"""
+
+
 STDOUT = "stdout"
 Notify = bool | Literal["stdout"]
 
