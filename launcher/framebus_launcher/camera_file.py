@@ -1,6 +1,6 @@
 """Writes cameras into the configuration: into the file, or where a group runs with it, through its launcher, live."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,22 @@ class CameraFile:
         """The cameras that there are."""
         return list(self.reading.settings.cameras)
 
-    def add(self, cameras: Mapping[str, dict[str, Any]], secrets: Mapping[str, str]) -> str | None:
+    def add(
+        self, cameras: Mapping[str, dict[str, Any]], secrets: Mapping[str, str], missing: Collection[str] = ()
+    ) -> str | None:
         """Write them and their secrets; what the group that runs with this file did, None where there is none.
 
-        Raises RefusedError or ConfigError, and then nothing has changed.
+        `missing` are variables that get their value later; a group that runs needs them now. Raises RefusedError or
+        ConfigError, and then nothing has changed.
         """
         with self.secrets.keep(secrets):
-            return self._write({**(self.reading.written.get("cameras") or {}), **cameras})
+            return self._write({**(self.reading.written.get("cameras") or {}), **cameras}, missing)
 
-    def _write(self, cameras: dict[str, Any]) -> str | None:
+    def _write(self, cameras: dict[str, Any], missing: Collection[str]) -> str | None:
         if self._is_of_a_group():
+            if missing:
+                wanted = [f"{name} is not set: write {name}='...' into {self.secrets.path}" for name in missing]
+                raise ConfigError([*wanted, "a group runs with this file, and it needs them: nothing was written"])
             with GroupClient(self.reading.place.run) as group:
                 value = Raw(codec.encode(cameras))
                 change = ChangeConfig(path="cameras", value=value, revision=self.reading.revision)
@@ -55,7 +61,7 @@ class CameraFile:
             text = edit_yaml(self.file.path, self.reading.text, ["cameras"], cameras)
         except EditError as error:
             raise RefusedError(ErrorCode.BAD_REQUEST, f"{self.file.path}: cameras: {error}") from None
-        self.file.check(text)
+        self.file.check(text, missing=missing)
         self.file.write(text, self.reading.revision)
         return None
 

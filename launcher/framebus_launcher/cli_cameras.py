@@ -25,7 +25,6 @@ from framebus_launcher.look import description, look_at, trouble
 from framebus_launcher.measured import Measured, MeasuredFile, mark_of
 from framebus_launcher.output import is_terminal, make_console
 from framebus_launcher.secrets_file import FILE as SECRETS
-from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.small_stream import guess_small
 from framebus_launcher.variables import substitute
 from framebus_launcher.words import A_NAME, counted
@@ -173,7 +172,6 @@ def import_(
     Example: framebus import /config/frigate.yml
     """
     found = read_frigate(frigate)
-    _check_variables(found.cameras, (config.parent if config else Path()).resolve())
     with _file_of_import(config):
         _import(found, CameraFile(config, data=data, run=run), frigate)
 
@@ -188,7 +186,8 @@ def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
         vault = Vault(name, {**file.secrets.environment(), **secrets})
         cameras[name] = vault.take_out_of(camera)
         secrets |= vault.new
-    did = file.add(cameras, secrets) if cameras else None
+    missing = sorted(variables_of(cameras) - {**file.secrets.environment(), **secrets}.keys())
+    did = file.add(cameras, secrets, missing) if cameras else None
     _tell_import(found, cameras, frigate)
     if not cameras:
         text = f"no camera of {frigate} can be taken, as is said above; nothing was written"
@@ -196,6 +195,10 @@ def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
     console = make_console()
     for variable in secrets:
         console.print(f"the password {variable} stands in {SECRETS}; only you can read that file")
+    if missing:
+        console.print(f"still to be given, each as a line of {file.secrets.path}:", style="yellow")
+        for variable in missing:
+            console.print(f"  {variable}='...'")
     console.print(f"the group has them now: {did}" if did is not None else f"next: {command_name()} check")
 
 
@@ -211,13 +214,6 @@ def _file_of_import(config: Path | None) -> Iterator[None]:
     except BaseException:
         Path(DEFAULT_FILES[0]).unlink(missing_ok=True)
         raise
-
-
-def _check_variables(cameras: dict[str, dict[str, Any]], folder: Path) -> None:
-    missing = variables_of(cameras) - SecretsFile(folder).environment().keys()
-    if missing:
-        problems = [f"{name} is not set: write {name}='...' into {folder / SECRETS}" for name in sorted(missing)]
-        raise ConfigError([*problems, "nothing was imported; do that, and import again"])
 
 
 def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path) -> None:

@@ -68,10 +68,13 @@ class ConfigFile:
         """Read and check it; raises ConfigError with every problem, each with its line."""
         return self.check(read_text(self.path), group)
 
-    def check(self, text: str, group: Place | None = None) -> Reading:
-        """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed."""
+    def check(self, text: str, group: Place | None = None, *, missing: Collection[str] = ()) -> Reading:
+        """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed.
+
+        `missing` are variables that get their value later.
+        """
         document = parse_document(self.path, text)
-        settings, problems = read_settings(document, data=self._data, run=self._run)
+        settings, problems = read_settings(document, data=self._data, run=self._run, missing=missing)
         if group is not None and not problems:
             problems += _find_moves(place_of(settings), group)
         problems += self._find_own_problems(settings, FIRST_CHECK_S if group is None else CHECK_S)

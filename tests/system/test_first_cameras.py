@@ -208,16 +208,22 @@ def test_an_import_of_which_no_camera_can_be_taken_leaves_nothing_and_says_why(t
     assert [path.name for path in tmp_path.iterdir()] == ["frigate.yml"]
 
 
-def test_a_variable_of_frigate_s_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
-    source = "rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@10.0.0.5/1"
+def test_an_import_is_written_before_frigate_s_variables_have_values_and_tells_which_are_to_be_given(
+    tmp_path: Path,
+) -> None:
+    source = "rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@{FRIGATE_HOST}:554/1"
     (tmp_path / "frigate.yml").write_text(
         f"cameras: {{front: {{ffmpeg: {{inputs: [{{path: '{source}', roles: [detect]}}]}}}}}}\n"
     )
 
-    refused = command("import", "frigate.yml", cwd=tmp_path)
-    done = command("import", "frigate.yml", cwd=tmp_path, FRIGATE_RTSP_PASSWORD="x")
+    done = command("import", "frigate.yml", cwd=tmp_path, FRIGATE_HOST="10.0.0.5")
+    before = command("check", cwd=tmp_path, FRIGATE_HOST="10.0.0.5")
+    (tmp_path / "secrets.env").write_text("FRIGATE_RTSP_PASSWORD='x'\n")
+    after = command("check", cwd=tmp_path, FRIGATE_HOST="10.0.0.5")
 
-    assert refused.returncode == 78
-    assert "FRIGATE_RTSP_PASSWORD='...'" in refused.stderr
     assert done.returncode == 0, done.stderr
-    assert "${FRIGATE_RTSP_PASSWORD}" in (tmp_path / "framebus.yml").read_text()
+    assert f"still to be given, each as a line of {tmp_path}/secrets.env:\n  FRIGATE_RTSP_PASSWORD='...'" in done.stdout
+    assert "FRIGATE_HOST='" not in done.stdout
+    assert "viewer:${FRIGATE_RTSP_PASSWORD}@${FRIGATE_HOST}:554/1" in (tmp_path / "framebus.yml").read_text()
+    assert (before.returncode, "FRIGATE_RTSP_PASSWORD is not set" in before.stderr) == (78, True)
+    assert after.returncode == 0, after.stderr
