@@ -131,6 +131,18 @@ def test_what_cannot_become_a_camera_is_said_in_words_and_nothing_is_written(
     assert file.read_text() == "cameras: {street: {source: 'synthetic://'}}\n"
 
 
+def test_a_folder_that_cannot_be_made_is_named_with_its_line_by_check_and_add_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "framebus.yml").write_text("cameras: {}\ndata: ./framebus.yml/data\n")
+
+    checked = command("check", cwd=tmp_path)
+    added = command("add", "street", "synthetic://", cwd=tmp_path)
+
+    assert checked.returncode == 78
+    assert "framebus.yml:2: data: " in checked.stderr
+    assert f"cannot be made: {tmp_path}/framebus.yml is no folder" in checked.stderr
+    assert added.returncode == 0, added.stderr
+
+
 def test_a_damaged_file_is_named_with_its_line_and_stays(folder: Path) -> None:
     (folder / "framebus.yml").write_text("data: data\ncameras: {street: [\n")
 
