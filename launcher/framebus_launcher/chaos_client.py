@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -127,10 +128,19 @@ class Work:
         return None
 
 
-def fates_of(client: TimedClient, accepted: list[str], limit_s: float) -> list[JobFate]:
+def cancel_all(client: TimedClient, accepted: list[str], limit_s: float) -> None:
+    """Stop the jobs that have not ended, within `limit_s`, the newest first: those before have mostly ended."""
+    end_s = time.monotonic() + limit_s
+    for job_id in reversed(accepted):
+        with contextlib.suppress(RefusedError, MalformedError):
+            client.ask_until("dispatcher", CancelJob(id=job_id), end_s - time.monotonic())
+
+
+def fates_of(client: TimedClient, accepted: list[str], limit_s: float) -> Iterator[JobFate]:
     """How each job ended; waits `limit_s` in all for those that have not."""
     end_s = time.monotonic() + limit_s
-    return [_fate(client, job_id, end_s) for job_id in accepted]
+    for job_id in accepted:
+        yield _fate(client, job_id, end_s)
 
 
 def _fate(client: TimedClient, job_id: str, end_s: float) -> JobFate:

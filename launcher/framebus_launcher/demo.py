@@ -56,7 +56,7 @@ UPLOADER = "Front Door"
 NEXT = {
     "init": "a group of your own",
     "new processor hello": "your own code on each frame",
-    "doctor": "what of this machine helps or hinders",
+    "doctor": "what this machine lacks",
 }
 BEST_SHOT = "best_shot"
 """what goes by appears with its picture on the page and in `framebus tap finding/`"""

@@ -67,7 +67,10 @@ def test_ctrl_c_prints_the_table_so_far_and_leaves_everything_running(group: Run
     running.send_signal(signal.SIGINT)
     out, errors = running.communicate(timeout=40.0)
 
+    clips = group.place.data / "exports" / "front"
     assert lines[0] == "seed 5\n"
+    assert json.loads(framebus(group, "queue", "export", "--json"))["waiting"] == 0
+    assert [path.name for path in clips.glob("*_chaos*") if path.name != "mine_chaos.mp4"] == []
     assert "innocent dead" in out, errors
     assert "Traceback" not in errors
     assert running.returncode == 0, out + errors
