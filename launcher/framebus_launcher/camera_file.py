@@ -8,12 +8,12 @@ from msgspec import Raw
 
 from framebus import codec
 from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.group_here import find_launchers
 from framebus.requests import ChangeConfig, GetConfig
 from framebus_launcher.client import GroupClient
 from framebus_launcher.config_file import ConfigFile, Reading
 from framebus_launcher.document import is_toml
 from framebus_launcher.edit import EditError, edit_yaml
-from framebus_launcher.lock import find_launchers
 from framebus_launcher.reload import summary
 from framebus_launcher.secrets_file import SecretsFile
 

@@ -1,8 +1,6 @@
 """The command line's end of a running group: asks its services, and finds jobs by digits of their id."""
 
-import contextlib
 import os
-import re
 import socket
 from collections.abc import Collection
 from pathlib import Path
@@ -12,6 +10,7 @@ from framebus import codec, requests
 from framebus.access import find_reach
 from framebus.clock import SystemClock
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
+from framebus.group_here import find_launchers, run_here, run_of_data, written_run
 from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
 from framebus.requests import Config, GetConfig, GetJob, GetState, ListJobs, ListServices, Request, Services
@@ -19,15 +18,12 @@ from framebus.settings import Settings
 from framebus.transport import ScriptCaller
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
-from framebus_launcher.lock import find_launchers, run_of
 from framebus_launcher.output import decoded
 
 A = TypeVar("A", bound=Message)
 
 CORE = ("dispatcher", "launcher")
 PAGE = 500
-_DATA = re.compile(r"^data:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
-_RUN = re.compile(r"^run:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 DOOR_S = 1.0
 MAX_PAGES = 40
 """more than the ledger keeps"""
@@ -165,7 +161,7 @@ class GroupClient:
 
 def place_meant(run: Path | None) -> Place:
     """Where the group is looked for: in `run`, else where that of the configuration here runs, else where groups do."""
-    return Place.at(run or _written_run() or _run_of_data())
+    return Place.at(run or run_here())
 
 
 def find_group(run: Path | None) -> Place:
@@ -191,31 +187,10 @@ def _is_open(door: Path) -> bool:
         return True
 
 
-def _written_run() -> Path | None:
-    """The run folder that the configuration here names."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):  # no configuration is here, or none that can be read
-        written = _RUN.search(Path("framebus.yml").read_text())
-        return Path(written[1]) if written is not None else None
-    return None
-
-
-def _run_of_data() -> Path | None:
-    """Where the group runs that has the data folder of the configuration here.
-
-    The default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in.
-    """
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        written = _DATA.search(Path("framebus.yml").read_text())
-        data = Path(written[1] if written is not None else Settings().data)
-        found = [run_of(pid, data) for pid in find_launchers(data)]
-        return next((one for one in found if one is not None), None)
-    return None
-
-
 def nobody_runs(place: Place, why: str = "") -> RefusedError:
     """What to say where no group lives, or no longer."""
     mend = f"start one with: {command_name()} up  (or name its folder with --run)"
-    for here in (_written_run(), _run_of_data()):
+    for here in (written_run(), run_of_data()):
         if here is not None and os.path.abspath(here) != str(place.run):
             mend = f"the group of this folder runs in {here}: leave out --run, or unset FRAMEBUS_RUN"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from framebus_launcher.lock import find_launchers
+from framebus.group_here import find_launchers
 from launcher.trial import GOOD, STUBBORN, is_running, wait_until
 
 LAUNCHER = """
