@@ -11,8 +11,9 @@ from urllib.parse import quote
 import typer
 
 from framebus.addresses import Kind, find_address_problem, parse_address
+from framebus.causes import said_of
 from framebus.errors import ConfigError, ErrorCode, RefusedError
-from framebus.messages import NAME_PATTERN
+from framebus.messages import NAME_PATTERN, Cause
 from framebus.redact import redact
 from framebus.source_report import SourceReport
 from framebus_launcher.camera_file import CameraFile
@@ -21,7 +22,7 @@ from framebus_launcher.command import command_name
 from framebus_launcher.config import DEFAULT_FILES
 from framebus_launcher.credentials import Vault
 from framebus_launcher.frigate import Imported, read_frigate, variables_of
-from framebus_launcher.look import description, look_at, trouble
+from framebus_launcher.look import description, look_at
 from framebus_launcher.measured import Measured, MeasuredFile, mark_of
 from framebus_launcher.output import is_terminal, make_console
 from framebus_launcher.secrets_file import FILE as SECRETS
@@ -121,9 +122,9 @@ class _Adding:
         report = look_at(opened)
         if report.cause is not None and not self._is_anyway:
             mend = f"mend it, or write it down as it is with --anyway  ({command_name()} add --help)"
-            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {trouble(report, source)}; {mend}")
+            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {_trouble(report, source)}; {mend}")
         if report.cause is not None:
-            self._console.print(f"  no picture: {trouble(report, source)}", style="yellow")
+            self._console.print(f"  no picture: {_trouble(report, source)}", style="yellow")
         else:
             self._console.print(f"  {description(report)}")
         return _Source(source, self._vault.take_out(self._placed(source)), report)
@@ -248,6 +249,11 @@ def _make_file() -> None:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path.absolute())) from None
+
+
+def _trouble(report: SourceReport, source: str) -> str:
+    """Why there is no picture from this source."""
+    return said_of(report.cause or Cause.UNKNOWN, report.detail, source)
 
 
 def _check_name(name: str, file: CameraFile) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from framebus.addresses import Kind, parse_address
+from framebus.causes import said_of
 from framebus.errors import ConfigError
 from framebus.evidence import Evidence, Meter
 from framebus.messages import CameraState, CameraStatus, Cause, ServiceState
@@ -87,8 +88,8 @@ def _source(evidence: Evidence) -> Stage:
 
 
 def _cause_words(status: CameraStatus) -> str:
-    is_named = status.cause is not Cause.NONE and not (status.cause is Cause.UNKNOWN and status.detail)
-    return (f": {status.cause.value}" if is_named else "") + (f": {status.detail}" if status.detail else "")
+    said = said_of(status.cause, status.detail, status.source)
+    return f": {said}" if said else ""
 
 
 def _decode(evidence: Evidence) -> Stage:

@@ -152,12 +152,13 @@ def test_thinning_that_no_setting_asked_for_names_the_setting_that_ends_it() -> 
 def test_a_camera_that_is_offline_is_explained_by_its_cause_and_by_nothing_that_follows_from_it() -> None:
     evidence = well()
     count(evidence, "capture@front", {"frames": 0, "pictures": 0})
-    away = status(state=CameraState.OFFLINE, cause=Cause.AUTH, detail="wrong password", fps_in=0.0, retry_at_s=1_020.0)
+    fault = {"cause": Cause.AUTH, "detail": "401 Unauthorized", "source": "rtsp://***@10.0.0.5/x"}
+    away = status(state=CameraState.OFFLINE, fps_in=0.0, retry_at_s=1_020.0, **fault)
     evidence.note(news(away, at_s=1_008.0))
 
     why = explain(evidence)
 
-    assert why.verdict == "front: offline for 8 s: auth: wrong password; next try in 12 s"
+    assert why.verdict == "front: offline for 8 s: wrong user or password (401 Unauthorized); next try in 12 s"
     assert [stage.name for stage in why.stages if stage.trouble] == ["source"]
 
 

@@ -10,10 +10,9 @@ import pytest
 import media
 from camera import RtspCamera
 from commands import command as typed
+from framebus.causes import said_of
 from framebus.messages import Cause, ServiceState
-from framebus.source_report import SourceReport
 from framebus_launcher import cli_cameras
-from framebus_launcher.look import trouble
 from groups import SYNTHETIC, running_group
 from web_camera import WebCamera
 
@@ -77,10 +76,11 @@ def test_a_file_that_cannot_be_written_whole_is_not_left_behind(
         ("rtsp://10.0.0.5/1", "write USER@ before the host"),
         ("rtsp://viewer:wrong@10.0.0.5/1", "wrong user or password"),
         ("v4l2:///dev/video0", "usermod -aG video"),
+        ("videos/street.mp4", "you may not read it"),
     ],
 )
 def test_who_may_not_come_in_is_told_what_would_be_right(source: str, words: str) -> None:
-    assert words in trouble(SourceReport(cause=Cause.AUTH, detail="401"), source)
+    assert words in said_of(Cause.AUTH, "401", source)
 
 
 def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_place(folder: Path, video: Path) -> None:
