@@ -4,7 +4,7 @@ from framebus.addresses import Kind, parse_address
 from framebus.errors import ConfigError
 from framebus.messages import Cause
 
-WORDS = {
+WORDS = {  # what has no room says itself where
     Cause.AUTH: "wrong user or password",
     Cause.DNS: "there is no host of this name in the network",
     Cause.REFUSED: "the host refuses the connection: is the port right, and its stream switched on?",
@@ -13,7 +13,6 @@ WORDS = {
     Cause.CODEC: "what comes from there is no video that can be read",
     Cause.STALLED: "it connects, and then sends nothing",
     Cause.ENDED: "it ends the connection",
-    Cause.NO_SPACE: "the disk is full",
 }
 _DEVICE = {
     Cause.AUTH: "you may not open it: sudo usermod -aG video $USER, and log in anew",

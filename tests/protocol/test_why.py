@@ -236,8 +236,20 @@ def test_a_disk_without_space_is_the_disks_trouble() -> None:
 
     why = explain(evidence)
 
-    assert why.verdict.startswith("front: disk: no space: 3 MB free; free some")
-    assert stage(why, "disk").notes == ["0.0 GB free; recording pauses below 2.0 GB"]
+    assert why.verdict.startswith("front: disk: 3 MB free; make room")
+    assert stage(why, "disk").notes == ["3.0 MB free; recording pauses below 2.0 GB"]
+
+
+def test_memory_without_space_is_the_rings_trouble_and_not_the_disks() -> None:
+    evidence = well()
+    detail = "the ring needs more than /dev/shm has"
+    evidence.note(news(status(state=CameraState.DEGRADED, cause=Cause.NO_SPACE, detail=detail)))
+    count(evidence, "capture@front", {"frames": 50, "dropped.no_ring": 10})
+
+    why = explain(evidence)
+
+    assert why.verdict == f"front: ring: {detail}"
+    assert stage(why, "disk").trouble == ""
 
 
 @pytest.mark.parametrize(
