@@ -13,8 +13,7 @@ const BOX_S = 1;
 const HALF_PERIOD_S = 0.25;
 const MOST_LATE_S = 3;
 const SMALL_PX = 800;
-/** Of a picture's height: above a box that begins there is no room for its label. */
-const HIGH = 0.1;
+const HIGH = 0.1; // no room above
 
 /** The picture of a camera with what is drawn over it; the wall and the large view use it. */
 export class Picture {
