@@ -12,6 +12,8 @@ from framebus.settings import seconds
 A_NAME = "a name of a-z, 0-9, _ and -, which begins with a letter or digit and has at most 32 characters"
 AN_ID = "an id of 32 digits, 0-9 and a-f"
 _REGEX = re.compile(r"Expected `str` matching regex '([^']*)'")
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+_MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _PATH = re.compile(r"([^:\s][^:]*) - at `\$\.([^`]+)`$")
 _UTC_STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 _EPOCH = re.compile(r"(?<![\w./:-])1\d{9}(?:\.\d+)?(?![\w:/-])(?!\.\d)")
@@ -27,6 +29,8 @@ def plain(text: str) -> str:
     'id: expected an id of 32 digits, 0-9 and a-f'
     """
     text = _REGEX.sub(lambda found: f"expected {_pattern_words(found[1])}", text)
+    text = _UNKNOWN.sub(r"there is no \1", text)
+    text = _MISSING.sub(r"\1 is missing", text)
     text = _PATH.sub(lambda found: f"{found[2]}: {found[1]}", text)
     told = [datetime.fromisoformat(stamp).timestamp() for stamp in _UTC_STAMP.findall(text)]
     told += [float(number) for number in _EPOCH.findall(text)]

@@ -20,6 +20,20 @@ def test_a_pattern_becomes_words_and_its_field_comes_first() -> None:
     assert not set(text) & set("^$\\{}`")
 
 
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (
+            "params: Object contains unknown field `strat`; did you mean start?",
+            "there is no strat; did you mean start?",
+        ),
+        ("params: Object missing required field `end`", "end is missing"),
+    ],
+)
+def test_a_field_that_is_wrong_is_told_without_objects(said: str, text: str) -> None:
+    assert plain(said) == f"params: {text}"
+
+
 def test_times_of_services_become_times_of_this_machine() -> None:
     at_s = datetime(2026, 3, 1, 12, 0, 0).timestamp()
     stamp = f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
