@@ -31,6 +31,7 @@ BACK_S = (3.0, 20.0)
 CANCEL_SHARE = 0.1
 DEADLINE_S = 2.0
 AGAIN_S = 0.1
+HEARD_S = 3.0
 UNKNOWN_S = 30.0
 """so long a submit without an answer is asked again, under the same id"""
 NAME = "chaos"
@@ -73,9 +74,14 @@ class TimedClient:
         return rows
 
     def recording_cameras(self, limit_s: float) -> list[str]:
-        """The cameras that record now."""
-        statuses = [codec.decode_body(bytes(row.body), CameraStatus) for row in self.state("camera/", limit_s)]
-        return [one.camera for one in statuses if one.is_recording]
+        """The cameras that record; a dispatcher that has just begun hears of each within a second or so."""
+        end_s = time.monotonic() + HEARD_S
+        while True:
+            statuses = [codec.decode_body(bytes(row.body), CameraStatus) for row in self.state("camera/", limit_s)]
+            found = [one.camera for one in statuses if one.is_recording]
+            if found or time.monotonic() > end_s:
+                return found
+            time.sleep(AGAIN_S)
 
     def exports(self) -> Path | None:
         """The folder of the clips, as far as that can be known from here."""
