@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,9 @@ class GroupClient:
             return self._caller.call(service, method, body, deadline_s)
         except DeadlineError:
             find_group(self.place.run)  # it may have died meanwhile: its socket outlives a kill
+            if service != "launcher":
+                with suppress(DeadlineError):  # of the launcher: the first one says more
+                    self._check_state(service)
             raise
 
     def find_job(self, text: str) -> JobView:
@@ -132,16 +136,21 @@ class GroupClient:
                 text = f"no launcher of a whole group runs in {self.place.run}, but {', '.join(parts)}"
                 raise RefusedError(ErrorCode.UNAVAILABLE, f"{text}; framebus call {parts[0]} service.list asks one")
             if any(self._has_door(name) for name in CORE):
+                self._check_state(service)
                 return  # it is being started again: worth the wait
             raise RefusedError(ErrorCode.UNAVAILABLE, f"no {service} runs in {self.place.run}")
+        if service not in self._check_state(service):
+            doors = sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.*"))
+            there = ", ".join(doors) or "none"
+            raise RefusedError(ErrorCode.NOT_FOUND, f"no service {service} answers here; there are: {there}")
+
+    def _check_state(self, service: str) -> dict[str, ServiceState]:
+        """Refuse where the launcher has given it up, or was told to stop it; else the states of all services."""
         states = self._states()
         if states.get(service) in (ServiceState.STOPPED, ServiceState.BROKEN):
             text = f"{service} is {states[service].value}; framebus start {service}"
             raise RefusedError(ErrorCode.UNAVAILABLE, text)
-        if service not in states:
-            doors = sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.*"))
-            there = ", ".join(doors) or "none"
-            raise RefusedError(ErrorCode.NOT_FOUND, f"no service {service} answers here; there are: {there}")
+        return states
 
     def _parts(self) -> list[str]:
         """The launchers of parts, `up --only`: each has a name of its own."""
