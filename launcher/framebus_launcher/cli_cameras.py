@@ -22,7 +22,7 @@ from framebus_launcher.command import command_name
 from framebus_launcher.config import DEFAULT_FILES
 from framebus_launcher.credentials import Vault
 from framebus_launcher.frigate import Imported, read_frigate, variables_of
-from framebus_launcher.look import description, look_at
+from framebus_launcher.look import LOOK_S, description, look_at
 from framebus_launcher.measured import Measured, MeasuredFile, mark_of
 from framebus_launcher.output import is_terminal, make_console
 from framebus_launcher.secrets_file import FILE as SECRETS
@@ -118,7 +118,7 @@ class _Adding:
         """Look at an address as it was typed; raises when it is none, or no picture comes from there."""
         opened = self._opened(what, source)
         shown = redact(source)
-        self._console.print(f"looking at {shown} ...", style="dim")
+        self._console.print(f"looking at {shown}, for {LOOK_S:.0f} s at most ...", style="dim")
         report = look_at(opened)
         if report.cause is not None and not self._is_anyway:
             mend = f"mend it, or write it down as it is with --anyway  ({command_name()} add --help)"
