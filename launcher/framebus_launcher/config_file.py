@@ -17,7 +17,7 @@ from framebus_launcher.checks import find_processor_problems, find_source_proble
 from framebus_launcher.config import find_file, find_warnings, in_order, place_of, read_settings
 from framebus_launcher.detector_check import check_detector
 from framebus_launcher.document import parse_document, read_text
-from framebus_launcher.folders import check_names
+from framebus_launcher.folders import check_names, find_folder_problems
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
 FIRST_CHECK_S = 10.0
@@ -68,10 +68,13 @@ class ConfigFile:
         """Read and check it; raises ConfigError with every problem, each with its line."""
         return self.check(read_text(self.path), group)
 
-    def check(self, text: str, group: Place | None = None) -> Reading:
-        """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed."""
+    def check(self, text: str, group: Place | None = None, *, missing: Collection[str] = ()) -> Reading:
+        """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed.
+
+        `missing` are variables that get their value later.
+        """
         document = parse_document(self.path, text)
-        settings, problems = read_settings(document, data=self._data, run=self._run)
+        settings, problems = read_settings(document, data=self._data, run=self._run, missing=missing)
         if group is not None and not problems:
             problems += _find_moves(place_of(settings), group)
         problems += self._find_own_problems(settings, FIRST_CHECK_S if group is None else CHECK_S)
@@ -103,6 +106,11 @@ class ConfigFile:
         """Let the detector's model look once: what it is, and what is wrong with it, each with its line."""
         told, problems = check_detector(self.first.settings)
         return told, in_order(parse_document(self.path, self.first.text), problems)
+
+    def check_folders(self) -> None:
+        """Raises ConfigError for folders that cannot be made here: those of a container need not be there elsewhere."""
+        if problems := find_folder_problems(self.first.place):
+            raise ConfigError(in_order(parse_document(self.path, self.first.text), problems))
 
     def write(self, text: str, revision: int) -> None:
         """Replace the content, at once and for good; raises RefusedError when it is not of this revision any more."""

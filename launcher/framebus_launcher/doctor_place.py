@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from framebus.errors import ConfigError
+from framebus.group_here import find_launchers
 from framebus.place import Place
 from framebus.recordings import floor_bytes
 from framebus_launcher.finding import Finding, can_write, existing, fail, first_line, ok, warn
-from framebus_launcher.lock import find_launchers
 from framebus_launcher.output import size
 
 LONGEST_SERVICE = f"capture@{'x' * 12}"

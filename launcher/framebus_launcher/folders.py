@@ -2,12 +2,14 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from framebus.errors import ConfigError
 from framebus.place import Place
+from framebus_launcher.finding import can_write, existing
 from framebus_launcher.table import DISPATCHER, Row
 
 
@@ -24,6 +26,25 @@ def make_folders(place: Place) -> None:
             raise PermissionError(f"{folder} belongs to another user or is a link; choose another with --run or --shm")
         if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
             raise PermissionError(f"others may write in {folder}; `chmod 700 {folder}`, or choose another")
+
+
+def find_folder_problems(place: Place) -> list[str]:
+    """What of a group's folders cannot be made or written, each with its setting; nothing is left there."""
+    problems = []
+    for name in ("data", "run", "shm"):
+        folder: Path = getattr(place, name)
+        above = existing(folder)
+        what = f"{name}: {folder} cannot be {'written' if above == folder else 'made'}"
+        if not above.is_dir():
+            problems.append(f"{what}: {above} is no folder")
+        elif not can_write(above):
+            problems.append(f"{what}: give yourself the right to write in {above}, or choose another folder")
+        elif above != folder:
+            try:
+                tempfile.TemporaryDirectory(prefix=".framebus-", dir=above).cleanup()
+            except OSError as error:
+                problems.append(f"{what} in {above}: {error.strerror}; choose another folder")
+    return problems
 
 
 def settings_folder(place: Place) -> Path:

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 import framebus
 from framebus import codec
+from framebus.causes import said_of
 from framebus.errors import RefusedError
 from framebus.jobs import FINAL
 from framebus.messages import CameraState, JobState, JobView
@@ -22,7 +23,7 @@ from framebus_launcher.observer import Observer
 from framebus_launcher.output import files_of, is_terminal, result_of, size
 from framebus_launcher.page_link import GATEWAY, page_link
 from framebus_launcher.teller import Teller
-from framebus_launcher.witness import MENDS, StoryError, Witness
+from framebus_launcher.witness import StoryError, Witness
 
 CLIP_S = 10.0
 START_LIMIT_S = 30.0
@@ -80,8 +81,8 @@ class Story:
         status = self._news.wait_for(self._sees.online_or_hopeless, ONLINE_LIMIT_S)
         if status is None or status.state is not CameraState.ONLINE:
             status = status or self._sees.camera()
-            why = f"{status.detail} {MENDS.get(status.cause, '')}" if status else "it says nothing"
-            raise StoryError(f"the camera does not come online: {why.strip()}")
+            why = said_of(status.cause, status.detail, status.source) if status else "it says nothing"
+            raise StoryError(f"the camera does not come online: {why}")
         with framebus.RingReader.open(_found(framebus.newest_ring(self._place.shm, self._camera), "its ring")) as ring:
             picture = f"{ring.width}x{ring.height}, {status.codec.upper()}"
             self._teller.tell(

@@ -16,6 +16,7 @@ import msgspec
 
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ExitCode
+from framebus.group_here import place_here
 from framebus.logs import log_to_stderr
 from framebus.messages import ServiceState, ServiceStats, ServiceStatus
 from framebus.notify import Notifier
@@ -192,13 +193,15 @@ def _run_folder(name: str, argv: Sequence[str]) -> Path | None:
     import argparse  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog=name, description=f"The framebus service {name}.")
-    parser.add_argument("--run", type=Path, help="folder of the group's sockets (default: the user's)")
+    parser.add_argument(
+        "--run", type=Path, help="folder of the group's sockets (default: that of the group of this folder)"
+    )
     run: Path | None = parser.parse_args(argv).run
     return run
 
 
 def _make_bus(name: str, run: Path | None) -> SocketBus:
-    place = Place.from_environment()
+    place = place_here()
     if run is not None:
         place = Place.at(
             run, data=place.data, shm=Path(os.environ["FRAMEBUS_SHM"]) if "FRAMEBUS_SHM" in os.environ else None

@@ -152,12 +152,13 @@ def test_thinning_that_no_setting_asked_for_names_the_setting_that_ends_it() -> 
 def test_a_camera_that_is_offline_is_explained_by_its_cause_and_by_nothing_that_follows_from_it() -> None:
     evidence = well()
     count(evidence, "capture@front", {"frames": 0, "pictures": 0})
-    away = status(state=CameraState.OFFLINE, cause=Cause.AUTH, detail="wrong password", fps_in=0.0, retry_at_s=1_020.0)
+    fault = {"cause": Cause.AUTH, "detail": "401 Unauthorized", "source": "rtsp://***@10.0.0.5/x"}
+    away = status(state=CameraState.OFFLINE, fps_in=0.0, retry_at_s=1_020.0, **fault)
     evidence.note(news(away, at_s=1_008.0))
 
     why = explain(evidence)
 
-    assert why.verdict == "front: offline for 8 s: auth: wrong password; next try in 12 s"
+    assert why.verdict == "front: offline for 8 s: wrong user or password (401 Unauthorized); next try in 12 s"
     assert [stage.name for stage in why.stages if stage.trouble] == ["source"]
 
 
@@ -235,8 +236,20 @@ def test_a_disk_without_space_is_the_disks_trouble() -> None:
 
     why = explain(evidence)
 
-    assert why.verdict.startswith("front: disk: no space: 3 MB free; free some")
-    assert stage(why, "disk").notes == ["0.0 GB free; recording pauses below 2.0 GB"]
+    assert why.verdict.startswith("front: disk: 3 MB free; make room")
+    assert stage(why, "disk").notes == ["3.0 MB free; recording pauses below 2.0 GB"]
+
+
+def test_memory_without_space_is_the_rings_trouble_and_not_the_disks() -> None:
+    evidence = well()
+    detail = "the ring needs more than /dev/shm has"
+    evidence.note(news(status(state=CameraState.DEGRADED, cause=Cause.NO_SPACE, detail=detail)))
+    count(evidence, "capture@front", {"frames": 50, "dropped.no_ring": 10})
+
+    why = explain(evidence)
+
+    assert why.verdict == f"front: ring: {detail}"
+    assert stage(why, "disk").trouble == ""
 
 
 @pytest.mark.parametrize(

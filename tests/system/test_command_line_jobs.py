@@ -69,7 +69,10 @@ def test_a_job_of_a_declared_type_waits_and_can_be_cancelled_and_retried(group: 
     accepted = json.loads(framebus(group, "submit", "mine", "camera=front", "speed=2", "--name", "mine", "--json"))
 
     assert accepted["state"] == "queued"
-    assert "cancelled" in framebus(group, "cancel", accepted["id"])
+    first, again = (framebus(group, "cancel", accepted["id"]) for _ in range(2))
+    assert "cancelled" in first
+    assert "nothing was stopped" not in first
+    assert "had ended before: nothing was stopped" in again
     framebus(group, "watch", accepted["id"], expect=75)
     assert "accepted" in framebus(group, "retry", accepted["id"])
     assert accepted["id"][:4] in framebus(group, "jobs", "--type", "mine")

@@ -140,6 +140,9 @@ class Host:
         for seat in self._seats:
             seat.step()
         self._leaving.step()
+        for name in self._leaving.take_gone():
+            if name not in self._entries:  # nobody sits there now
+                self._floor.forget(name)
         if self._floor.is_worn_out:
             # A thread can't be ended from outside; a process can.
             os.kill(os.getpid(), signal.SIGTERM)

@@ -97,7 +97,8 @@ def check_space(folder: Path, planned_bytes: int) -> None:
     free_bytes = shutil.disk_usage(folder).free
     needed_bytes = planned_bytes + SPARE_BYTES
     if free_bytes < needed_bytes:
-        text = f"{needed_bytes} bytes are needed, of them {SPARE_BYTES} to spare; {free_bytes} are free"
+        needed, free = f"{planned_bytes / 1e6:.1f} MB", f"{free_bytes / 1e6:.1f} MB"
+        text = f"the disk is full: the clip takes {needed}, {SPARE_BYTES / 1e6:.0f} MB stay free; {free} are free now"
         raise WorkError(FailKind.NO_SPACE, text)
 
 

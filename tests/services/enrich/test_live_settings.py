@@ -243,6 +243,20 @@ def test_how_many_wait_for_a_processor_is_told_for_as_long_as_it_is_there(later:
         assert (gauge in it.bus.stats.gauges) is bool(later)
 
 
+def test_of_who_was_removed_nothing_is_counted_any_more_and_of_who_was_replaced_all() -> None:
+    with floor(["works", "counts"], CLASSES) as it:
+        it.show(1)
+        it.wait(lambda: ("works", "work", 1.0) in told(it), "the worker works")
+        it.take({"counts": {"word": "new"}})
+        it.wait(lambda: "end of work" in it.labels, "the worker has ended")
+        it.host.step()
+
+        stats = it.bus.stats.read()
+        assert [name for name in (*stats.counters, *stats.gauges, *stats.latencies) if ".works" in name] == []
+        assert stats.counters["processor.counts.done"] == 1
+        assert stats.counters["findings.counts.front"] >= 1
+
+
 def test_the_newest_configuration_reaches_who_is_new() -> None:
     with floor(["works"], CLASSES) as it:
         it.configure("config/cameras/", 1)
