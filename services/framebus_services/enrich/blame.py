@@ -230,14 +230,5 @@ class Blame:
         self._deaths[name] = Deaths(settings=settings, at_s=[*recent, now_s][-DEADLY:])
 
 
-def count_oom_kills() -> int | None:
-    """How many processes the kernel has killed since it started because memory ran out, in any group; None: unknown."""
-    try:
-        words = Path("/proc/vmstat").read_text().split()
-        return int(words[words.index("oom_kill") + 1])
-    except (OSError, ValueError):
-        return None
-
-
 def _digest(entry: str | dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(entry)).hexdigest()[:16]
