@@ -19,9 +19,6 @@ from framebus_services.gateway.route import Route
 from framebus_services.gateway.routes_recordings import FileQuery
 from framebus_services.gateway.views import Exports, ExportView
 
-MAX_FILES = 20_000
-"""of one camera that are looked at for one list"""
-
 
 class ExportsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     camera: Name | None = None
@@ -62,7 +59,7 @@ def _folders(folder: Path) -> list[str]:
 def _list(folder: Path, cameras: list[str], skip: int, limit: int) -> Exports:
     found = []
     for camera in cameras:
-        for path in _clips(folder / camera)[:MAX_FILES]:
+        for path in _clips(folder / camera):
             try:
                 state = path.stat()
             except OSError:  # it was deleted just now
