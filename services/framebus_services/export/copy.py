@@ -1,24 +1,18 @@
 """Copies recorded packets into a clip as they are: nothing is decoded, nothing encoded."""
 
-import logging
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from framebus.requests import FailKind
-from framebus.runner import WorkError
 from framebus_services.export.lane import Lane
-from framebus_services.export.made import Made, Range
+from framebus_services.export.made import Made, Range, nothing_found, open_file
 from framebus_services.export.pace import Pace
 from framebus_services.export.seek import find_begin
-from framebus_services.export.source import SegmentError, Source, open_segment, packets, video_of, wall_zero_s
+from framebus_services.export.source import Source, open_segment, packets, video_of, wall_zero_s
 from framebus_services.video.packets import time_base
-
-log = logging.getLogger(__name__)
 
 
 class Copier:
@@ -39,20 +33,12 @@ class Copier:
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the clip into `path`; raises as `Maker.write`."""
         first = self._wanted.sources[0]
-        with av.open(str(path), "w", format="mp4") as output:
-            if title:
-                output.metadata["title"] = title
+        with open_file(path, title) as output:
             for source in self._wanted.sources:
-                try:
-                    with open_segment(source.segment) as container:
-                        self._copy(source, container, output, pace)
-                except SegmentError as error:
-                    if not self._wanted.skips_broken:
-                        raise
-                    log.warning("%s: left out the rest: %s", self._wanted.camera, error)
-                    self._warnings.append(str(error))
+                with self._wanted.reading(self._warnings), open_segment(source.segment) as container:
+                    self._copy(source, container, output, pace)
         if not self._lanes or self._lanes[0].packets == self._lanes[0].hidden:
-            raise WorkError(FailKind.NO_SOURCE, "; ".join(["there is no picture in the range", *self._warnings[:1]]))
+            raise nothing_found("picture", self._warnings)
         return Made(
             start_at_s=float(self._origin_s),
             end_at_s=float(self._origin_s) + self._lanes[0].end_s,
