@@ -67,9 +67,7 @@ def settings_in(document: Document, *, data: Path | None = None, run: Path | Non
     return settings
 
 
-def read_settings(
-    document: Document, *, data: Path | None = None, run: Path | None = None
-) -> tuple[Settings, list[str]]:
+def read_settings(document: Document, *, data: Path | None, run: Path | None) -> tuple[Settings, list[str]]:
     """The settings in a document, and all that is wrong with it. Where anything is, the settings are only those that
     others can check yet: the cameras, and the section of enrich, that are right."""
     problems = list(document.problems)

@@ -28,7 +28,6 @@ from msgspec import Raw
 from framebus.bus import Bus
 from framebus.door import Promise
 from framebus.errors import ConfigError
-from framebus.plugin_classes import load_processor
 from framebus.processor import AnyProcessor, DeferredProcessor
 from framebus.processor_file import names_of
 from framebus.requests import AskProcessor
@@ -60,7 +59,7 @@ LOOK_S = 0.01
 class Host:
     """The processors of one enrich process."""
 
-    def __init__(self, bus: Bus, entries: Sequence[Entry], load: Load = load_processor) -> None:
+    def __init__(self, bus: Bus, entries: Sequence[Entry], load: Load) -> None:
         """`entries` as in `EnrichSettings.processors`. Raises ConfigError with everything that is wrong in them."""
         self._bus = bus
         calls = bus.place.run / f"{bus.name}.calls"

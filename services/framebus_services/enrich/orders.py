@@ -15,7 +15,6 @@ from msgspec import Meta
 from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.errors import ConfigError
 from framebus.messages import Name
-from framebus.plugin_classes import load_processor
 from framebus.plugins import find_processors
 from framebus.problems import find_problems
 from framebus.processor import AnyProcessor, DeferredProcessor
@@ -82,9 +81,7 @@ class Orders:
     """processors that exist, but can't be loaded: name and reason"""
 
 
-def read_orders(
-    entries: Sequence[str | dict[str, Any]], load: Load = load_processor, left_out: Collection[str] = ()
-) -> Orders:
+def read_orders(entries: Sequence[str | dict[str, Any]], load: Load, left_out: Collection[str] = ()) -> Orders:
     """What the entries ask for, without those that are `left_out`. Raises ConfigError with all that is wrong in them;
     a plug-in that can't be loaded is not wrong here, but broken."""
     orders, broken, problems = _read_each(entries, load, left_out)
@@ -93,7 +90,7 @@ def read_orders(
     return Orders(orders=orders, broken=dict(broken.values()))
 
 
-def find_entry_problems(entries: Sequence[str | dict[str, Any]], load: Load = load_processor) -> list[str]:
+def find_entry_problems(entries: Sequence[str | dict[str, Any]], load: Load) -> list[str]:
     """What is wrong with the entries as far as names and types tell, broken plug-ins too; makes no processor."""
     _, broken, problems = _read_each(entries, load)
     return problems + [f"{path}: {reason}" for path, (_, reason) in broken.items()]

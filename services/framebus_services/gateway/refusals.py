@@ -47,8 +47,8 @@ class HttpError(Exception):
 class FieldError(HttpError):
     """A field of a request is wrong."""
 
-    def __init__(self, said: str, inside: str = "") -> None:
-        path = path_of(said, inside)
+    def __init__(self, said: str) -> None:
+        path = path_of(said)
         super().__init__(422, ErrorCode.BAD_REQUEST, _PATH.sub("", said) + (f" at {path}" if path else ""))
         if path:
             self.error.details["path"] = path
