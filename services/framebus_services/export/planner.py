@@ -97,6 +97,7 @@ class Planner:
         except RefusedError as error:
             return partial(promise.refuse, error)
         except Exception as error:
+            self._bus.call_soon(partial(self._bus.stats.count, "errors.plan"))
             log.exception("a plan failed")
             return partial(promise.refuse, RefusedError(ErrorCode.INTERNAL, f"the plan failed: {error!r}"))
 

@@ -223,6 +223,7 @@ def test_an_errand_with_a_fault_of_ours_is_told_internal_while_others_of_its_bat
     outcomes = desk.wait(first, broken, last)
     assert [code(one) for one in outcomes] == [None, ErrorCode.INTERNAL, None]
     assert "ZeroDivisionError" in caplog.text
+    assert desk.failed == ["ledger.errand"]
     desk.clerk.stop()
     assert desk.world.ledger.counts == desk.store.counts()
 
