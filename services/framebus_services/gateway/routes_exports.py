@@ -13,10 +13,9 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import NAME_PATTERN, Name, Text
 from framebus_services.gateway.authority import Listing, OfCamera
 from framebus_services.gateway.desk import Call
-from framebus_services.gateway.files import file_response
+from framebus_services.gateway.files import FileQuery, file_response
 from framebus_services.gateway.refusals import FieldError
 from framebus_services.gateway.route import Route
-from framebus_services.gateway.routes_recordings import FileQuery
 from framebus_services.gateway.views import Exports, ExportView
 
 

@@ -15,7 +15,7 @@ from framebus.messages import NAME_PATTERN, AtS, Name, Seconds, Text
 from framebus.recordings import Segment, gaps, hour_folder, list_segments, parse_segment, recordings_folder
 from framebus_services.gateway.authority import OfCamera
 from framebus_services.gateway.desk import Call
-from framebus_services.gateway.files import file_response
+from framebus_services.gateway.files import FileQuery, file_response
 from framebus_services.gateway.refusals import FieldError
 from framebus_services.gateway.route import Route
 from framebus_services.gateway.views import Recordings, SegmentView, SpanView
@@ -33,10 +33,6 @@ class RecordingsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     merge_s: Seconds | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = MAX_ROWS
     next: Text | None = None
-
-
-class FileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    download: bool = False
 
 
 def check_range(start_s: float, end_s: float) -> None:
