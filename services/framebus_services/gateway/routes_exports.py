@@ -11,6 +11,7 @@ from starlette.responses import Response
 from framebus.asking import MAX_ROWS
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import NAME_PATTERN, Name, Text
+from framebus.recordings import folders_in
 from framebus_services.gateway.authority import Listing, OfCamera
 from framebus_services.gateway.desk import Call
 from framebus_services.gateway.files import FileQuery, file_response
@@ -49,10 +50,7 @@ async def file(call: Call) -> Response:
 
 
 def _folders(folder: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir() if path.is_dir() and re.match(NAME_PATTERN, path.name))
-    except FileNotFoundError:
-        return []
+    return sorted(path.name for path in folders_in(folder) if re.match(NAME_PATTERN, path.name))
 
 
 def _list(folder: Path, cameras: list[str], skip: int, limit: int) -> Exports:
