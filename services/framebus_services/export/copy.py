@@ -28,6 +28,7 @@ class Copier:
         self._origin_s = Fraction(0)
         self._hidden_s = Fraction(0)
         self._key_s = 0.0
+        self._share = 0.0
         self._warnings: list[str] = []
 
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
@@ -86,9 +87,9 @@ class Copier:
         # A precise clip that ends before its first picture has no length; that it is empty is told in the end.
         whole_s = max(tick_s, float(self._wanted.exact_until_s - self._origin_s))
         middle_s = float((self._wanted.exact_start_s + self._wanted.exact_until_s) / 2 - self._origin_s)
-        is_first, share = True, 0.0
+        is_first = True
         for packet in packets(container, [container.streams[index] for index in lanes], source.segment):
-            pace(share, packet.size)
+            pace(self._share, packet.size)
             lane, is_video = lanes[packet.stream_index], packet.stream_index == video.index
             if is_video and is_first:
                 is_first, later_s = False, lane.overlap_s(packet)
@@ -96,7 +97,7 @@ class Copier:
                     other.move(later_s)
             if lane.place(packet):
                 if is_video and packet.dts is not None and packet.pts is not None:
-                    share = packet.dts * tick_s / whole_s
+                    self._share = packet.dts * tick_s / whole_s
                     if packet.is_keyframe and abs(packet.pts * tick_s - middle_s) < abs(self._key_s - middle_s):
                         self._key_s = max(0.0, packet.pts * tick_s)
                 output.mux_one(packet)
