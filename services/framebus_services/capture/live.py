@@ -98,8 +98,10 @@ class Live:
         else:
             self.tally["live.fragments"] += 1
         kind = LiveKind.INIT if piece.is_init else LiveKind.FRAGMENT
-        make = SmallFragment if self._is_small else LiveFragment
-        self._publish(make(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key), piece.data)
+        message = LiveFragment(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
+        if self._is_small:
+            message = SmallFragment(camera=self._camera, kind=kind, codec=self._codec, is_key=piece.is_key)
+        self._publish(message, piece.data)
 
     def _stop(self) -> None:
         if self._muxer is not None:
