@@ -127,8 +127,7 @@ class GroupClient:
 
     def _check_door(self, service: str) -> None:
         """Refuse at once what would only be waited for: a name that nobody here has, a service that was stopped."""
-        address = self.place.door(service)
-        if not address.startswith("ipc://") or Path(address.removeprefix("ipc://")).exists():
+        if self._has_door(service):
             return
         if service in CORE:
             parts = self._parts() if service == "launcher" else []
@@ -157,7 +156,8 @@ class GroupClient:
         return sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.launcher@*"))
 
     def _has_door(self, service: str) -> bool:
-        return Path(self.place.door(service).removeprefix("ipc://")).exists()
+        address = self.place.door(service)
+        return not address.startswith("ipc://") or Path(address.removeprefix("ipc://")).exists()
 
     def _states(self) -> dict[str, ServiceState]:
         """The services that the launcher knows; none where no launcher runs."""

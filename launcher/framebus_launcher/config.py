@@ -81,7 +81,7 @@ def settings_in(document: Document, *, data: Path | None = None, run: Path | Non
 
 
 def read_settings(
-    document: Document, *, data: Path | None = None, run: Path | None = None, missing: Collection[str] = ()
+    document: Document, *, data: Path | None, run: Path | None, missing: Collection[str] = ()
 ) -> tuple[Settings, list[str]]:
     """The settings in a document, and all that is wrong with it. Where anything is, the settings are only those that
     others can check yet: the cameras, and the section of enrich, that are right. `missing` are variables that get

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.place import Place
+from framebus.replacing import replacing, sync_folder
 from framebus.settings import Settings
 from framebus_launcher.checks import find_processor_problems, find_source_problems
 from framebus_launcher.config import find_file, find_warnings, in_order, place_of, read_settings
@@ -115,29 +115,24 @@ class ConfigFile:
     def write(self, text: str, revision: int) -> None:
         """Replace the content, at once and for good; raises RefusedError when it is not of this revision any more."""
         target = self.path.resolve()  # of a link the file is written, and the link stays
-        temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
             old = target.stat()
-            with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            with replacing(target, 0o600) as file:
                 with suppress(PermissionError):  # only root gives files away: it must not take them, either
                     os.fchown(file.fileno(), old.st_uid, old.st_gid)
                 os.fchmod(file.fileno(), old.st_mode & 0o7777)
                 file.write(text.encode())
                 file.flush()
-                os.fsync(file.fileno())
-            if revision_of(read_text(self.path)) != revision:
-                raise RefusedError(ErrorCode.CONFLICT, f"{self.path} has changed since; read it again")
-            temp.rename(target)
-            _sync_folder(target.parent)
+                os.fsync(file.fileno())  # before the last look at who else writes: it takes a while
+                if revision_of(read_text(self.path)) != revision:
+                    raise RefusedError(ErrorCode.CONFLICT, f"{self.path} has changed since; read it again")
+            sync_folder(target.parent)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 text = f"{self.path} cannot be written: the disk is full, make room; it stays as it was"
                 raise RefusedError(ErrorCode.NO_SPACE, text) from None
             mend = f"; give yourself the right to write in {target.parent}" if error.errno == errno.EACCES else ""
             raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}{mend}") from None
-        finally:
-            with suppress(OSError):
-                temp.unlink(missing_ok=True)
 
 
 def _find_moves(place: Place, group: Place) -> list[str]:
@@ -150,11 +145,3 @@ def _find_moves(place: Place, group: Place) -> list[str]:
 def revision_of(text: str) -> int:
     """A number for this content: also a change by hand is noticed."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> (64 - REVISION_BITS)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

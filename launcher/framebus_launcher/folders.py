@@ -9,6 +9,7 @@ from pathlib import Path
 
 from framebus.errors import ConfigError
 from framebus.place import Place
+from framebus.replacing import replacing
 from framebus_launcher.finding import can_write, existing
 from framebus_launcher.table import DISPATCHER, Row
 
@@ -50,6 +51,15 @@ def find_folder_problems(place: Place) -> list[str]:
 def settings_folder(place: Place) -> Path:
     """Where the settings of the children are."""
     return place.run / "settings"
+
+
+def write_settings(place: Place, row: Row) -> Path:
+    """Write a row's settings where only our user can read them: they hold passwords."""
+    settings_folder(place).mkdir(mode=0o700, exist_ok=True)
+    path = settings_folder(place) / f"{row.name}.json"
+    with replacing(path, 0o600) as file:
+        file.write(row.section)
+    return path
 
 
 def remove_rings(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:

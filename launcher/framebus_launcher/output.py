@@ -46,14 +46,14 @@ def make_console(*, is_error: bool = False) -> Console:
     return Console(stderr=is_error, width=width, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
-def bar(percent: float, cells: int = BAR_CELLS) -> str:
+def bar(percent: float) -> str:
     """A progress bar of text.
 
     >>> bar(71.0)
     '██████████████░░░░░░'
     """
-    full = int(percent * cells / 100.0)
-    return "█" * full + "░" * (cells - full)
+    full = int(percent * BAR_CELLS / 100.0)
+    return "█" * full + "░" * (BAR_CELLS - full)
 
 
 def job_line(job: JobView, digits: int = MIN_DIGITS, exports: Path | None = None) -> Text:

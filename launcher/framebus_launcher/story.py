@@ -131,10 +131,9 @@ class Story:
         self._kill_capture()
         self._kill_dispatcher(waiting)
         self._ask_launcher(StartService(name="export"))
-        jobs = self._await_ends(waiting)
-        for job in jobs:
+        for job in self._await_ends(waiting):
             self._save(job)
-        return self._sum_up(jobs)
+        return self._sum_up()
 
     def _kill_capture(self) -> None:
         before_s = time.time()
@@ -158,7 +157,7 @@ class Story:
         text = f"after {back_after_s:.2f} s; {there} of {len(waiting)} jobs still there; "
         self._teller.tell("back", text + (states if told else "some states are missing"), "dispatcher", "green")
 
-    def _sum_up(self, jobs: Sequence[JobView]) -> int:
+    def _sum_up(self) -> int:
         views = {job.id: job for job in self._group.ask("dispatcher", ListJobs(limit=100), 10.0).jobs}
         succeeded = [job for job in views.values() if job.state is JobState.SUCCEEDED]
         lost = sum(

@@ -70,7 +70,7 @@ def run(name: str, make: Callable[[Bus], object], argv: Sequence[str] | None = N
         return ExitCode.PERMISSION
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else ExitCode.FAILED
-    except Exception:
+    except Exception:  # counted by who started us, by the exit code
         log.exception("%s could not start", name)
         return ExitCode.INTERNAL
     return process.loop()
@@ -122,7 +122,7 @@ class Process:
             if isinstance(self._service, Stoppable):
                 self._service.stop()
             self._tell(ServiceState.STOPPED)
-        except Exception:
+        except Exception:  # as above
             log.exception("could not stop in good order")
             return ExitCode.INTERNAL
         finally:

@@ -14,7 +14,6 @@ from framebus.messages import (
     CameraStatus,
     Cause,
     ConfigChanged,
-    FrameNotice,
     Gone,
     Latency,
     Message,
@@ -25,6 +24,7 @@ from framebus.messages import (
 from framebus.stage import Stage
 from framebus.topics import find_topic, topic_of
 from framebus.why import Why, explain
+from protocol.noticed import notice
 
 FRONT = {"source": "rtsp://10.0.0.5/x", "detect": {"fps": 5}}
 
@@ -117,20 +117,7 @@ def test_rates_are_of_the_time_between_two_stats_and_wanted_is_what_the_configur
 
 def test_thinning_and_scaling_are_told_as_what_the_configuration_asked_for() -> None:
     evidence = well()
-    notice = FrameNotice(
-        camera="front",
-        ring="/x",
-        slot=0,
-        number=1,
-        ring_epoch=1,
-        width=1280,
-        height=720,
-        format=1,
-        pts_us=0,
-        captured_at_s=1.0,
-        captured_up_s=1.0,
-    )
-    evidence.note(news(notice))
+    evidence.note(news(notice(width=1280, height=720)))
 
     notes = stage(explain(evidence), "ring").notes
 
