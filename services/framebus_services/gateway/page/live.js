@@ -1,4 +1,4 @@
-// Live video of one camera: fragments by WebSocket into the browser's own decoder; preview pictures where it can't.
+// Live video of one camera: fragments by WebSocket into the browser's decoder; preview pictures where it can't.
 
 import { socketAddress } from "./api.js";
 

@@ -47,28 +47,28 @@ export class Recall {
 
   async _load(camera, scale) {
     const now_s = this._app.now_s();
-    const known = this._cameras.get(camera);
+    const known = this.of(camera);
     const merge_s = Math.max(1, secondsPerPixel(scale));
-    if (known && covers(known, scale, merge_s, now_s)) return;
+    if (covers(known, scale, merge_s, now_s)) return;
     const start = Math.floor(scale.start_s - 0.5 * length(scale));
     const end = Math.ceil(Math.min(now_s + 1, scale.end_s + 0.5 * length(scale)));
     if (end <= start) return;
     const asked = { start_s: start, end_s: end, merge_s, at_s: now_s };
-    if (known?.asked && known.asked.start_s <= scale.start_s && known.asked.end_s >= Math.min(now_s, scale.end_s) && known.asked.merge_s === merge_s && now_s - known.asked.at_s < 1) return;
-    this._cameras.set(camera, { ...(known ?? EMPTY), asked, isOld: false });
+    if (known.asked && known.asked.start_s <= scale.start_s && known.asked.end_s >= Math.min(now_s, scale.end_s) && known.asked.merge_s === merge_s && now_s - known.asked.at_s < 1) return;
+    this._cameras.set(camera, { ...known, asked, isOld: false });
     try {
       const [recorded, seen] = await Promise.all([
         ask("GET", "api/recordings", { params: { camera, start, end, merge_s: merge_s.toFixed(3) } }),
         this._events(camera, start, end, secondsPerPixel(scale)),
       ]);
-      const now = this._cameras.get(camera);
-      if (now?.asked !== asked) return;
+      const now = this.of(camera);
+      if (now.asked !== asked) return;
       const spans = merge(recorded.spans, merge_s);
       this._cameras.set(camera, { ...asked, spans, oldest_at_s: recorded.oldest_at_s, ...seen, asked: null, isOld: now.isOld });
       this._onChange();
     } catch {
-      const now = this._cameras.get(camera);
-      if (now?.asked === asked) this._cameras.set(camera, { ...now, asked: null, isOld: true });
+      const now = this.of(camera);
+      if (now.asked === asked) this._cameras.set(camera, { ...now, asked: null, isOld: true });
     }
   }
 

@@ -70,7 +70,7 @@ function takeBoard(state, { body, is_stale }, now_s) {
 
 /** A job's state is never older than the one that is known. Returns whether anything was new. */
 export function takeJob(state, view, now_s, position = undefined) {
-  if (view.type === "notify" && view.state === "succeeded") return state.jobs.delete(view.id); // no row beside clips
+  if (view.type === "notify" && view.state === "succeeded") return state.jobs.delete(view.id); // not beside clips
   const old = state.jobs.get(view.id);
   if (old && isOlder(view, old)) return false;
   const same = old && old.state === view.state && old.attempt === view.attempt;
@@ -113,7 +113,7 @@ export function takeStale(state, topics) {
   }
 }
 
-/** Jobs as the list shows them: what works, what waits, then what ended, the newest first. */
+/** Jobs as listed: what works, what waits, what ended, the newest first. */
 export function jobsInOrder(state) {
   const group = (job) => (FINAL.has(job.state) ? 2 : isWaiting(job) ? 1 : 0);
   return [...state.jobs.values()].sort(

@@ -38,6 +38,10 @@ export class Picture {
     this.render();
   }
 
+  get camera() {
+    return this._app.state.cameras.get(this.name);
+  }
+
   /** Open or close the stream, as somebody looks or nobody. */
   look(isSeen) {
     this._isSeen = isSeen;
@@ -52,7 +56,7 @@ export class Picture {
 
   /** What it sends is files: there is no video, only the picture of the newest. */
   _renderUpload() {
-    const camera = this._app.state.cameras.get(this.name);
+    const { camera } = this;
     const is = isUpload(camera);
     if (is !== this.isUpload || Boolean(camera) !== this._isKnown) {
       this.isUpload = is;
@@ -74,7 +78,7 @@ export class Picture {
     const { videoWidth, videoHeight } = this.video;
     if (videoWidth && videoHeight) return videoWidth / videoHeight;
     if (this.isUpload && this._still.naturalWidth) return this._still.naturalWidth / this._still.naturalHeight;
-    const camera = this._app.state.cameras.get(this.name);
+    const { camera } = this;
     return camera?.width && camera?.height ? camera.width / camera.height : 16 / 9;
   }
 
@@ -105,15 +109,14 @@ export class Picture {
 
   /** Who shows preview pictures tries video again when the camera is back, or sends something else. */
   _tryVideo(isFine) {
-    const camera = this._app.state.cameras.get(this.name);
-    const sent = isFine ? `${camera.codec} ${camera.small_codec}` : "";
+    const sent = isFine ? `${this.camera.codec} ${this.camera.small_codec}` : "";
     if (sent && sent !== this._sent) this.stream.tryVideo();
     this._sent = sent;
   }
 
   _drawBoxes() {
     const objects = this.isLive && this._app.settings.boxes ? this._app.state.objects.get(this.name) : null;
-    const camera = this._app.state.cameras.get(this.name);
+    const { camera } = this;
     const now_s = this._app.now_s();
     const known = [...(objects?.values() ?? [])].filter((object) => now_s - object.heard_s <= BOX_S && (object.width || camera?.width));
     keepRows(this._boxes, this._seen, known.map(({ id }) => id), () => ({ node: el("div", {}, el("span")) }));
@@ -147,7 +150,7 @@ export class Tile {
 
   render() {
     this.picture.render();
-    const camera = this._app.state.cameras.get(this.name);
+    const { camera } = this.picture;
     const lag_s = camera?.last_frame_at_s ? camera.at_s - camera.last_frame_at_s : 0;
     setText(this._lag, this.picture.isLive && lag_s > LAG_TOLD_S ? `${lasting(lag_s)} late` : "");
     const { is, title, text } = this.picture.told;
