@@ -220,6 +220,12 @@ def _check_variables(cameras: dict[str, dict[str, Any]], folder: Path) -> None:
         raise ConfigError([*problems, "nothing was imported; do that, and import again"])
 
 
+def _keep_words(keep: str | dict[str, str]) -> str:
+    if isinstance(keep, str):
+        return keep
+    return f"{keep['all']}, {keep['motion']} with motion, {keep['objects']} with objects"
+
+
 def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path) -> None:
     console = make_console()
     for name, camera in cameras.items():
@@ -228,7 +234,9 @@ def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path
             parts.append(f"detection on {redact(camera['detect']['source'])}")
         parts += [counted(len(camera[kind]), kind.removesuffix("s")) for kind in ("zones", "masks") if kind in camera]
         record = camera.get("record", {})
-        parts.append("not recorded" if record.get("enabled") is False else f"kept {record.get('keep', '7d')}")
+        parts.append(
+            "not recorded" if record.get("enabled") is False else f"kept {_keep_words(record.get('keep', '7d'))}"
+        )
         console.print(f"{name}: {', '.join(parts)}", style="green")
     for note in found.notes:
         console.print(f"  {note}", style="yellow")

@@ -11,6 +11,7 @@ import msgspec
 
 from framebus.addresses import Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
+from framebus.keep import Keep, words_of
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
 from framebus.problems import find_problems
@@ -34,6 +35,7 @@ from framebus_launcher.table import (
     ENRICH,
     JOBS_HOST,
     RESERVED,
+    built_in_settings,
     has_camera_libraries,
     has_web,
     installed_services,
@@ -155,6 +157,7 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
             file = _file_of(source) if source is not None else None
             if file is not None and not file.is_file():
                 warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
+    warnings += _keep_warnings(settings)
     for name, section in settings.services.items():
         if name not in BUILT_IN and name not in installed_services():
             plugin = msgspec.convert(section, Plugin)
@@ -163,6 +166,18 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
                 warnings.append(f"services.{name}.command: there is no program {program} here")
     warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
+
+
+def _keep_warnings(settings: Settings) -> list[str]:
+    """Where recordings are to be kept by what they show, and nobody looks."""
+    if built_in_settings(settings, ENRICH, EnrichSettings) is not None:
+        return []
+    longest = {name: words_of(camera.record.keep)[-1] for name, camera in settings.cameras.items()}
+    return [
+        f"cameras.{name}.record.keep: enrich is off, so nobody knows what recordings show: all is kept for {words}"
+        for name, words in longest.items()
+        if Keep.of(settings.cameras[name].record.keep).is_by_kind
+    ]
 
 
 def find_file() -> Path:

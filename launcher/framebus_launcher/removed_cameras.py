@@ -17,9 +17,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from framebus.clock import Clock
+from framebus.keep import KEEP_NAME, read_keep
 from framebus.messages import NAME_PATTERN
 from framebus.recordings import recordings_folder
-from framebus.retention import KEEP_NAME, Retention, read_keep_s
+from framebus.retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,8 @@ class RemovedCameras:
         for camera in removed:
             keeper = self._keepers.get(camera)
             if keeper is None:
-                keep_s = read_keep_s(self._data, camera)
-                keeper = self._keepers[camera] = Retention(self._data, camera, keep_s, self._clock)
+                keep = read_keep(self._data, camera)
+                keeper = self._keepers[camera] = Retention(self._data, camera, keep, self._clock)
             before = keeper.tally.total()
             while keeper.step():
                 if self._is_over.is_set() or camera in self._configured():

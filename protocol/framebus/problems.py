@@ -26,7 +26,10 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
         if isinstance(value, bool) and bool in get_args(kind):
             return []
         structs = [option for option in get_args(kind) if _is_struct(option)]
-        if len(structs) == 1:
+        texts = [option for option in get_args(kind) if _is_text(option)]
+        if structs and texts and not isinstance(value, dict):
+            kind = texts[0]
+        elif len(structs) == 1:
             kind = structs[0]
     if _is_struct(kind):
         return _struct_problems(value, kind, path)
@@ -47,6 +50,8 @@ def _in_words(said: str, kind: Any) -> str:
     said = said.replace(" - at `$", " - at `")
     if "matching regex" in said and "[smhd]" in said:
         return "expected a number and s, m, h or d, as in 7d"
+    if "matching regex" in said and "(MB|GB|TB)" in said:
+        return "expected a number and MB, GB or TB, as in 800GB"
     if said.startswith("Invalid enum value") and isinstance(kind, type) and issubclass(kind, StrEnum):
         return f"{said.removeprefix('Invalid enum value ')} is not known; it is one of {', '.join(kind)}"
     if said.startswith("Invalid enum value") and kind == Notify:
@@ -60,6 +65,10 @@ def _is_container(kind: Any) -> bool:
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _is_text(kind: Any) -> bool:
+    return get_origin(kind) is Annotated and get_args(kind)[0] is str
 
 
 def _is_list_of_structs(kind: Any) -> bool:

@@ -48,15 +48,49 @@ Duration = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)]
 """a number and s, m, h or d: `seconds` reads it"""
 
 
+class KeepByKind(Section, frozen=True, kw_only=True):
+    """For how long recordings are kept by what they show."""
+
+    all: Duration
+    """whatever they show"""
+    motion: Duration | None = None
+    """where something moves; default: as `all`"""
+    objects: Duration | None = None
+    """where there is an object, as `framebus events` lists them, and where nobody looked; default: as `motion`"""
+
+    def __post_init__(self) -> None:
+        if self.motion is not None and seconds(self.motion) < seconds(self.all):
+            raise ValueError(f"motion: {self.motion} is shorter than all: {self.all}; all is kept at least so long")
+        if self.objects is not None and seconds(self.objects) < seconds(self.motion or self.all):
+            name, shorter = ("all", self.all) if self.motion is None else ("motion", self.motion)
+            raise ValueError(f"objects: {self.objects} is shorter than {name}: {shorter}; what has objects moves, too")
+
+
 class Record(Section, frozen=True, kw_only=True):
     """What is kept on disk."""
 
     enabled: bool = True
-    keep: Duration = "7d"
-    """for how long: a number and s, m, h or d"""
+    keep: Duration | KeepByKind = "7d"
+    """for how long: a number and s, m, h or d; or by what it shows, as in {all: 2d, motion: 7d, objects: 30d}"""
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
     encoder: Encoder = Encoder.SMALL
     """only for sources that give pictures and no packets: your own, and some cameras at this machine"""
+
+
+Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)? ?(MB|GB|TB)$" + END)]
+"""a number and MB, GB or TB: `size_bytes` reads it"""
+LEAST_MAX = "10MB"
+
+
+class Recordings(Section, frozen=True, kw_only=True):
+    """The recordings of all cameras together."""
+
+    max: Size | None = None
+    """what they may take, as in 800GB; beyond it the oldest go before their time; default: as much as the disk has"""
+
+    def __post_init__(self) -> None:
+        if self.max is not None and size_bytes(self.max) < size_bytes(LEAST_MAX):
+            raise ValueError(f"max: {self.max} holds no recordings; give them at least {LEAST_MAX}")
 
 
 Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}$" + END)]
@@ -311,6 +345,7 @@ class Settings(Section, frozen=True, kw_only=True):
 
     data: str = "data"
     """recordings, exports, ledger"""
+    recordings: Recordings = Recordings()
     run: str | None = None
     """sockets and locks; default: a folder per user"""
     shm: str | None = None
@@ -340,3 +375,15 @@ def seconds(duration: str) -> float:
     if not duration or duration[-1] not in units:
         raise ValueError(f"{duration!r} is no duration; write a number and s, m, h or d, as in 90s")
     return float(duration[:-1]) * units[duration[-1]]
+
+
+def size_bytes(size: str) -> float:
+    """A size such as `800GB` in bytes; raises ValueError.
+
+    >>> size_bytes("1.5 TB")
+    1500000000000.0
+    """
+    units = {"MB": 1e6, "GB": 1e9, "TB": 1e12}
+    if size[-2:] not in units:
+        raise ValueError(f"{size!r} is no size; write a number and MB, GB or TB, as in 800GB")
+    return float(size[:-2]) * units[size[-2:]]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from framebus.keep import write_keep
 from framebus.place import Place
 from framebus.recordings import closed_name, hour_folder, open_name, recordings_folder
-from framebus.retention import write_keep
 from framebus.settings import Camera, Settings
 from framebus.testing import FakeClock
 from framebus.wall_trust import TRUST_S

@@ -15,8 +15,8 @@ import pytest
 
 from framebus.clock import FakeClock
 from framebus.events import EndedObject, day_file, events_folder, list_events, make_id, read_events
+from framebus.keep import write_keep
 from framebus.messages import Box
-from framebus.retention import write_keep
 from framebus.wall_trust import TRUST_S
 from framebus_services.enrich import archive as archive_module
 from framebus_services.enrich.archive import MAX_PICTURES, MAX_WAITING, Archive
