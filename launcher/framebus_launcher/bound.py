@@ -120,8 +120,8 @@ class Bound:
     def _delete_some(self, too_much: float) -> int | None:
         """Delete of the hour whose turn it is; how many bytes that were, or None where there is nothing to delete."""
         shelves = [shelf for _, shelf in self._shelves.values()]
-        newest_s = max((shelf.newest_s for shelf in shelves), default=0.0)
-        found = [(chosen, shelf) for shelf in shelves if (chosen := shelf.most_used_up(newest_s)) is not None]
+        now_s = max((shelf.now_s for shelf in shelves), default=0.0)
+        found = [(chosen, shelf) for shelf in shelves if (chosen := shelf.most_used_up(now_s)) is not None]
         if not found:
             return None
         (hour, wanted_s, _), shelf = max(found, key=lambda pair: pair[0][2])

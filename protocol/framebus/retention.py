@@ -43,7 +43,7 @@ class Retention:
         unlooked = self.shelf.unlooked()
         for hour in unlooked[:LOOKS]:
             self.shelf.look(hour)
-        if is_clock_trusted := self._wall.is_trusted():
+        if self._wall.is_trusted():
             for looked, hour in enumerate(self.shelf.due_hours()):
                 if looked == LOOKS or self._left(before) <= 0:
                     return True
@@ -51,8 +51,7 @@ class Retention:
         for _ in range(LOOKS):
             if self._left(before) <= 0 or not self._is_getting_short():
                 return self._left(before) <= 0 or len(unlooked) > LOOKS
-            now_s = self._clock.wall_s() if is_clock_trusted else self.shelf.newest_s
-            if not self._make_room(now_s, self._left(before)):
+            if not self._make_room(self._left(before)):
                 return False
         return True
 
@@ -67,9 +66,9 @@ class Retention:
             kept.remove(one)
         self.shelf.note(hour, kept)
 
-    def _make_room(self, now_s: float, most: int) -> bool:
+    def _make_room(self, most: int) -> bool:
         """Delete of the hour whose turn it is; tells whether there was anything."""
-        chosen = self.shelf.most_used_up(now_s)
+        chosen = self.shelf.most_used_up(self.shelf.now_s)
         if chosen is None:
             return False
         hour, wanted_s, _ = chosen

@@ -93,9 +93,9 @@ class Shelf:
         return sorted(self._hours.values(), key=lambda hour: hour.name)
 
     @property
-    def newest_s(self) -> float:
-        """The end of the newest hour: what ages are reckoned from where the clock may be wrong."""
-        return max((hour.start_s for hour in self._hours.values()), default=0.0) + HOUR_S
+    def now_s(self) -> float:
+        """What ages are reckoned from: the clock, or the newest hour where that is later and the clock so is wrong."""
+        return max([self._clock.wall_s(), *(hour.start_s + HOUR_S for hour in self._hours.values())])
 
     def most_used_up(self, now_s: float) -> tuple[Hour, float, float] | None:
         """Where those are that have had most of their time: hour, how long they are wanted, and the share they had.
