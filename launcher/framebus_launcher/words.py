@@ -117,3 +117,13 @@ def _moment(text: str, now_s: float) -> float:
         return float(text)
     except ValueError:
         return datetime.fromisoformat(text).timestamp()
+
+
+def gigabytes(number: float) -> str:
+    """Bytes of recordings, as disks are sold.
+
+    >>> gigabytes(2.6e9), gigabytes(84e9), gigabytes(0.04e9)
+    ('2.6 GB', '84 GB', '0.04 GB')
+    """
+    gb = number / 1e9
+    return f"{gb:.0f} GB" if gb >= 10 else f"{gb:.2g} GB"
