@@ -22,6 +22,8 @@ from framebus.shelf import HOUR_S, Hour, Shelf
 log = logging.getLogger(__name__)
 
 PERIOD_S = 30.0
+AT_ONCE = 10
+"""files of one hour, before it is looked again whose turn it is"""
 PAUSE_S = 0.002
 """between two hours that are counted, so that the launcher's loop is never kept waiting"""
 JOIN_S = 1.0
@@ -112,6 +114,7 @@ class Bound:
 
     def _look_at_all(self) -> None:
         for _, shelf in self._shelves.values():
+            shelf.look_again()
             for hour in shelf.unlooked():
                 if self._is_over.wait(PAUSE_S):
                     return
@@ -125,9 +128,12 @@ class Bound:
         if not found:
             return None
         (hour, wanted_s, _), shelf = max(found, key=lambda pair: pair[0][2])
+        was_guessed = hour.changed_ns is None
         kept = shelf.look(hour)
+        if was_guessed:
+            return 0  # it may not be its turn
         freed = 0
-        for one in [one for one in kept if one.wanted_s == wanted_s]:
+        for one in [one for one in kept if one.wanted_s == wanted_s][:AT_ONCE]:
             if freed >= too_much or self._is_over.is_set():
                 break
             freed += _remove(one.path)

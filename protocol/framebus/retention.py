@@ -48,6 +48,8 @@ class Retention:
                 if looked == LOOKS or self._left(before) <= 0:
                     return True
                 self._delete_due(hour, self._left(before))
+        if self._is_getting_short():
+            self.shelf.look_again()
         for _ in range(LOOKS):
             if self._left(before) <= 0 or not self._is_getting_short():
                 return self._left(before) <= 0 or len(unlooked) > LOOKS

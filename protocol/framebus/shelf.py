@@ -4,7 +4,7 @@ Only names are read, no video. An hour is looked at when something of it may hav
 found is remembered in a few numbers. So thirty days cost a listing now and then, and never a look at every file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +47,8 @@ class Hour:
     """when it is to be looked at next"""
     oldest: dict[float, float] = field(default_factory=dict)
     """by how long they are wanted, the earliest end of those"""
-    is_looked_at: bool = False
+    changed_ns: int | None = None
+    """when its folder had changed at the last look; None: there was none"""
 
     @property
     def name(self) -> str:
@@ -82,15 +83,23 @@ class Shelf:
     def due_hours(self) -> list[Hour]:
         """Those that are to be looked at now, as something may have had its time; the oldest first."""
         now_s = self._clock.wall_s()
-        return [hour for hour in self.hours() if hour.due_s <= now_s]
+        return _in_order(hour for hour in self._hours.values() if hour.due_s <= now_s)
 
     def unlooked(self) -> list[Hour]:
         """The hours of which it is not known yet what they show, where that matters; the oldest first."""
-        return [hour for hour in self.hours() if not hour.is_looked_at] if self._keep.is_by_kind else []
+        if not self._keep.is_by_kind:
+            return []
+        return _in_order(hour for hour in self._hours.values() if hour.changed_ns is None)
+
+    def look_again(self) -> None:
+        """Look at the hours whose folder has changed since: what came to them counts where room is needed."""
+        for hour in list(self._hours.values()):
+            if hour.changed_ns is not None and hour.changed_ns != _changed_ns(hour.path):
+                self.look(hour)
 
     def hours(self) -> list[Hour]:
         """All that there are, the oldest first."""
-        return sorted(self._hours.values(), key=lambda hour: hour.name)
+        return _in_order(self._hours.values())
 
     @property
     def now_s(self) -> float:
@@ -115,13 +124,14 @@ class Shelf:
     def look(self, hour: Hour) -> list[Kept]:
         """The closed segments of an hour, the oldest first, and when it is due again. Raises OSError."""
         self.looks += 1
+        hour.changed_ns = _changed_ns(hour.path)
         kept = sorted(self._kept_in(hour.path))
         self.note(hour, kept)
         return kept
 
     def note(self, hour: Hour, kept: list[Kept]) -> None:
         """Remember that these are left of an hour; it goes when that is none, and it is long enough ago."""
-        hour.oldest, hour.is_looked_at = {}, True
+        hour.oldest = {}
         for one in kept:
             hour.oldest.setdefault(one.wanted_s, one.end_s)
         now_s, is_past = self._clock.wall_s(), self._is_past(hour.start_s)
@@ -167,11 +177,22 @@ class Shelf:
         return start_s + 2 * HOUR_S < self._clock.wall_s()
 
 
+def _in_order(hours: Iterable[Hour]) -> list[Hour]:
+    return sorted(hours, key=lambda hour: hour.name)
+
+
 def _start_of(hour: Path) -> float:
     try:
         return datetime.strptime(f"{hour.parent.name}/{hour.name}", "%Y-%m-%d/%H").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0  # not named by us: looked at now, and each day
+
+
+def _changed_ns(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0  # it is gone
 
 
 def _is_removed(folder: Path) -> bool:

@@ -190,6 +190,6 @@ def _disk(evidence: Evidence) -> Stage:
         free_gb, floor_gb = gauges["disk_free_bytes"] / 1e9, gauges.get("disk_floor_bytes", 0.0) / 1e9
         notes.append(f"{free_gb:.1f} GB free; recording pauses below {floor_gb:.1f} GB")
     if status is not None and status.cause is Cause.NO_SPACE and not evidence.is_stale:
-        mend = "free some, or keep recordings for less long (record.keep)"
+        mend = "free some, or keep recordings for less long (record.keep, recordings.max)"
         return Stage(name="disk", notes=notes, trouble=f"no space: {status.detail}; {mend}", is_broken=True)
     return Stage(name="disk", notes=notes)

@@ -141,3 +141,28 @@ def test_however_much_is_recorded_the_bound_holds_after_each_look(tmp_path: Path
 
         assert taken(tmp_path) <= 20 * SIZE
     assert taken(tmp_path) == 20 * SIZE
+
+
+def test_within_one_hour_cameras_take_turns(tmp_path: Path, clock: FakeClock) -> None:
+    write_keep(tmp_path, "back", KeepByKind(all="7d", objects="14d"))
+    for number in range(60):
+        for camera in ("front", "back"):
+            segment(tmp_path, camera, clock.wall_s() - 1_800.0 + 10.0 * number)
+
+    Bound(tmp_path, lambda: 80 * SIZE, clock).sweep()
+
+    left = {name: len(list((tmp_path / "recordings" / name).rglob("*.mp4"))) for name in ("front", "back")}
+    assert left == {"front": 20, "back": 60}, "of the age of all, front has had the larger part of its time"
+
+
+def test_what_comes_to_an_hour_that_was_emptied_is_seen(tmp_path: Path, clock: FakeClock) -> None:
+    write_keep(tmp_path, "front", KeepByKind(all="1h", objects="4h"))
+    bound = Bound(tmp_path, lambda: SIZE / 2, clock)
+
+    left = []
+    for number in range(3):
+        segment(tmp_path, "front", clock.wall_s() + 10.0 * number)
+        bound.sweep()
+        left.append(taken(tmp_path))
+
+    assert left == [0, 0, 0]

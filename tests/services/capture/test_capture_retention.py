@@ -154,3 +154,16 @@ def test_what_could_not_be_repaired_goes_with_the_recordings_of_its_time(tmp_pat
 def test_no_recordings_at_all_are_no_trouble(tmp_path: Path) -> None:
     assert run(retention(tmp_path, FakeClock())) == 1
     assert not recordings_folder(tmp_path, CAMERA).exists()
+
+
+def test_what_comes_to_an_hour_that_was_emptied_for_room_goes_too(tmp_path: Path) -> None:
+    clock = FakeClock()
+    keeper = retention(tmp_path, clock, is_short=True)
+
+    left = []
+    for number in range(3):
+        path = segment(tmp_path, clock.wall_s() + 10.0 * number)
+        run(keeper)
+        left.append(path.exists())
+
+    assert left == [False, False, False]
