@@ -22,6 +22,10 @@ _VARIABLE = re.compile(r"(?<!\$)\{(FRIGATE_[A-Za-z0-9_]+)\}")
 _RESTREAM = re.compile(r"rtsp://(?:127\.0\.0\.1|localhost)(?::8554)?/([^/?#]+)$")
 DEFAULT_KEEP_DAYS = 10.0
 """of what Frigate keeps because of an object"""
+OBJECTS_NOTE = (
+    "an object is here what goes from one place to another; people and cars with a detector, which "
+    "services.enrich.detector names"
+)
 
 
 @dataclass
@@ -105,7 +109,7 @@ def _take_camera(found: Imported, name: str) -> None:
         detect = {"source": streams["detect"], **detect}
     parts = {
         "detect": detect,
-        "record": _take_record(found, path, ours, has_stream="record" in streams),
+        "record": _take_record(found, path, has_stream="record" in streams),
         "zones": _take_zones(found, path),
         "masks": _take_masks(found, path),
     }
@@ -173,7 +177,7 @@ def _take_detect(found: Imported, path: str) -> dict[str, Any]:
     return detect
 
 
-def _take_record(found: Imported, path: str, name: str, *, has_stream: bool) -> dict[str, Any]:
+def _take_record(found: Imported, path: str, *, has_stream: bool) -> dict[str, Any]:
     """For how long by what it shows, and whether at all: a Frigate records only where it is told to."""
     is_on = found.get(f"{path}.record.enabled", "record.enabled")
     found.get("record.enabled")
@@ -191,10 +195,8 @@ def _take_record(found: Imported, path: str, name: str, *, has_stream: bool) -> 
     keep = {kind: f"{one:g}d" for kind, one in days.items()}
     if always == days["objects"]:
         return {"keep": keep["all"]}
-    found.notes.append(
-        f"{name}: an object is here what goes from one place to another; people and cars with a detector, which "
-        "services.enrich.detector names"
-    )
+    if OBJECTS_NOTE not in found.notes:
+        found.notes.append(OBJECTS_NOTE)
     return {"keep": keep}
 
 

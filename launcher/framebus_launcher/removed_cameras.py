@@ -25,6 +25,8 @@ from framebus.retention import Retention
 log = logging.getLogger(__name__)
 
 PERIOD_S = 600.0
+PAUSE_S = 0.002
+"""between two steps, so that the launcher's loop is never kept waiting"""
 JOIN_S = 1.0
 
 
@@ -59,7 +61,7 @@ class RemovedCameras:
                 keeper = self._keepers[camera] = Retention(self._data, camera, keep, self._clock)
             before = keeper.tally.total()
             while keeper.step():
-                if self._is_over.is_set() or camera in self._configured():
+                if self._is_over.wait(PAUSE_S) or camera in self._configured():
                     return
             if deleted := keeper.tally.total() - before:
                 log.info("%s is configured no more: %d old recordings were deleted", camera, deleted)
