@@ -1,13 +1,23 @@
-"""An OpenAI-compatible endpoint on this machine that behaves as it is told."""
+"""An endpoint on this machine, OpenAI-compatible where nothing else is said, that behaves as it is told."""
 
 import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Post:
+    """What came."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Endpoint:
@@ -20,6 +30,8 @@ class Endpoint:
         self.pause_s = 0.0
         """after each byte"""
         self.asked: list[dict[str, Any]] = []
+        """the bodies that are JSON"""
+        self.posts: list[Post] = []
         self.asked_at_s: list[float] = []
         """seconds since 1970"""
         self.keys: list[str] = []
@@ -38,7 +50,10 @@ def endpoint() -> Iterator[Endpoint]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
-            told.asked.append(json.loads(self.rfile.read(length)))
+            post = Post(self.path, self.headers, self.rfile.read(length))
+            told.posts.append(post)
+            if self.headers.get_content_type() == "application/json":
+                told.asked.append(json.loads(post.body))
             told.keys.append(self.headers.get("Authorization", ""))
             told.asked_at_s.append(time.time())
             status, headers = told.next.popleft() if told.next else (told.status, told.headers)

@@ -26,7 +26,7 @@ A = TypeVar("A", bound=Message)
 SUBMIT_EVERY_S = 1.0
 CLIP_S = 2.0
 BACK_S = (3.0, 20.0)
-"""how long ago the clip begins"""
+"""how long ago the clip begins: at first the least, so that it is of what a camera has just begun to record"""
 CANCEL_SHARE = 0.1
 DEADLINE_S = 2.0
 AGAIN_S = 0.1
@@ -95,6 +95,7 @@ class Work:
         self._cameras = cameras
         self._client = TimedClient(place, self.calls)
         self._is_over = threading.Event()
+        self._began_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="work", daemon=True)
         self._thread.start()
 
@@ -106,11 +107,15 @@ class Work:
 
     def _run(self) -> None:
         while self._cameras and not self._is_over.is_set():
-            job_id = self._submit(random.choice(self._cameras), time.time() - random.uniform(*BACK_S))
+            job_id = self._submit(random.choice(self._cameras), time.time() - self._draw_back_s())
             if job_id is not None and random.random() < CANCEL_SHARE:
                 with contextlib.suppress(RefusedError, MalformedError):  # too late, or nobody there: it just goes on
                     self._client.ask("dispatcher", CancelJob(id=job_id))
             self._is_over.wait(SUBMIT_EVERY_S)
+
+    def _draw_back_s(self) -> float:
+        least_s, most_s = BACK_S
+        return random.uniform(least_s, min(most_s, least_s + time.monotonic() - self._began_s))
 
     def _submit(self, camera: str, start_s: float) -> str | None:
         params = {"camera": camera, "start": start_s, "end": start_s + CLIP_S, "allow_gaps": True, "thumbnail": False}

@@ -36,7 +36,13 @@ PANELS = {
         "link": "cli_link",
         "chaos": "cli_chaos",
     },
-    "Cameras": {"why": "cli_why", "events": "cli_events", "uploads": "cli_uploads", "export": "cli_submit"},
+    "Cameras": {
+        "why": "cli_why",
+        "events": "cli_events",
+        "uploads": "cli_uploads",
+        "export": "cli_submit",
+        "notify": "cli_notify",
+    },
     "Jobs": {
         "submit": "cli_submit",
         "jobs": "cli_jobs",

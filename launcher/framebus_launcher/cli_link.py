@@ -8,16 +8,14 @@ from urllib.parse import urlsplit
 
 import typer
 
-from framebus.access import AccessFile, Reach, Role, find_reach
+from framebus.access import ADDRESS, LOOPBACK, AccessFile, Reach, Role, find_reach
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import NAME_PATTERN
 from framebus_launcher.cli_options import RunOption
 from framebus_launcher.client import GroupClient, find_group
 from framebus_launcher.output import make_console
-from framebus_launcher.page_link import ADDRESS, link_of
+from framebus_launcher.page_link import link_of
 from framebus_launcher.words import counted
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def add_to(app: typer.Typer) -> None:

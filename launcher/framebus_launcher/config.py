@@ -12,6 +12,7 @@ import msgspec
 from framebus.addresses import Kind, find_address_problem, parse_address
 from framebus.errors import ConfigError
 from framebus.keep import Keep, words_of
+from framebus.notify_settings import NotifySettings
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
 from framebus.problems import find_problems
@@ -28,12 +29,15 @@ from framebus_launcher.command import command_name
 from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.full_paths import with_full_paths
+from framebus_launcher.notify_check import find_rule_problems, find_rule_warnings
 from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
     BUILT_IN,
     ENRICH,
     JOBS_HOST,
+    NOTIFY,
+    ON_WISH,
     RESERVED,
     built_in_settings,
     has_camera_libraries,
@@ -49,6 +53,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "export": ExportSettings,
     "ingest": IngestSettings,
     "analysis": AnalysisSettings,
+    NOTIFY: NotifySettings,
 }
 
 
@@ -118,6 +123,7 @@ def find_settings_problems(value: Any) -> list[str]:
     if isinstance(services, dict):
         for name, section in services.items():
             problems += _service_problems(str(name), section)
+        problems += find_rule_problems(services.get(NOTIFY), value.get("cameras"))
     cameras = value.get("cameras")
     if isinstance(cameras, dict):
         for name, camera in cameras.items():
@@ -164,6 +170,7 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
             program = plugin.command[0]
             if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:
                 warnings.append(f"services.{name}.command: there is no program {program} here")
+    warnings += find_rule_warnings(settings)
     warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
 
@@ -202,7 +209,7 @@ def _map(value: Any) -> dict[str, Any]:
 def _service_problems(name: str, section: Any) -> list[str]:
     path = f"services.{name}"
     if name in BUILT_IN:
-        if isinstance(section, bool):
+        if section is False or (section is True and name not in ON_WISH):
             return []
         if section is None:
             return [f"{path}: is empty; give it settings, or switch it off with `{name}: off`"]

@@ -1,21 +1,12 @@
 """Tells once where the page is, when the gateway is ready for the first time."""
 
-import os
 from collections.abc import Callable
 
-from framebus.access import AccessFile, Grant, Reach, Role, find_reach
+from framebus.access import AccessFile, Grant, Reach, Role, base_of, find_reach
 from framebus.messages import ServiceState, ServiceStatus
 from framebus.place import Place
 
 GATEWAY = "gateway"
-ADDRESS = "FRAMEBUS_ADDRESS"
-"""how the page is reached from outside, where the gateway cannot know it: out of a container"""
-
-
-def base_of(reach: Reach, address: str = "") -> str:
-    """Where the page is for who opens a link: as it is given, as the environment says, as the gateway says."""
-    base = (address or os.environ.get(ADDRESS) or reach.address).rstrip("/")
-    return base if "://" in base else f"http://{base}"  # else no browser, and no phone, takes it for a link
 
 
 def link_of(reach: Reach, grant: Grant, address: str = "") -> str:

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
-from framebus import settings
+from framebus import detector_settings, notify_settings, settings
 from framebus.settings import Plugin, Settings
 from framebus_launcher.config import SECTIONS
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """what editors understand"""
+SOURCES = (settings, detector_settings, notify_settings)
+"""where settings and their meanings stand"""
 
 
 def make_schema() -> dict[str, Any]:
@@ -42,7 +44,8 @@ def make_schema() -> dict[str, Any]:
 def _meanings() -> dict[str, dict[str, str]]:
     """What stands below each setting in the source, by kind and name."""
     found: dict[str, dict[str, str]] = {}
-    for kind in ast.parse(inspect.getsource(settings)).body:
+    kinds = [kind for part in SOURCES for kind in ast.parse(inspect.getsource(part)).body]
+    for kind in kinds:
         if isinstance(kind, ast.ClassDef):
             for node, after in pairwise(kind.body):
                 text = (

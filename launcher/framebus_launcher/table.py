@@ -13,6 +13,7 @@ import msgspec
 from framebus.errors import ConfigError
 from framebus.keep import Keep
 from framebus.messages import NAME_PATTERN
+from framebus.notify_settings import NotifySettings, notify_process_settings
 from framebus.place import Place
 from framebus.plugins import find_job_runners, find_services
 from framebus.settings import (
@@ -40,11 +41,18 @@ LAST = 3
 """the tier of plug-ins, and of what no camera waits for: uploads lie in their folder until somebody comes"""
 DISPATCHER = "dispatcher"
 ENRICH = "enrich"
-BUILT_IN = ("export", "ingest", "analysis", ENRICH)
+NOTIFY = "notify"
+BUILT_IN = ("export", "ingest", "analysis", ENRICH, NOTIFY)
 """services that the configuration may set or switch off"""
+ON_WISH = (NOTIFY,)
+"""those of them that are there only where the configuration has settings for them"""
 JOBS_HOST, SERVICE_HOST = "framebus.run_jobs", "framebus.run_service"
 """modules that host what installed packages bring"""
-RUNNERS = {"export": "framebus_services.export.clip", "analysis": "framebus_services.analysis.runner"}
+RUNNERS = {
+    "export": "framebus_services.export.clip",
+    "analysis": "framebus_services.analysis.runner",
+    NOTIFY: "framebus_services.notify.runner",
+}
 """where the job runners of the built-in services are"""
 RESERVED = frozenset({DISPATCHER, "launcher", "capture", "gateway", *BUILT_IN})
 """names that no plug-in may have"""
@@ -112,6 +120,10 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
         }
         told = EnrichProcessSettings(cameras=looked_at, **msgspec.structs.asdict(enrich))
         rows.append(_built_in(ENRICH, ENRICH, 1, told, live=("cameras", "processors")))
+    notify = built_in_settings(settings, NOTIFY, NotifySettings)
+    if notify is not None:
+        told_notify = notify_process_settings(notify, settings.timezone, list(settings.cameras))
+        rows.append(_hosted(NOTIFY, JOBS_HOST, LAST, msgspec.json.encode(told_notify)))
     rows += _installed(settings, JOBS_HOST, 1)
     http = http_settings(settings)
     if http is not None:
@@ -141,8 +153,8 @@ def rows_of_kinds(table: Sequence[Row], kinds: Collection[str]) -> list[Row]:
 
 
 def built_in_settings(settings: Settings, name: str, kind: type[S]) -> S | None:
-    """The section of a built-in service, by default its defaults; None where it is switched off (`enrich: off`)."""
-    value: Any = settings.services.get(name, True)
+    """The section of a built-in service, by default its defaults; None where there is none (`enrich: off`)."""
+    value: Any = settings.services.get(name, name not in ON_WISH)
     if value is False or value is None:
         return None
     return kind() if value is True else msgspec.convert(value, kind)

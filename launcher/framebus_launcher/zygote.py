@@ -39,6 +39,7 @@ MODULES = (
     "framebus.run_service",
     "framebus_services.export.contract",
     "framebus_services.analysis.contract",
+    "framebus_services.notify.contract",
     "framebus_services.dispatcher.service",
     "framebus_services.enrich.service",
     "framebus_services.capture.service",

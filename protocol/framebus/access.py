@@ -22,6 +22,10 @@ from framebus.replacing import replacing
 FILE = "access.json"
 TOKEN_BYTES = 24
 MAX_TOKENS = 100
+ADDRESS = "FRAMEBUS_ADDRESS"
+"""how the page is reached from outside, where the gateway cannot know it: out of a container"""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""hosts of an address that only this machine can open"""
 
 
 class Role(StrEnum):
@@ -151,3 +155,9 @@ def find_reach(run: Path) -> Reach | None:
         return msgspec.json.decode(reach_file(run).read_bytes(), type=Reach)
     except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def base_of(reach: Reach, address: str = "") -> str:
+    """Where the page is for who opens a link: as it is given, as the environment says, as the gateway says."""
+    base = (address or os.environ.get(ADDRESS) or reach.address).rstrip("/")
+    return base if "://" in base else f"http://{base}"  # else no browser, and no phone, takes it for a link

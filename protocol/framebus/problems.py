@@ -45,13 +45,21 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
     return []
 
 
+_PATTERNS = {
+    "[smhd]": "expected a number and s, m, h or d, as in 7d",
+    "(MB|GB|TB)": "expected a number and MB, GB or TB, as in 800GB",
+    "24:00": "expected two times of the day, as in 22:00-06:00",
+    "https?://[^": "expected an address that begins with http:// or https://, without spaces",
+    "x00": "expected one line of text",
+}
+"""what a part of a regular expression stands for"""
+
+
 def _in_words(said: str, kind: Any) -> str:
     """What msgspec says, with what would be right where it does not: no regular expressions, and the choices."""
     said = said.replace(" - at `$", " - at `")
-    if "matching regex" in said and "[smhd]" in said:
-        return "expected a number and s, m, h or d, as in 7d"
-    if "matching regex" in said and "(MB|GB|TB)" in said:
-        return "expected a number and MB, GB or TB, as in 800GB"
+    if "matching regex" in said:
+        said = next((words for part, words in _PATTERNS.items() if part in said), said)
     if said.startswith("Invalid enum value") and isinstance(kind, type) and issubclass(kind, StrEnum):
         return f"{said.removeprefix('Invalid enum value ')} is not known; it is one of {', '.join(kind)}"
     if said.startswith("Invalid enum value") and kind == Notify:
@@ -77,8 +85,12 @@ def _is_list_of_structs(kind: Any) -> bool:
 
 def _length_problem(value: object, metas: list[Any]) -> str | None:
     length = len(value) if isinstance(value, dict | list) else 0
-    limits = [meta.max_length for meta in metas if isinstance(meta, Meta) and meta.max_length is not None]
-    return next((f"has {length} entries; at most {limit} are allowed" for limit in limits if length > limit), None)
+    for meta in metas:
+        if isinstance(meta, Meta) and meta.max_length is not None and length > meta.max_length:
+            return f"has {length} entries; at most {meta.max_length} are allowed"
+        if isinstance(meta, Meta) and meta.min_length is not None and length < meta.min_length:
+            return f"has {length} entries; at least {meta.min_length} is needed"
+    return None
 
 
 def _struct_problems(value: object, kind: type[Struct], path: str) -> list[str]:

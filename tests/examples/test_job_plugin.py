@@ -183,4 +183,4 @@ def test_neither_the_launcher_nor_the_dispatcher_imports_a_runner(site: Path) ->
     )
 
     rows = "['dispatcher', 'export', 'enrich', 'mute', 'transcript']"
-    assert done.stdout == f"{rows} ['analysis', 'export', 'transcript'] [] False\n"
+    assert done.stdout == f"{rows} ['analysis', 'export', 'notify', 'transcript'] [] False\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from framebus.access import Grant, Reach, Role
-from framebus_launcher.page_link import ADDRESS, link_of
+from framebus.access import ADDRESS, Grant, Reach, Role
+from framebus_launcher.page_link import link_of
 
 GRANT = Grant(token="abc", role=Role.VIEWER, made_at_s=0.0)
 REACH = Reach(address="http://127.0.0.1:8480/cams", data="/data", pid=1)

@@ -18,6 +18,7 @@ GOOD: list[dict[str, Any]] = [
     {},
     {"cameras": {"front": {"source": "a.mp4", "detect": {"width": 640, "fps": 5}}}},
     {"services": {"enrich": False, "export": {"slots": 2}, "mine": {"command": ["x"], "settings": {"any": [1]}}}},
+    {"services": {"notify": {"to": {"phone": {"url": "https://ntfy.example/a"}}, "rules": [{"hours": "22:00-06:00"}]}}},
     {"jobs": {"transcribe": {"max_running": 1}}, "launcher": {"restart": {"factor": 1}}},
 ]
 WRONG: list[dict[str, Any]] = [
@@ -28,6 +29,8 @@ WRONG: list[dict[str, Any]] = [
     {"cameras": {"front": {"source": "a.mp4", "record": {"keep": "weekly"}}}},
     {"services": {"export": {"slots": 0}}},
     {"services": {"export": {"slot": 1}}},
+    {"services": {"notify": {"rules": []}}},
+    {"services": {"notify": {"to": {"phone": {"url": "https://a/"}}, "rules": [{"hours": "22-6"}]}}},
     {"services": {"mine": {"settings": {}}}},
     {"services": {"mine": {"command": []}}},
 ]
@@ -67,7 +70,7 @@ def test_every_reference_of_the_schema_leads_somewhere() -> None:
 
     assert references == set(schema["definitions"])
     assert schema["definitions"]["Record"]["properties"]["keep"]["description"].startswith("for how long")
-    assert set(schema["properties"]["services"]["properties"]) == {"enrich", "export", "ingest", "analysis"}
+    assert set(schema["properties"]["services"]["properties"]) == {"enrich", "export", "ingest", "analysis", "notify"}
 
 
 def test_the_command_prints_it_without_a_configuration(tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def test_two_packages_with_one_name_are_refused_and_both_named(site: Path) -> No
 
 def test_a_name_that_nobody_brings_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(
-        ConfigError, match="exporter: no installed package brings a runner of this name; there are analysis, export"
+        ConfigError,
+        match="exporter: no installed package brings a runner of this name; there are analysis, export, notify",
     ):
         plugin_classes.load_job_runner("exporter")
 
@@ -133,7 +134,7 @@ def test_a_service_without_a_name_is_a_wrong_usage_and_the_names_are_listed(argu
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr == "usage: python -m framebus.run_jobs NAME; there are analysis, export\n"
+    assert done.stderr == "usage: python -m framebus.run_jobs NAME; there are analysis, export, notify\n"
 
 
 def test_a_service_is_made_with_its_settings(site: Path) -> None:

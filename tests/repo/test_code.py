@@ -16,6 +16,7 @@ from framebus import (
     group_requests,
     job_requests,
     messages,
+    notify_settings,
     requests,
     service_requests,
     settings,
@@ -50,6 +51,7 @@ def struct_classes() -> list[tuple[ast.ClassDef, type]]:
         requests,
         settings,
         detector_settings,
+        notify_settings,
     ):
         for node in ast.parse(inspect.getsource(module)).body:
             kind = getattr(module, node.name) if isinstance(node, ast.ClassDef) else None

@@ -16,13 +16,15 @@ from examples.processes import Folder
 from framebus.place import Place
 from framebus.settings import Camera, Settings
 from framebus_launcher.cli import make_app
-from framebus_launcher.table import make_table
+from framebus_launcher.table import ON_WISH, make_table
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 WHOLE = SERVICES["framebus"]
 KINDS = {name: found for name, found in SERVICES.items() if found.get("profiles") == ["apart"]}
+WISHED = {name: found for name, found in SERVICES.items() if found.get("profiles") == [name]}
+"""kinds that are there only where the configuration has settings for them"""
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
@@ -164,6 +166,15 @@ def test_every_kind_of_the_table_has_one_container_of_its_own() -> None:
     given = {name: list(parse(found["command"])[1]["only"]) for name, found in KINDS.items()}
 
     assert given == {kind: [kind] for kind in table}
+
+
+def test_a_kind_that_is_not_there_unasked_has_a_container_that_its_own_profile_alone_starts() -> None:
+    given = {name: list(parse(found["command"])[1]["only"]) for name, found in WISHED.items()}
+    asked = {name: parse(found["healthcheck"]["test"][2:])[1]["service"] for name, found in WISHED.items()}
+
+    assert given == {kind: [kind] for kind in ON_WISH}
+    assert asked == {kind: kind for kind in ON_WISH}
+    assert all(found["volumes"] == KINDS["dispatcher"]["volumes"] for found in WISHED.values())
 
 
 def test_each_kind_is_asked_for_its_health_itself() -> None:

@@ -17,6 +17,7 @@ BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "framebus_services.dispatcher.proxy": (290, (*PIXELS, *SCREEN, "asyncio")),
     "framebus_services.ingest.service": (270, (*PIXELS, *SCREEN, "asyncio", "psutil")),
     "framebus_services.analysis.runner": (270, (*PIXELS, *SCREEN, "asyncio", "psutil")),
+    "framebus_services.notify.runner": (330, (*PIXELS, *SCREEN, "asyncio", "psutil")),
     "framebus_services.gateway.service": (430, (*PIXELS, *SCREEN)),
     "framebus_services.enrich.service": (430, (*SCREEN, "av", "asyncio", "psutil", "onnxruntime")),
     "framebus_services.export.clip": (440, (*SCREEN, "asyncio", "onnxruntime")),

@@ -92,6 +92,12 @@ def test_a_service_is_stopped_started_and_restarted_by_name(group: RunningGroup)
     group.await_back("enrich", first)
 
 
+def test_a_group_that_notifies_nobody_says_so_to_who_tries(group: RunningGroup) -> None:
+    said = framebus(group, "notify", "phone", expect=69)
+
+    assert "this group notifies nobody: write services.notify into its configuration (docs/notify.md)" in said
+
+
 def test_junk_on_the_bus_is_shown_as_junk_and_ends_no_tap(group: RunningGroup) -> None:
     tap = subprocess.Popen(
         [FRAMEBUS, "tap", "finding/", "--count", "1", "--run", str(group.place.run)], stdout=subprocess.PIPE, text=True

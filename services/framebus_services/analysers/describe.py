@@ -8,9 +8,8 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
-from time import monotonic, time
+from time import monotonic
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -21,11 +20,11 @@ from framebus.analyser import AnalysedFile, Analyser, Analysis
 from framebus.job_requests import FailKind
 from framebus.runner import WorkError
 from framebus_services.analysers.pictures import read_middle
+from framebus_services.retry_after import retry_after_s
 
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_TEXT_CHARACTERS = 1_500
 LONGEST_SIDE = 1_024
-MAX_WAIT_S = 86_400.0
 TELL_S = 1.0
 RATE_LIMITED = (429, 503)
 """with Retry-After the endpoint says when; RFC 9110, 10.2.3"""
@@ -114,27 +113,12 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 def _refused(error: urllib.error.HTTPError) -> WorkError:
     with error:
         text = f"the endpoint answers {error.code} {error.reason}"
-        wait_s = _retry_after_s(error.headers.get("Retry-After"))
+        wait_s = retry_after_s(error.headers.get("Retry-After"))
     if error.code == 429 or (error.code in RATE_LIMITED and wait_s is not None):
         return WorkError(FailKind.RATE_LIMITED, text, retry_after_s=wait_s)
     if error.code >= 500 or error.code in (408, 409, 425):
         return WorkError(FailKind.TRANSIENT, text)
     return WorkError(FailKind.PERMANENT, text)
-
-
-def _retry_after_s(value: str | None) -> float | None:
-    """Seconds, or a date; None: it does not say."""
-    if value is None:
-        return None
-    try:
-        wait_s = float(value) if value.strip().isdigit() else _until_s(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(0.0, wait_s), MAX_WAIT_S)
-
-
-def _until_s(date: str) -> float:
-    return parsedate_to_datetime(date).timestamp() - time()
 
 
 def _text_of(answer: bytes) -> str:

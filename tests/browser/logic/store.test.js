@@ -63,6 +63,17 @@ test("a long line hides nothing that has ended: only its next two are listed, an
   assert.equal(ids(jobsListed(state, true)), "abcdefg");
 });
 
+test("a notification that has gone out is no row; one that could not is", () => {
+  const state = makeState();
+  hear(state, "job/notify/n/", job({ id: "n", type: "notify" }));
+  hear(state, "job/notify/m/", job({ id: "m", type: "notify", state: "failed", ended_at_s: 300 }));
+  assert.equal(jobsInOrder(state).length, 2);
+
+  hear(state, "job/notify/n/", job({ id: "n", type: "notify", state: "succeeded", ended_at_s: 301 }));
+
+  assert.deepEqual(jobsInOrder(state).map(({ id }) => id), ["m"]);
+});
+
 test("what was said by a process that died is stale until it speaks again", () => {
   const state = makeState();
   hear(state, "camera/front/", { camera: "front", state: "online" });

@@ -1,7 +1,6 @@
 """Whom the death of the whole process is due to: read by the next one, and after the third time drawn a consequence."""
 
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -169,19 +168,6 @@ def test_a_file_that_is_none_of_ours_blames_nobody(path: Path, junk: bytes) -> N
     path.write_bytes(junk)
 
     assert life(path, 1.0).left_out == {}
-
-
-def test_to_write_down_a_call_costs_next_to_nothing(path: Path) -> None:
-    blame = life(path, 0.0)
-    fastest_s = 1.0
-    for _ in range(5):
-        start_s = time.thread_time()  # what others take of the machine is not its cost
-        for number in range(10_000):
-            blame.enter(1, "front_door", number)
-            blame.leave()
-        fastest_s = min(fastest_s, (time.thread_time() - start_s) / 10_000)
-
-    assert fastest_s < 10e-6, "2 us are what it takes at rest; a busy machine may need more"
 
 
 def test_who_leaves_does_not_take_the_mark_of_its_successor_of_the_same_name_along(

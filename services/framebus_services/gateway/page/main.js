@@ -194,7 +194,7 @@ class App {
 
   async fetchJobs() {
     try {
-      const params = [{ limit: 50 }, { type: "analysis", state: "succeeded", limit: 20 }]; // pictures of uploads may be older
+      const params = [{ limit: 50 }, { type: "export", limit: 30 }, { type: "analysis", state: "succeeded", limit: 20 }]; // older, too
       const told = await Promise.all(params.map((one) => ask("GET", "api/jobs", { params: one })));
       told.flatMap(({ jobs }) => jobs).sort((a, b) => a.created_at_s - b.created_at_s).forEach((job) => takeJob(this.state, job, this.now_s()));
       this.touch("job");

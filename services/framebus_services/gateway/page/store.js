@@ -70,6 +70,7 @@ function takeBoard(state, { body, is_stale }, now_s) {
 
 /** A job's state is never older than the one that is known. Returns whether anything was new. */
 export function takeJob(state, view, now_s, position = undefined) {
+  if (view.type === "notify" && view.state === "succeeded") return state.jobs.delete(view.id); // no row beside clips
   const old = state.jobs.get(view.id);
   if (old && isOlder(view, old)) return false;
   const same = old && old.state === view.state && old.attempt === view.attempt;
