@@ -37,22 +37,35 @@ class CameraFile:
         """The cameras that there are."""
         return list(self.reading.settings.cameras)
 
-    def add(self, cameras: Mapping[str, dict[str, Any]], secrets: Mapping[str, str]) -> str | None:
+    @property
+    def has_broker(self) -> bool:
+        """Whether the section `services.mqtt` is there."""
+        return "mqtt" in (self.reading.written.get("services") or {})
+
+    def add(self, cameras: Mapping[str, dict[str, Any]], secrets: Mapping[str, str], *, broker: str = "") -> str | None:
         """Write them and their secrets; what the group that runs with this file did, None where there is none.
 
-        Raises RefusedError or ConfigError, and then nothing has changed.
+        `broker`: the `url` of a section `services.mqtt`. Raises RefusedError or ConfigError, and then nothing has
+        changed.
         """
         with self.secrets.keep(secrets):
-            return self._write({**(self.reading.written.get("cameras") or {}), **cameras})
+            return self._write({**(self.reading.written.get("cameras") or {}), **cameras}, broker)
 
-    def _write(self, cameras: dict[str, Any]) -> str | None:
+    def _write(self, cameras: dict[str, Any], broker: str) -> str | None:
         if self._is_of_a_group():
             with GroupClient(self.reading.place.run) as group:
                 value = Raw(codec.encode(cameras))
                 change = ChangeConfig(path="cameras", value=value, revision=self.reading.revision)
-                return summary(group.ask("launcher", change, CHANGE_S))
+                applied = group.ask("launcher", change, CHANGE_S)
+                if broker:
+                    section = Raw(codec.encode({"url": broker}))
+                    change = ChangeConfig(path="services.mqtt", value=section, revision=applied.revision)
+                    return f"{summary(applied)}; {summary(group.ask('launcher', change, CHANGE_S))}"
+                return summary(applied)
         try:
             text = edit_yaml(self.file.path, self.reading.text, ["cameras"], cameras)
+            if broker:
+                text = edit_yaml(self.file.path, text, ["services", "mqtt"], {"url": broker})
         except EditError as error:
             raise RefusedError(ErrorCode.BAD_REQUEST, f"{self.file.path}: cameras: {error}") from None
         self.file.check(text)

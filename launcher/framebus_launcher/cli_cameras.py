@@ -20,7 +20,8 @@ from framebus_launcher.cli_options import ConfigOption, DataOption, RunOption
 from framebus_launcher.command import command_name
 from framebus_launcher.config import DEFAULT_FILES
 from framebus_launcher.credentials import Vault
-from framebus_launcher.frigate import Imported, read_frigate, variables_of
+from framebus_launcher.frigate import read_frigate, variables_of
+from framebus_launcher.imported import Imported
 from framebus_launcher.look import description, look_at, trouble
 from framebus_launcher.measured import Measured, MeasuredFile, mark_of
 from framebus_launcher.output import is_terminal, make_console
@@ -173,7 +174,7 @@ def import_(
     Example: framebus import /config/frigate.yml
     """
     found = read_frigate(frigate)
-    _check_variables(found.cameras, (config.parent if config else Path()).resolve())
+    _check_variables(found, (config.parent if config else Path()).resolve())
     with _file_of_import(config):
         _import(found, CameraFile(config, data=data, run=run), frigate)
 
@@ -188,8 +189,15 @@ def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
         vault = Vault(name, {**file.secrets.environment(), **secrets})
         cameras[name] = vault.take_out_of(camera)
         secrets |= vault.new
-    did = file.add(cameras, secrets) if cameras else None
-    _tell_import(found, cameras, frigate)
+    broker = ""
+    if found.broker and file.has_broker:
+        found.leave("mqtt", "there is a section services.mqtt already; it stays as it is")
+    elif found.broker:
+        vault = Vault("mqtt", {**file.secrets.environment(), **secrets})
+        broker = vault.take_out(found.broker)
+        secrets |= vault.new
+    did = file.add(cameras, secrets, broker=broker) if cameras else None
+    _tell_import(found, cameras, broker, frigate)
     if not cameras:
         text = f"no camera of {frigate} can be taken, as is said above; nothing was written"
         raise RefusedError(ErrorCode.CONFLICT, text)
@@ -213,8 +221,8 @@ def _file_of_import(config: Path | None) -> Iterator[None]:
         raise
 
 
-def _check_variables(cameras: dict[str, dict[str, Any]], folder: Path) -> None:
-    missing = variables_of(cameras) - SecretsFile(folder).environment().keys()
+def _check_variables(found: Imported, folder: Path) -> None:
+    missing = variables_of(found.cameras, found.broker) - SecretsFile(folder).environment().keys()
     if missing:
         problems = [f"{name} is not set: write {name}='...' into {folder / SECRETS}" for name in sorted(missing)]
         raise ConfigError([*problems, "nothing was imported; do that, and import again"])
@@ -226,7 +234,7 @@ def _keep_words(keep: str | dict[str, str]) -> str:
     return f"{keep['all']}, {keep['motion']} with motion, {keep['objects']} with objects"
 
 
-def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path) -> None:
+def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], broker: str, file: Path) -> None:
     console = make_console()
     for name, camera in cameras.items():
         parts = [redact(camera["source"])]
@@ -238,6 +246,8 @@ def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], file: Path
             "not recorded" if record.get("enabled") is False else f"kept {_keep_words(record.get('keep', '7d'))}"
         )
         console.print(f"{name}: {', '.join(parts)}", style="green")
+    if broker and cameras:
+        console.print(f"mqtt: {redact(broker)}, topics begin with framebus: docs/mqtt.md", style="green")
     for note in found.notes:
         console.print(f"  {note}", style="yellow")
     if found.left:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from framebus.addresses import Kind, find_address_problem, parse_address
+from framebus.broker import MQTT_LIBRARY, find_broker_problem, find_topic_problem
 from framebus.errors import ConfigError
 from framebus.keep import Keep, words_of
 from framebus.notify_settings import NotifySettings
@@ -21,6 +22,7 @@ from framebus.settings import (
     EnrichSettings,
     ExportSettings,
     IngestSettings,
+    MqttSettings,
     Plugin,
     RunnerSettings,
     Settings,
@@ -36,11 +38,13 @@ from framebus_launcher.table import (
     BUILT_IN,
     ENRICH,
     JOBS_HOST,
+    MQTT,
     NOTIFY,
     ON_WISH,
     RESERVED,
     built_in_settings,
     has_camera_libraries,
+    has_libraries,
     has_web,
     installed_services,
     left_out_services,
@@ -53,6 +57,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "export": ExportSettings,
     "ingest": IngestSettings,
     "analysis": AnalysisSettings,
+    "mqtt": MqttSettings,
     NOTIFY: NotifySettings,
 }
 
@@ -170,6 +175,9 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
             program = plugin.command[0]
             if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:
                 warnings.append(f"services.{name}.command: there is no program {program} here")
+    ca = _map(settings.services.get(MQTT)).get("ca")
+    if ca and not Path(ca).is_file():
+        warnings.append(f"services.{MQTT}.ca: there is no file {ca} now")
     warnings += find_rule_warnings(settings)
     warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
@@ -215,7 +223,8 @@ def _service_problems(name: str, section: Any) -> list[str]:
             return [f"{path}: is empty; give it settings, or switch it off with `{name}: off`"]
         if "command" in _map(section):
             return [f"{path}: this name belongs to a built-in service; a plug-in needs another"]
-        return find_problems(section, SECTIONS[name], path)
+        problems = find_problems(section, SECTIONS[name], path)
+        return problems or _mqtt_problems(section, path) if name == MQTT else problems
     if (host := installed_services().get(name)) is not None:
         return _installed_problems(name, section, path, host)
     if name == "gateway":
@@ -226,6 +235,20 @@ def _service_problems(name: str, section: Any) -> list[str]:
     close = difflib.get_close_matches(name, BUILT_IN, 1)
     if close and "command" not in _map(section):
         return [f"{path}: unknown service; did you mean {close[0]}? A plug-in of your own needs a command"]
+    return problems
+
+
+def _mqtt_problems(section: dict[str, Any], path: str) -> list[str]:
+    """Of settings that have the right form."""
+    found = {"url": find_broker_problem(section["url"])}
+    found |= {
+        key: find_topic_problem(section[key]) for key in ("topic", "discovery") if isinstance(section.get(key), str)
+    }
+    if section.get("ca") and not section["url"].startswith("mqtts:"):
+        found["ca"] = "is of mqtts://, and url is not"
+    problems = [f"{path}.{key}: {problem}" for key, problem in found.items() if problem]
+    if not has_libraries([MQTT_LIBRARY]):
+        problems.append(f"{path}: its library is not installed: pip install 'framebus[mqtt]', or `mqtt: off`")
     return problems
 
 

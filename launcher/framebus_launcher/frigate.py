@@ -5,7 +5,6 @@ What was used is marked; what is not marked at the end was left. So nothing is d
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from framebus.errors import ConfigError
 from framebus.messages import NAME_PATTERN
 from framebus.problems import find_problems
 from framebus.settings import Area, Camera
-from framebus_launcher.document import Document, read_document
-from framebus_launcher.edit import EditError, find_value, parse_path
+from framebus_launcher.document import read_document
 from framebus_launcher.frigate_left import reason_of
+from framebus_launcher.frigate_mqtt import take_mqtt
+from framebus_launcher.imported import VARIABLE, Imported, is_below
 
-_VARIABLE = re.compile(r"(?<!\$)\{(FRIGATE_[A-Za-z0-9_]+)\}")
 _RESTREAM = re.compile(r"rtsp://(?:127\.0\.0\.1|localhost)(?::8554)?/([^/?#]+)$")
 DEFAULT_KEEP_DAYS = 10.0
 """of what Frigate keeps because of an object"""
@@ -26,53 +25,6 @@ OBJECTS_NOTE = (
     "an object is here what goes from one place to another; people and cars with a detector, which "
     "services.enrich.detector names"
 )
-
-
-@dataclass
-class Imported:
-    """What was found."""
-
-    document: Document
-    cameras: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """as they stand under `cameras` of our file; passwords still in clear"""
-    paths: dict[str, str] = field(default_factory=dict)
-    """where each of these cameras stands in the Frigate's file, which may call it otherwise"""
-    notes: list[str] = field(default_factory=list)
-    """what was taken otherwise than it stood there"""
-    left: dict[str, str] = field(default_factory=dict)
-    """settings by their paths, and why they were not taken"""
-    taken: set[str] = field(default_factory=set)
-
-    def get(self, *paths: str) -> Any:
-        """The value at the first of these paths that is set, which counts as taken from then on."""
-        for path in paths:
-            value = self.peek(path)
-            if value is not None:
-                self.taken.add(path)
-                return value
-        return None
-
-    def peek(self, path: str) -> Any:
-        """The value at a path, or None; it does not count as taken."""
-        try:
-            return find_value(self.document.value, parse_path(path))
-        except (LookupError, EditError):
-            return None
-
-    def leave(self, path: str, why: str) -> None:
-        """Say why a setting is not taken; what stands below it is not either."""
-        self.left[path] = why
-        self.taken -= {one for one in self.taken if _is_below(one, path)}
-
-    def left_lines(self) -> list[str]:
-        """What was not taken, a line each, in the order of the file."""
-        lines = self.document.lines
-        numbered = []
-        for path, why in self.left.items():
-            last = max((line for one, line in lines.items() if _is_below(one, path)), default=0)
-            first = lines.get(path, last)
-            numbered.append((first, f"line {first}{f' to {last}' if last > first else ''}: {path}: {why}"))
-        return [text for _, text in sorted(numbered)]
 
 
 def read_frigate(path: Path) -> Imported:
@@ -86,6 +38,7 @@ def read_frigate(path: Path) -> Imported:
     found = Imported(document)
     for name in value["cameras"]:
         _take_camera(found, str(name))
+    found.broker = take_mqtt(found)
     _leave_the_rest(found)
     return found
 
@@ -159,7 +112,7 @@ def _unfolded(found: Imported, source: str) -> tuple[str, list[str]]:
         if isinstance(first, str) and re.match(r"(?:rtsps?|https?)://", first):
             source = first.partition("#")[0]
             origin = [f"{at}[0]" if isinstance(value, list) else at]
-    return _VARIABLE.sub(r"${\1}", source), origin
+    return VARIABLE.sub(r"${\1}", source), origin
 
 
 def _take_detect(found: Imported, path: str) -> dict[str, Any]:
@@ -267,17 +220,13 @@ def _leave_the_rest(found: Imported) -> None:
     touched = found.taken | found.left.keys()
     above = {path[: match.start()] for path in touched for match in re.finditer(r"[.\[]", path)}
     for path in found.document.lines:
-        is_known = path in above or any(_is_below(path, one) for one in (*found.left, *found.taken))
+        is_known = path in above or any(is_below(path, one) for one in (*found.left, *found.taken))
         if not is_known and not _is_empty(found.peek(path)):
             found.left[path] = reason_of(path)
 
 
 def _is_empty(value: Any) -> bool:
     return value is None or value in ({}, [])
-
-
-def _is_below(path: str, above: str) -> bool:
-    return path == above or path.startswith((f"{above}.", f"{above}["))
 
 
 def _words(value: Any) -> list[str]:
@@ -294,9 +243,10 @@ def _our_name(name: str) -> str:
     return made if re.fullmatch(NAME_PATTERN, made) else ""
 
 
-def variables_of(cameras: Mapping[str, dict[str, Any]]) -> set[str]:
-    """The variables that the addresses of these cameras use."""
+def variables_of(cameras: Mapping[str, dict[str, Any]], broker: str = "") -> set[str]:
+    """The variables that the addresses of these cameras, and that of the broker, use."""
     sources = [
         source for one in cameras.values() for source in (one["source"], one.get("detect", {}).get("source", ""))
     ]
+    sources.append(broker)
     return {name for source in sources for name in re.findall(r"\$\{([A-Za-z0-9_]+)\}", source)}

@@ -7,7 +7,7 @@ OTHERWISE = "framebus has no such setting"
 REASONS = tuple(
     (re.compile(path), reason)
     for path, reason in (
-        (r"mqtt", "framebus speaks no MQTT"),
+        (r"mqtt", "the bridge takes no such setting: docs/mqtt.md"),
         (r"detectors|model", "the detector is set at services.enrich.detector, and is an ONNX file: docs/objects.md"),
         (r"(cameras\.[^.]+\.)?objects\.mask", "framebus has masks of motion only: write it under the camera's masks"),
         (r"(cameras\.[^.]+\.)?objects", "framebus tells of every object that its detector names; filter who reads"),
@@ -27,7 +27,7 @@ REASONS = tuple(
             r"(cameras\.[^.]+\.)?(semantic_search|face_recognition|lpr|genai|classification)",
             "an analyser does that: docs/uploads.md",
         ),
-        (r"(cameras\.[^.]+\.)?notifications", "framebus notifies nobody yet"),
+        (r"(cameras\.[^.]+\.)?notifications", "who is told, and how, is written by hand: docs/notify.md"),
         (r"cameras\.[^.]+\.onvif", "framebus steers no cameras"),
         (r"cameras\.[^.]+\.zones\.", "a zone here is its corners; what happens in it is asked of events"),
         (r"(cameras\.[^.]+\.)?ffmpeg.*roles", "the sound of the recorded stream is recorded with it"),

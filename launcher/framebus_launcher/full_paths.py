@@ -9,7 +9,7 @@ from framebus.addresses import ONCE, Kind, parse_address
 from framebus.detector_settings import COCO_NAME
 from framebus.processor_file import resolve_reference
 from framebus.settings import Settings
-from framebus_launcher.table import BUILT_IN, ENRICH, installed_services
+from framebus_launcher.table import BUILT_IN, ENRICH, MQTT, installed_services
 
 
 def with_full_paths(settings: Settings, folder: Path) -> Settings:
@@ -52,6 +52,8 @@ def _service(name: str, section: Any, folder: Path) -> Any:
         analysers = _map(section.get("analysers"))
         objects = _detector(analysers.get("objects"), folder)
         return {**section, "analysers": {**analysers, "objects": objects}} if objects else section
+    if name == MQTT and _map(section).get("ca"):
+        return {**section, "ca": str(folder / section["ca"])}
     return section if name in BUILT_IN or name in installed_services() else _command(section, folder)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from framebus.addresses import Address, Kind, parse_address
 from framebus.keep import Keep, words_of
+from framebus.keep_settings import size_bytes
 from framebus.recordings import floor_bytes
-from framebus.settings import DEFAULT_FPS, Camera, Encoder, size_bytes
+from framebus.settings import DEFAULT_FPS, Camera, Encoder
 from framebus_launcher.config_file import Reading
 from framebus_launcher.edit import find_value
 from framebus_launcher.finding import existing

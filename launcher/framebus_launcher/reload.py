@@ -12,10 +12,11 @@ from msgspec import Raw
 from framebus import codec
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ErrorCode, MalformedError, RefusedError
+from framebus.keep_settings import size_bytes
 from framebus.messages import NAME_PATTERN, ConfigChanged
 from framebus.place import Place
 from framebus.requests import ChangeConfig, Config, ConfigApplied, GetConfig, Reload
-from framebus.settings import Settings, size_bytes
+from framebus.settings import Settings
 from framebus_launcher.config_file import ConfigFile, Reading
 from framebus_launcher.credentials import Vault
 from framebus_launcher.crew import Crew

@@ -28,6 +28,8 @@ from framebus.settings import (
     HttpSettings,
     IngestProcessSettings,
     IngestSettings,
+    MqttProcessSettings,
+    MqttSettings,
     Notify,
     Plugin,
     Settings,
@@ -41,10 +43,11 @@ LAST = 3
 """the tier of plug-ins, and of what no camera waits for: uploads lie in their folder until somebody comes"""
 DISPATCHER = "dispatcher"
 ENRICH = "enrich"
+MQTT = "mqtt"
 NOTIFY = "notify"
-BUILT_IN = ("export", "ingest", "analysis", ENRICH, NOTIFY)
+BUILT_IN = ("export", "ingest", "analysis", ENRICH, NOTIFY, MQTT)
 """services that the configuration may set or switch off"""
-ON_WISH = (NOTIFY,)
+ON_WISH = (NOTIFY, MQTT)
 """those of them that are there only where the configuration has settings for them"""
 JOBS_HOST, SERVICE_HOST = "framebus.run_jobs", "framebus.run_service"
 """modules that host what installed packages bring"""
@@ -135,6 +138,11 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
         seen = msgspec.structs.replace(camera, zones={}, masks=[])  # a new zone is no reason to start capture again
         capture = CaptureSettings(camera=name, **msgspec.structs.asdict(seen))
         rows.append(_built_in(f"capture@{name}", "capture", 2, capture))
+    mqtt = built_in_settings(settings, MQTT, MqttSettings)
+    if mqtt is not None:
+        zones = {name: list(camera.zones) for name, camera in settings.cameras.items()}
+        told_mqtt = MqttProcessSettings(cameras=zones, **msgspec.structs.asdict(mqtt))
+        rows.append(_built_in(MQTT, MQTT, LAST, told_mqtt, live=("cameras",)))
     rows += _installed(settings, SERVICE_HOST, LAST)
     for name, value in settings.services.items():
         if name not in BUILT_IN and name not in installed_services():

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import typer
 
+from framebus.keep_settings import seconds
 from framebus.messages import INSTANCE_PATTERN, NAME_PATTERN
-from framebus.settings import seconds
 
 A_NAME = "a name of a-z, 0-9, _ and -, which begins with a letter or digit and has at most 32 characters"
 AN_ID = "an id of 32 digits, 0-9 and a-f"

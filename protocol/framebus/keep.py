@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from framebus.keep_settings import KeepByKind, seconds
 from framebus.recordings import recordings_folder
 from framebus.replacing import replacing
-from framebus.settings import KeepByKind, Record, seconds
+from framebus.settings import Record
 from framebus.shown import Shown
 
 KEEP_NAME = ".keep"

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from framebus.detector_settings import DetectorSettings
+from framebus.keep_settings import Duration, KeepByKind, Recordings
 from framebus.messages import END, Name
 
 Fps = Annotated[float, Meta(gt=0.0, le=1_000.0)]
@@ -44,28 +45,6 @@ class Encoder(StrEnum):
     """each pixel as it came: H.264, of GRAY16 PNG; large"""
 
 
-Duration = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)]
-"""a number and s, m, h or d: `seconds` reads it"""
-
-
-class KeepByKind(Section, frozen=True, kw_only=True):
-    """For how long recordings are kept by what they show."""
-
-    all: Duration
-    """whatever they show"""
-    motion: Duration | None = None
-    """where something moves; default: as `all`"""
-    objects: Duration | None = None
-    """where there is an object, as `framebus events` lists them, and where nobody looked; default: as `motion`"""
-
-    def __post_init__(self) -> None:
-        if self.motion is not None and seconds(self.motion) < seconds(self.all):
-            raise ValueError(f"motion: {self.motion} is shorter than all: {self.all}; all is kept at least so long")
-        if self.objects is not None and seconds(self.objects) < seconds(self.motion or self.all):
-            name, shorter = ("all", self.all) if self.motion is None else ("motion", self.motion)
-            raise ValueError(f"objects: {self.objects} is shorter than {name}: {shorter}; what has objects moves, too")
-
-
 class Record(Section, frozen=True, kw_only=True):
     """What is kept on disk."""
 
@@ -75,22 +54,6 @@ class Record(Section, frozen=True, kw_only=True):
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
     encoder: Encoder = Encoder.SMALL
     """only for sources that give pictures and no packets: your own, and some cameras at this machine"""
-
-
-Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)? ?(MB|GB|TB)$" + END)]
-"""a number and MB, GB or TB: `size_bytes` reads it"""
-LEAST_MAX = "10MB"
-
-
-class Recordings(Section, frozen=True, kw_only=True):
-    """The recordings of all cameras together."""
-
-    max: Size | None = None
-    """what they may take, as in 800GB; beyond it the oldest go before their time; default: as much as the disk has"""
-
-    def __post_init__(self) -> None:
-        if self.max is not None and size_bytes(self.max) < size_bytes(LEAST_MAX):
-            raise ValueError(f"max: {self.max} holds no recordings; give them at least {LEAST_MAX}")
 
 
 Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}$" + END)]
@@ -234,6 +197,29 @@ class AnalysisSettings(RunnerSettings, frozen=True, kw_only=True):
     """settings of the analysers, by name"""
 
 
+DISCOVERY_PREFIX = "homeassistant"
+
+
+class MqttSettings(Section, frozen=True, kw_only=True):
+    """The MQTT broker that is told what happens at the cameras; needs the extra `mqtt`."""
+
+    url: str
+    """mqtt://user:${MQTT_PASSWORD}@10.0.0.7:1883, or mqtts:// with TLS"""
+    topic: str = "framebus"
+    """what all its topics begin with; two groups at one broker need two"""
+    discovery: str | bool = DISCOVERY_PREFIX
+    """the prefix of Home Assistant's discovery; off: its entities are not told"""
+    ca: str | None = None
+    """of mqtts://: a file with the certificate of who signed the broker's; default: whom the system trusts"""
+
+
+class MqttProcessSettings(MqttSettings, frozen=True, kw_only=True):
+    """What the mqtt process is told."""
+
+    cameras: dict[Name, list[Name]] = {}
+    """each with its zones"""
+
+
 STDOUT = "stdout"
 Notify = bool | Literal["stdout"]
 
@@ -363,27 +349,3 @@ def _area(points: list[Point]) -> float:
     """The area of a polygon, by Gauss; negative where its corners run the other way round."""
     pairs = zip(points, points[1:] + points[:1], strict=True)
     return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairs) / 2.0
-
-
-def seconds(duration: str) -> float:
-    """A duration such as `90s`, `15m`, `2h` or `7d` in seconds; raises ValueError.
-
-    >>> seconds("2h")
-    7200.0
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-    if not duration or duration[-1] not in units:
-        raise ValueError(f"{duration!r} is no duration; write a number and s, m, h or d, as in 90s")
-    return float(duration[:-1]) * units[duration[-1]]
-
-
-def size_bytes(size: str) -> float:
-    """A size such as `800GB` in bytes; raises ValueError.
-
-    >>> size_bytes("1.5 TB")
-    1500000000000.0
-    """
-    units = {"MB": 1e6, "GB": 1e9, "TB": 1e12}
-    if size[-2:] not in units:
-        raise ValueError(f"{size!r} is no size; write a number and MB, GB or TB, as in 800GB")
-    return float(size[:-2]) * units[size[-2:]]

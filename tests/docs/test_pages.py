@@ -22,6 +22,7 @@ PAGES = [
     "docs/export.md",
     "docs/glossary.md",
     "docs/http.md",
+    "docs/mqtt.md",
     "docs/notify.md",
     "docs/objects.md",
     "docs/other-languages.md",

@@ -29,7 +29,7 @@ class Without:
 
 sys.meta_path.insert(0, Without())
 """
-NOT_IN_BASE = "av cv2 onnxruntime starlette uvicorn watchdog msgpack"
+NOT_IN_BASE = "av cv2 onnxruntime starlette uvicorn watchdog paho msgpack"
 
 
 class Parts(Folder):

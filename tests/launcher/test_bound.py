@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from framebus.keep import write_keep
+from framebus.keep_settings import KeepByKind
 from framebus.recordings import closed_name, hour_folder, open_name
-from framebus.settings import KeepByKind
 from framebus.shown import Shown, note_shown, slot_of
 from framebus.testing import FakeClock
 from framebus_launcher.bound import PERIOD_S, Bound

@@ -8,12 +8,15 @@ import pytest
 from framebus.errors import ConfigError
 from framebus.keep import words_of
 from framebus.settings import Camera, Record
-from framebus_launcher.frigate import Imported, read_frigate, variables_of
+from framebus_launcher.frigate import read_frigate, variables_of
+from framebus_launcher.imported import Imported
 
 TEXT = """\
 mqtt:
   host: mqtt.local
-  password: c4nary
+  user: cams
+  password: "c4nary/{FRIGATE_MQTT}"
+  topic_prefix: frigate
 go2rtc:
   streams:
     back:
@@ -106,7 +109,7 @@ def test_every_line_is_taken_or_named_with_a_reason_and_no_value_is_shown(tmp_pa
     used = {found.document.lines[path] for path in found.taken}
 
     assert leaves - named - used == set()
-    assert "line 1 to 3: mqtt: framebus speaks no MQTT" in told
+    assert any("line 5: mqtt.topic_prefix: topics begin with framebus here" in line for line in told)
     assert any("record.events.retain.objects: all objects are kept for the same time" in line for line in told)
     assert any("cameras.Front-Door.zones.line: its coordinates" in line for line in told)
     assert any("cameras.old: is switched off" in line for line in told)
@@ -118,6 +121,32 @@ def lines_of(told: str) -> range:
     """The lines of the file that a line of the report names."""
     first, _, last = told.partition(":")[0].removeprefix("line ").partition(" to ")
     return range(int(first), int(last or first) + 1)
+
+
+def test_the_broker_comes_along_with_user_and_password(tmp_path: Path) -> None:
+    broker = read(tmp_path).broker
+
+    assert broker == "mqtt://cams:c4nary%2F${FRIGATE_MQTT}@mqtt.local:1883"
+    assert variables_of({}, broker) == {"FRIGATE_MQTT"}
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("{enabled: false, host: h}", "is switched off"),
+        ("{user: u}", "names no host"),
+        ("{host: h, tls_ca_certs: /ca.pem}", "speaks TLS"),
+        ("{host: h, transport: websockets}", "speaks TLS or WebSockets"),
+        ("{host: 'a b'}", "is no address of a broker"),
+    ],
+)
+def test_a_broker_that_cannot_be_taken_is_left_with_the_reason(tmp_path: Path, section: str, says: str) -> None:
+    camera = "cameras: {a: {ffmpeg: {inputs: [{path: 'rtsp://h/1', roles: [detect]}]}}}"
+
+    found = read(tmp_path, f"mqtt: {section}\n{camera}\n")
+
+    assert found.broker == ""
+    assert says in found.left["mqtt"]
 
 
 @pytest.mark.parametrize(

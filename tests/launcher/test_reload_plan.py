@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from framebus.keep_settings import Recordings
 from framebus.place import Place
-from framebus.settings import Area, Camera, Detect, JobSettings, Recordings, Settings
+from framebus.settings import Area, Camera, Detect, JobSettings, Settings
 from framebus_launcher.plan import Plan, make_plan
 from framebus_launcher.table import Row, make_table
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from framebus.keep import write_keep
+from framebus.keep_settings import KeepByKind
 from framebus.place import Place
 from framebus.recordings import closed_name, hour_folder, open_name, recordings_folder
-from framebus.settings import Camera, KeepByKind, Settings
+from framebus.settings import Camera, Settings
 from framebus.shown import Shown, note_shown, slot_of
 from framebus.testing import FakeClock
 from framebus.wall_trust import TRUST_S

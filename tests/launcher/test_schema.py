@@ -70,7 +70,8 @@ def test_every_reference_of_the_schema_leads_somewhere() -> None:
 
     assert references == set(schema["definitions"])
     assert schema["definitions"]["Record"]["properties"]["keep"]["description"].startswith("for how long")
-    assert set(schema["properties"]["services"]["properties"]) == {"enrich", "export", "ingest", "analysis", "notify"}
+    services = set(schema["properties"]["services"]["properties"])
+    assert services == {"enrich", "export", "ingest", "analysis", "notify", "mqtt"}
 
 
 def test_the_command_prints_it_without_a_configuration(tmp_path: Path) -> None:

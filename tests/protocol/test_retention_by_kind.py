@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framebus.keep import Keep, read_keep, words_of, write_keep
+from framebus.keep_settings import KeepByKind
 from framebus.recordings import closed_name, hour_folder, recordings_folder
 from framebus.retention import AT_ONCE, LOOKS, Retention
-from framebus.settings import KeepByKind
 from framebus.shelf import AGAIN_S
 from framebus.shown import Shown, note_shown, slot_of
 from framebus.testing import FakeClock

@@ -19,6 +19,7 @@ BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "framebus_services.analysis.runner": (270, (*PIXELS, *SCREEN, "asyncio", "psutil")),
     "framebus_services.notify.runner": (330, (*PIXELS, *SCREEN, "asyncio", "psutil")),
     "framebus_services.gateway.service": (430, (*PIXELS, *SCREEN)),
+    "framebus_services.mqtt.service": (340, (*PIXELS, *SCREEN, "asyncio", "psutil")),
     "framebus_services.enrich.service": (430, (*SCREEN, "av", "asyncio", "psutil", "onnxruntime")),
     "framebus_services.export.clip": (440, (*SCREEN, "asyncio", "onnxruntime")),
     "framebus_services.capture.service": (490, ("cv2", *SCREEN, "asyncio", "psutil", "onnxruntime")),

@@ -179,7 +179,7 @@ def test_a_group_that_runs_takes_a_camera_at_once_password_included(video: Path)
 def test_an_import_writes_cameras_lists_what_it_left_and_hides_passwords(tmp_path: Path) -> None:
     source = "rtsp://viewer:c4nary@10.0.0.5/Streaming/Channels/101"
     (tmp_path / "frigate.yml").write_text(
-        "mqtt: {host: h}\n"
+        "mqtt: {host: h, user: u, password: c4nary, client_id: f}\n"
         f"cameras: {{front: {{ffmpeg: {{inputs: [{{path: '{source}', roles: [detect]}}]}}, onvif: {{host: h}}}}}}\n"
     )
 
@@ -187,7 +187,10 @@ def test_an_import_writes_cameras_lists_what_it_left_and_hides_passwords(tmp_pat
     again = command("import", "frigate.yml", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert "line 1: mqtt: framebus speaks no MQTT" in done.stdout
+    assert "line 1: mqtt.client_id: the bridge takes no such setting" in done.stdout
+    assert "mqtt: mqtt://" in done.stdout
+    assert "mqtt://u:${MQTT_PASSWORD}@h:1883" in (tmp_path / "framebus.yml").read_text()
+    assert "there is a section services.mqtt already" in again.stdout
     assert "line 2: cameras.front.onvif: framebus steers no cameras" in done.stdout
     assert "c4nary" not in done.stdout + (tmp_path / "framebus.yml").read_text()
     assert command("check", cwd=tmp_path).returncode == 0

@@ -8,8 +8,9 @@ import msgspec
 
 from framebus.errors import MalformedError
 from framebus.keep import Keep
+from framebus.keep_settings import KeepByKind
 from framebus.messages import ConfigChanged, Name
-from framebus.settings import EnrichedCamera, EnrichProcessSettings, KeepByKind, Masks, Record, Zones
+from framebus.settings import EnrichedCamera, EnrichProcessSettings, Masks, Record, Zones
 
 log = logging.getLogger(__name__)
 

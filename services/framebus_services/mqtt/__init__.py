@@ -1,0 +1,1 @@
+"""Tells an MQTT broker what happens at the cameras."""
