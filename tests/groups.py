@@ -20,9 +20,10 @@ from msgspec import Raw
 from framebus import codec
 from framebus.errors import RefusedError
 from framebus.jobs import FINAL
-from framebus.messages import JobState, JobView, ServiceState, ServiceStatus
+from framebus.messages import CameraState, CameraStatus, JobState, JobView, ServiceState, ServiceStatus
 from framebus.place import Place
 from framebus.requests import JobAccepted, ListJobs, ListServices, SubmitJob
+from framebus.transport import Listener
 from framebus_launcher.client import GroupClient
 from framebus_launcher.observer import Observer
 
@@ -123,6 +124,36 @@ class RunningGroup:
             return ended if len(ended) == len(ids) else None
 
         return wait_until(find, "all jobs ended", limit_s)
+
+    def await_online(self, camera: str = "front", limit_s: float = 20.0) -> None:
+        with self.observer() as news:
+
+            def is_online() -> bool | None:
+                status = news.newest(f"camera/{camera}/", CameraStatus)
+                return True if status is not None and status.state is CameraState.ONLINE else None
+
+            assert news.wait_for(is_online, limit_s), f"{camera} is not online"
+
+    def await_segments(self, number: int, camera: str = "front") -> None:
+        """That many are closed."""
+        folder = self.place.data / "recordings" / camera
+        wait_until(lambda: len(list(folder.rglob("*_*.mp4"))) >= number, f"{number} closed segments of {camera}")
+
+    def all_said(self, wanted: set[str]) -> bytes:
+        """All news, retained values included, until these topics were heard."""
+        said = b""
+        topics: set[str] = set()
+        with Listener(self.place, "") as listener:
+
+            def hear() -> bool:
+                nonlocal said
+                for news in listener.wait(0.2):
+                    topics.add(news.topic)
+                    said += news.topic.encode() + news.body
+                return topics >= wanted
+
+            wait_until(hear, "everybody was heard")
+        return said
 
     def clips(self) -> list[Path]:
         return sorted((self.place.data / "exports").rglob("*.mp4"))

@@ -1,6 +1,6 @@
 """Writes cameras into the configuration: into the file, or where a group runs with it, through its launcher, live."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,12 @@ from msgspec import Raw
 
 from framebus import codec
 from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.group_here import find_launchers
 from framebus.requests import ChangeConfig, GetConfig
 from framebus_launcher.client import GroupClient
 from framebus_launcher.config_file import ConfigFile, Reading
 from framebus_launcher.document import is_toml
 from framebus_launcher.edit import EditError, edit_yaml
-from framebus_launcher.lock import find_launchers
 from framebus_launcher.reload import summary
 from framebus_launcher.secrets_file import SecretsFile
 
@@ -42,17 +42,27 @@ class CameraFile:
         """Whether the section `services.mqtt` is there."""
         return "mqtt" in (self.reading.written.get("services") or {})
 
-    def add(self, cameras: Mapping[str, dict[str, Any]], secrets: Mapping[str, str], *, broker: str = "") -> str | None:
+    def add(
+        self,
+        cameras: Mapping[str, dict[str, Any]],
+        secrets: Mapping[str, str],
+        *,
+        broker: str = "",
+        missing: Collection[str] = (),
+    ) -> str | None:
         """Write them and their secrets; what the group that runs with this file did, None where there is none.
 
-        `broker`: the `url` of a section `services.mqtt`. Raises RefusedError or ConfigError, and then nothing has
-        changed.
+        `broker`: the `url` of a section `services.mqtt`. `missing` are variables that get their value later; a group
+        that runs needs them now. Raises RefusedError or ConfigError, and then nothing has changed.
         """
         with self.secrets.keep(secrets):
-            return self._write({**(self.reading.written.get("cameras") or {}), **cameras}, broker)
+            return self._write({**(self.reading.written.get("cameras") or {}), **cameras}, broker, missing)
 
-    def _write(self, cameras: dict[str, Any], broker: str) -> str | None:
+    def _write(self, cameras: dict[str, Any], broker: str, missing: Collection[str]) -> str | None:
         if self._is_of_a_group():
+            if missing:
+                wanted = [f"{name} is not set: write {name}='...' into {self.secrets.path}" for name in missing]
+                raise ConfigError([*wanted, "a group runs with this file, and it needs them: nothing was written"])
             with GroupClient(self.reading.place.run) as group:
                 value = Raw(codec.encode(cameras))
                 change = ChangeConfig(path="cameras", value=value, revision=self.reading.revision)
@@ -68,7 +78,7 @@ class CameraFile:
                 text = edit_yaml(self.file.path, text, ["services", "mqtt"], {"url": broker})
         except EditError as error:
             raise RefusedError(ErrorCode.BAD_REQUEST, f"{self.file.path}: cameras: {error}") from None
-        self.file.check(text)
+        self.file.check(text, missing=missing)
         self.file.write(text, self.reading.revision)
         return None
 

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ BACK_S = (3.0, 20.0)
 CANCEL_SHARE = 0.1
 DEADLINE_S = 2.0
 AGAIN_S = 0.1
+HEARD_S = 3.0
 UNKNOWN_S = 30.0
 """so long a submit without an answer is asked again, under the same id"""
 NAME = "chaos"
@@ -72,9 +74,14 @@ class TimedClient:
         return rows
 
     def recording_cameras(self, limit_s: float) -> list[str]:
-        """The cameras that record now."""
-        statuses = [codec.decode_body(bytes(row.body), CameraStatus) for row in self.state("camera/", limit_s)]
-        return [one.camera for one in statuses if one.is_recording]
+        """The cameras that record; a dispatcher that has just begun hears of each within a second or so."""
+        end_s = time.monotonic() + HEARD_S
+        while True:
+            statuses = [codec.decode_body(bytes(row.body), CameraStatus) for row in self.state("camera/", limit_s)]
+            found = [one.camera for one in statuses if one.is_recording]
+            if found or time.monotonic() > end_s:
+                return found
+            time.sleep(AGAIN_S)
 
     def exports(self) -> Path | None:
         """The folder of the clips, as far as that can be known from here."""
@@ -132,10 +139,19 @@ class Work:
         return None
 
 
-def fates_of(client: TimedClient, accepted: list[str], limit_s: float) -> list[JobFate]:
+def cancel_all(client: TimedClient, accepted: list[str], limit_s: float) -> None:
+    """Stop the jobs that have not ended, within `limit_s`, the newest first: those before have mostly ended."""
+    end_s = time.monotonic() + limit_s
+    for job_id in reversed(accepted):
+        with contextlib.suppress(RefusedError, MalformedError):
+            client.ask_until("dispatcher", CancelJob(id=job_id), end_s - time.monotonic())
+
+
+def fates_of(client: TimedClient, accepted: list[str], limit_s: float) -> Iterator[JobFate]:
     """How each job ended; waits `limit_s` in all for those that have not."""
     end_s = time.monotonic() + limit_s
-    return [_fate(client, job_id, end_s) for job_id in accepted]
+    for job_id in accepted:
+        yield _fate(client, job_id, end_s)
 
 
 def _fate(client: TimedClient, job_id: str, end_s: float) -> JobFate:

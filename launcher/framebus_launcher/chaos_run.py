@@ -10,7 +10,7 @@ from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import ServiceState, ServiceStatus
 from framebus.place import Place
 from framebus.requests import KillService, ListServices, Ping
-from framebus_launcher.chaos_client import TimedClient, Work, fates_of
+from framebus_launcher.chaos_client import TimedClient, Work, cancel_all, fates_of
 from framebus_launcher.chaos_news import Subscriber
 from framebus_launcher.chaos_plan import SIGNALS, Blow, Kind, draw_plan
 from framebus_launcher.chaos_verdict import Records, Recovery
@@ -83,7 +83,10 @@ class ChaosRun:
 
     def _look_back(self, subscribers: list[Subscriber], accepted: list[str]) -> None:
         limit_s = CUT_LIMIT_S if self.records.is_cut else JOBS_LIMIT_S
-        self.records.fates = fates_of(self._client, accepted, limit_s)
+        if self.records.is_cut:  # what is made after we have gone would stay
+            cancel_all(self._client, accepted, limit_s)
+        for fate in fates_of(self._client, accepted, limit_s):
+            self.records.fates.append(fate)  # one by one: of those that are known by a second Ctrl-C the clips go, too
         rows = self._client.state("", BACK_LIMIT_S)
         for subscriber in subscribers:
             topic = subscriber.await_state(rows, STATE_LIMIT_S)

@@ -11,8 +11,9 @@ from urllib.parse import quote
 import typer
 
 from framebus.addresses import Kind, find_address_problem, parse_address
+from framebus.causes import said_of
 from framebus.errors import ConfigError, ErrorCode, RefusedError
-from framebus.messages import NAME_PATTERN
+from framebus.messages import NAME_PATTERN, Cause
 from framebus.redact import redact
 from framebus.source_report import SourceReport
 from framebus_launcher.camera_file import CameraFile
@@ -22,11 +23,10 @@ from framebus_launcher.config import DEFAULT_FILES
 from framebus_launcher.credentials import Vault
 from framebus_launcher.frigate import read_frigate, variables_of
 from framebus_launcher.imported import Imported
-from framebus_launcher.look import description, look_at, trouble
+from framebus_launcher.look import LOOK_S, description, look_at
 from framebus_launcher.measured import Measured, MeasuredFile, mark_of
 from framebus_launcher.output import is_terminal, make_console
 from framebus_launcher.secrets_file import FILE as SECRETS
-from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.small_stream import guess_small
 from framebus_launcher.variables import substitute
 from framebus_launcher.words import A_NAME, counted
@@ -119,13 +119,13 @@ class _Adding:
         """Look at an address as it was typed; raises when it is none, or no picture comes from there."""
         opened = self._opened(what, source)
         shown = redact(source)
-        self._console.print(f"looking at {shown} ...", style="dim")
+        self._console.print(f"looking at {shown}, for {LOOK_S:.0f} s at most ...", style="dim")
         report = look_at(opened)
         if report.cause is not None and not self._is_anyway:
             mend = f"mend it, or write it down as it is with --anyway  ({command_name()} add --help)"
-            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {trouble(report, source)}; {mend}")
+            raise RefusedError(ErrorCode.UNAVAILABLE, f"{shown}: {_trouble(report, source)}; {mend}")
         if report.cause is not None:
-            self._console.print(f"  no picture: {trouble(report, source)}", style="yellow")
+            self._console.print(f"  no picture: {_trouble(report, source)}", style="yellow")
         else:
             self._console.print(f"  {description(report)}")
         return _Source(source, self._vault.take_out(self._placed(source)), report)
@@ -174,7 +174,6 @@ def import_(
     Example: framebus import /config/frigate.yml
     """
     found = read_frigate(frigate)
-    _check_variables(found, (config.parent if config else Path()).resolve())
     with _file_of_import(config):
         _import(found, CameraFile(config, data=data, run=run), frigate)
 
@@ -196,7 +195,8 @@ def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
         vault = Vault("mqtt", {**file.secrets.environment(), **secrets})
         broker = vault.take_out(found.broker)
         secrets |= vault.new
-    did = file.add(cameras, secrets, broker=broker) if cameras else None
+    missing = sorted(variables_of(cameras, broker) - {**file.secrets.environment(), **secrets}.keys())
+    did = file.add(cameras, secrets, broker=broker, missing=missing) if cameras else None
     _tell_import(found, cameras, broker, frigate)
     if not cameras:
         text = f"no camera of {frigate} can be taken, as is said above; nothing was written"
@@ -204,6 +204,10 @@ def _import(found: Imported, file: CameraFile, frigate: Path) -> None:
     console = make_console()
     for variable in secrets:
         console.print(f"the password {variable} stands in {SECRETS}; only you can read that file")
+    if missing:
+        console.print(f"still to be given, each as a line of {file.secrets.path}:", style="yellow")
+        for variable in missing:
+            console.print(f"  {variable}='...'")
     console.print(f"the group has them now: {did}" if did is not None else f"next: {command_name()} check")
 
 
@@ -219,13 +223,6 @@ def _file_of_import(config: Path | None) -> Iterator[None]:
     except BaseException:
         Path(DEFAULT_FILES[0]).unlink(missing_ok=True)
         raise
-
-
-def _check_variables(found: Imported, folder: Path) -> None:
-    missing = variables_of(found.cameras, found.broker) - SecretsFile(folder).environment().keys()
-    if missing:
-        problems = [f"{name} is not set: write {name}='...' into {folder / SECRETS}" for name in sorted(missing)]
-        raise ConfigError([*problems, "nothing was imported; do that, and import again"])
 
 
 def _keep_words(keep: str | dict[str, str]) -> str:
@@ -270,6 +267,11 @@ def _make_file() -> None:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path.absolute())) from None
+
+
+def _trouble(report: SourceReport, source: str) -> str:
+    """Why there is no picture from this source."""
+    return said_of(report.cause or Cause.UNKNOWN, report.detail, source)
 
 
 def _check_name(name: str, file: CameraFile) -> None:

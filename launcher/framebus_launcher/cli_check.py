@@ -40,6 +40,7 @@ def check(
     if file is not None and config is not None:
         raise typer.BadParameter("name the configuration once: as FILE, or with -c")
     found = ConfigFile(file or config, data=data, run=run)
+    found.check_folders()
     first = found.first
     detector, warnings = found.check_detector()
     needs = find_needs(first)

@@ -13,6 +13,7 @@ import typer
 
 from framebus import codec
 from framebus.errors import ErrorCode, ExitCode, RefusedError
+from framebus.group_here import find_launchers
 from framebus.logs import FORMAT, JSON, wants_json
 from framebus.messages import CameraState, CameraStatus, ServiceState, ServiceStatus
 from framebus.requests import GetState, ListServices, StateRow
@@ -22,7 +23,6 @@ from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.group import Group
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.live import LiveTable
-from framebus_launcher.lock import find_launchers
 from framebus_launcher.log_output import json_log, log_by, plain_log
 from framebus_launcher.output import cameras_table, is_terminal, make_console, services_table, to_json
 from framebus_launcher.page_link import PageLink

@@ -8,6 +8,7 @@ import typer
 
 from framebus import codec
 from framebus.errors import ErrorCode, ExitCode, RefusedError
+from framebus.jobs import FINAL
 from framebus.messages import JobBoard, JobState, JobView, QueueStatus
 from framebus.requests import CancelCase, CancelJob, GetQueue, GetState, GetStory, JobStory, ListJobs, RetryJob
 from framebus_launcher.cli_options import JsonOption, RunOption, WatchOption
@@ -130,11 +131,15 @@ def cancel(
     has_refused = False
     with GroupClient(run) as group:
         stopped: list[JobView] = []
+        ended: set[str] = set()
         if case:
             stopped = _cancel_case(group, case)
         for one in digits or []:
             try:
-                stopped.append(group.ask("dispatcher", CancelJob(id=group.find_job(one).id)))
+                before = group.find_job(one)
+                stopped.append(group.ask("dispatcher", CancelJob(id=before.id)))
+                if before.state in FINAL:
+                    ended.add(before.id)
             except RefusedError as error:
                 if len(digits or []) == 1:
                     raise
@@ -143,7 +148,8 @@ def cancel(
         needed = group.digits_for([job.id for job in stopped])
     console = make_console()
     for job in stopped:
-        console.print(to_json(job) if as_json else job_line(job, needed))
+        late = "   had ended before: nothing was stopped" if job.id in ended else ""
+        console.print(to_json(job) if as_json else job_line(job, needed).append(late, "dim"))
     if case and not stopped and not as_json:
         console.print(f"no job of {case} was waiting or running")
     raise typer.Exit(ExitCode.FAILED if has_refused else ExitCode.OK)

@@ -45,7 +45,7 @@ def link(
     if wrong := [name for name in camera or [] if not re.fullmatch(NAME_PATTERN, name)]:
         raise typer.BadParameter(f"{wrong[0]!r} is no camera's name", param_hint="--camera")
     reach = _find(run)
-    file = AccessFile(_data(reach))
+    file = AccessFile(Path(reach.data))
     cameras = sorted(set(camera)) if camera else None
     if cameras and not revoke:  # the links of a camera that is gone may be taken back yet
         _check_cameras(cameras, run)
@@ -96,7 +96,3 @@ def _find(run: Path | None) -> Reach:
         text = f"no gateway runs in {place.run}; `http: off` leaves it out, and framebus status tells how it is"
         raise RefusedError(ErrorCode.UNAVAILABLE, text)
     return reach
-
-
-def _data(reach: Reach) -> Path:
-    return Path(reach.data)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from framebus_launcher.cli_options import JsonOption
 from framebus_launcher.command import command_name, python_name
 from framebus_launcher.output import make_console
 from framebus_launcher.plugin_template import PluginKind, make_plugin
@@ -68,7 +69,7 @@ def try_(
     fps: Annotated[float | None, typer.Option(help="So many frames of each second; default: every one.")] = None,
     frames: Annotated[int | None, typer.Option(help="Stop after so many.")] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for a picture of each finding.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: JsonOption = False,
     stop: Annotated[bool, typer.Option("--stop", help="End at the first exception, with its traceback.")] = False,
 ) -> None:
     """Run one processor over a video in one process, every frame in order: no bus, no group; breakpoint() works.

@@ -17,7 +17,7 @@ from framebus_launcher.client import GroupClient
 from framebus_launcher.handing_in import hand_in, hand_in_all, make_request, read_batch
 from framebus_launcher.mistakes import refusal
 from framebus_launcher.output import make_console, size, to_json
-from framebus_launcher.words import LATEST_AT_S, lasting, moment, parse_duration, parse_moment
+from framebus_launcher.words import LATEST_AT_S, lasting, moment, parse_duration, parse_moment, span
 
 PLAN_S = 10.0
 MAX_GAPS = 5
@@ -182,12 +182,12 @@ def plan_lines(camera: str, params: dict[str, Any], plan: ExportPlan) -> list[st
     pieces = len(plan.segments) + plan.more_segments
     files = f"{plan.parts} files: codec or size change in between" if plan.parts > 1 else "1 file"
     lines = [
-        f"{camera}  {moment(plan.start_at_s)} to {moment(plan.end_at_s)}{lead}",
+        f"{camera}  {span(plan.start_at_s, plan.end_at_s)}{lead}",
         f"  {lasting(plan.duration_s)}, about {size(plan.size_bytes)}, {files}, out of {pieces} pieces of recording",
     ]
     for gap in plan.gaps[:MAX_GAPS]:
         missing = lasting(max(0.0, gap.end_at_s - gap.start_at_s))
-        lines.append(f"  not recorded: {moment(gap.start_at_s)} to {moment(gap.end_at_s)} ({missing})")
+        lines.append(f"  not recorded: {span(gap.start_at_s, gap.end_at_s)} ({missing})")
     if len(plan.gaps) > MAX_GAPS:
         lines.append(f"  and {len(plan.gaps) - MAX_GAPS} more gaps")
     if plan.gaps and not params.get("allow_gaps"):

@@ -1,10 +1,9 @@
 """The command line's end of a running group: asks its services, and finds jobs by digits of their id."""
 
-import contextlib
 import os
-import re
 import socket
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from framebus import codec, requests
 from framebus.access import find_reach
 from framebus.clock import SystemClock
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
+from framebus.group_here import find_launchers, run_here, run_of_data, written_run
 from framebus.messages import JobView, Message, ServiceState
 from framebus.place import Place
 from framebus.requests import Config, GetConfig, GetJob, GetState, ListJobs, ListServices, Request, Services
@@ -19,15 +19,12 @@ from framebus.settings import Settings
 from framebus.transport import ScriptCaller
 from framebus_launcher.command import command_name
 from framebus_launcher.ids import FULL_ID, ambiguity, clean_id, digits_needed, matching
-from framebus_launcher.lock import find_launchers, run_of
 from framebus_launcher.output import decoded
 
 A = TypeVar("A", bound=Message)
 
 CORE = ("dispatcher", "launcher")
 PAGE = 500
-_DATA = re.compile(r"^data:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
-_RUN = re.compile(r"^run:\s*['\"]?([^\s'\"#]+)", re.MULTILINE)
 DOOR_S = 1.0
 MAX_PAGES = 40
 """more than the ledger keeps"""
@@ -54,6 +51,9 @@ class GroupClient:
             return self._caller.call(service, method, body, deadline_s)
         except DeadlineError:
             find_group(self.place.run)  # it may have died meanwhile: its socket outlives a kill
+            if service != "launcher":
+                with suppress(DeadlineError):  # of the launcher: the first one says more
+                    self._check_state(service)
             raise
 
     def find_job(self, text: str) -> JobView:
@@ -127,8 +127,7 @@ class GroupClient:
 
     def _check_door(self, service: str) -> None:
         """Refuse at once what would only be waited for: a name that nobody here has, a service that was stopped."""
-        address = self.place.door(service)
-        if not address.startswith("ipc://") or Path(address.removeprefix("ipc://")).exists():
+        if self._has_door(service):
             return
         if service in CORE:
             parts = self._parts() if service == "launcher" else []
@@ -136,23 +135,29 @@ class GroupClient:
                 text = f"no launcher of a whole group runs in {self.place.run}, but {', '.join(parts)}"
                 raise RefusedError(ErrorCode.UNAVAILABLE, f"{text}; framebus call {parts[0]} service.list asks one")
             if any(self._has_door(name) for name in CORE):
+                self._check_state(service)
                 return  # it is being started again: worth the wait
             raise RefusedError(ErrorCode.UNAVAILABLE, f"no {service} runs in {self.place.run}")
+        if service not in self._check_state(service):
+            doors = sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.*"))
+            there = ", ".join(doors) or "none"
+            raise RefusedError(ErrorCode.NOT_FOUND, f"no service {service} answers here; there are: {there}")
+
+    def _check_state(self, service: str) -> dict[str, ServiceState]:
+        """Refuse where the launcher has given it up, or was told to stop it; else the states of all services."""
         states = self._states()
         if states.get(service) in (ServiceState.STOPPED, ServiceState.BROKEN):
             text = f"{service} is {states[service].value}; framebus start {service}"
             raise RefusedError(ErrorCode.UNAVAILABLE, text)
-        if service not in states:
-            doors = sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.*"))
-            there = ", ".join(doors) or "none"
-            raise RefusedError(ErrorCode.NOT_FOUND, f"no service {service} answers here; there are: {there}")
+        return states
 
     def _parts(self) -> list[str]:
         """The launchers of parts, `up --only`: each has a name of its own."""
         return sorted(path.name.removeprefix("req.") for path in self.place.run.glob("req.launcher@*"))
 
     def _has_door(self, service: str) -> bool:
-        return Path(self.place.door(service).removeprefix("ipc://")).exists()
+        address = self.place.door(service)
+        return not address.startswith("ipc://") or Path(address.removeprefix("ipc://")).exists()
 
     def _states(self) -> dict[str, ServiceState]:
         """The services that the launcher knows; none where no launcher runs."""
@@ -165,7 +170,7 @@ class GroupClient:
 
 def place_meant(run: Path | None) -> Place:
     """Where the group is looked for: in `run`, else where that of the configuration here runs, else where groups do."""
-    return Place.at(run or _written_run() or _run_of_data())
+    return Place.at(run or run_here())
 
 
 def find_group(run: Path | None) -> Place:
@@ -191,31 +196,10 @@ def _is_open(door: Path) -> bool:
         return True
 
 
-def _written_run() -> Path | None:
-    """The run folder that the configuration here names."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):  # no configuration is here, or none that can be read
-        written = _RUN.search(Path("framebus.yml").read_text())
-        return Path(written[1]) if written is not None else None
-    return None
-
-
-def _run_of_data() -> Path | None:
-    """Where the group runs that has the data folder of the configuration here.
-
-    The default follows XDG_RUNTIME_DIR and TMPDIR, which terminals may differ in.
-    """
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        written = _DATA.search(Path("framebus.yml").read_text())
-        data = Path(written[1] if written is not None else Settings().data)
-        found = [run_of(pid, data) for pid in find_launchers(data)]
-        return next((one for one in found if one is not None), None)
-    return None
-
-
 def nobody_runs(place: Place, why: str = "") -> RefusedError:
     """What to say where no group lives, or no longer."""
     mend = f"start one with: {command_name()} up  (or name its folder with --run)"
-    for here in (_written_run(), _run_of_data()):
+    for here in (written_run(), run_of_data()):
         if here is not None and os.path.abspath(here) != str(place.run):
             mend = f"the group of this folder runs in {here}: leave out --run, or unset FRAMEBUS_RUN"
     return RefusedError(ErrorCode.UNAVAILABLE, f"no group runs in {place.run}{why}; {mend}")

@@ -4,6 +4,7 @@ import difflib
 import os
 import shutil
 import zoneinfo
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ from framebus_launcher.table import (
 from framebus_launcher.variables import substitute
 
 DEFAULT_FILES = ("framebus.yml", "framebus.yaml", "framebus.toml")
+ANY_VALUE = "1"
+"""in the place of one that is not known yet: a password, a host or a port"""
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "enrich": EnrichSettings,
     "export": ExportSettings,
@@ -80,13 +83,15 @@ def settings_in(document: Document, *, data: Path | None = None, run: Path | Non
 
 
 def read_settings(
-    document: Document, *, data: Path | None = None, run: Path | None = None
+    document: Document, *, data: Path | None, run: Path | None, missing: Collection[str] = ()
 ) -> tuple[Settings, list[str]]:
     """The settings in a document, and all that is wrong with it. Where anything is, the settings are only those that
-    others can check yet: the cameras, and the section of enrich, that are right."""
+    others can check yet: the cameras, and the section of enrich, that are right. `missing` are variables that get
+    their value later."""
     problems = list(document.problems)
     folder = Path(document.file).parent.resolve()
-    value = substitute(document.value, SecretsFile(folder).environment(), problems)
+    known = {**dict.fromkeys(missing, ANY_VALUE), **SecretsFile(folder).environment()}
+    value = substitute(document.value, known, problems)
     problems += find_settings_problems(value)
     if problems:
         return with_full_paths(msgspec.convert(_right_parts(value, problems), Settings), folder), problems

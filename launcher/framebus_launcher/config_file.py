@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from typing import Any
 
 from framebus.errors import ConfigError, ErrorCode, RefusedError
 from framebus.place import Place
+from framebus.replacing import replacing, sync_folder
 from framebus.settings import Settings
 from framebus_launcher.checks import find_processor_problems, find_source_problems
 from framebus_launcher.config import find_file, find_warnings, in_order, place_of, read_settings
 from framebus_launcher.detector_check import check_detector
 from framebus_launcher.document import parse_document, read_text
-from framebus_launcher.folders import check_names
+from framebus_launcher.folders import check_names, find_folder_problems
 from framebus_launcher.table import Row, make_table, rows_of_kinds
 
 FIRST_CHECK_S = 10.0
@@ -68,10 +68,13 @@ class ConfigFile:
         """Read and check it; raises ConfigError with every problem, each with its line."""
         return self.check(read_text(self.path), group)
 
-    def check(self, text: str, group: Place | None = None) -> Reading:
-        """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed."""
+    def check(self, text: str, group: Place | None = None, *, missing: Collection[str] = ()) -> Reading:
+        """What the file would mean with this text; raises ConfigError. The folders of a `group` that runs are fixed.
+
+        `missing` are variables that get their value later.
+        """
         document = parse_document(self.path, text)
-        settings, problems = read_settings(document, data=self._data, run=self._run)
+        settings, problems = read_settings(document, data=self._data, run=self._run, missing=missing)
         if group is not None and not problems:
             problems += _find_moves(place_of(settings), group)
         problems += self._find_own_problems(settings, FIRST_CHECK_S if group is None else CHECK_S)
@@ -104,32 +107,32 @@ class ConfigFile:
         told, problems = check_detector(self.first.settings)
         return told, in_order(parse_document(self.path, self.first.text), problems)
 
+    def check_folders(self) -> None:
+        """Raises ConfigError for folders that cannot be made here: those of a container need not be there elsewhere."""
+        if problems := find_folder_problems(self.first.place):
+            raise ConfigError(in_order(parse_document(self.path, self.first.text), problems))
+
     def write(self, text: str, revision: int) -> None:
         """Replace the content, at once and for good; raises RefusedError when it is not of this revision any more."""
         target = self.path.resolve()  # of a link the file is written, and the link stays
-        temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
             old = target.stat()
-            with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            with replacing(target, 0o600) as file:
                 with suppress(PermissionError):  # only root gives files away: it must not take them, either
                     os.fchown(file.fileno(), old.st_uid, old.st_gid)
                 os.fchmod(file.fileno(), old.st_mode & 0o7777)
                 file.write(text.encode())
                 file.flush()
-                os.fsync(file.fileno())
-            if revision_of(read_text(self.path)) != revision:
-                raise RefusedError(ErrorCode.CONFLICT, f"{self.path} has changed since; read it again")
-            temp.rename(target)
-            _sync_folder(target.parent)
+                os.fsync(file.fileno())  # before the last look at who else writes: it takes a while
+                if revision_of(read_text(self.path)) != revision:
+                    raise RefusedError(ErrorCode.CONFLICT, f"{self.path} has changed since; read it again")
+            sync_folder(target.parent)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 text = f"{self.path} cannot be written: the disk is full, make room; it stays as it was"
                 raise RefusedError(ErrorCode.NO_SPACE, text) from None
             mend = f"; give yourself the right to write in {target.parent}" if error.errno == errno.EACCES else ""
             raise RefusedError(ErrorCode.DENIED, f"{self.path} cannot be written: {error.strerror}{mend}") from None
-        finally:
-            with suppress(OSError):
-                temp.unlink(missing_ok=True)
 
 
 def _find_moves(place: Place, group: Place) -> list[str]:
@@ -142,11 +145,3 @@ def _find_moves(place: Place, group: Place) -> list[str]:
 def revision_of(text: str) -> int:
     """A number for this content: also a change by hand is noticed."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> (64 - REVISION_BITS)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

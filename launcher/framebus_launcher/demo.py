@@ -53,6 +53,11 @@ LOOK_S = 0.5
 LAST_WORDS = 5
 """of the services' errors, that are shown when the story can't go on"""
 UPLOADER = "Front Door"
+NEXT = {
+    "init": "a group of your own",
+    "new processor hello": "your own code on each frame",
+    "doctor": "what this machine lacks",
+}
 BEST_SHOT = "best_shot"
 """what goes by appears with its picture on the page and in `framebus tap finding/`"""
 
@@ -120,7 +125,9 @@ class Demo:
             lost = self._story.tell()
             self._exit_code = ExitCode.OK if lost == 0 else ExitCode.INTERNAL
             name = command_name()
-            self._teller.say(f"Next: {name} init   {name} new processor hello   {name} doctor")
+            self._teller.say("Next:")
+            for words, why in NEXT.items():
+                self._teller.command(f"{name} {words:<20}", why)
             self._is_told.set()
             self._stay()
         except (FramebusError, OSError) as error:
@@ -136,8 +143,10 @@ class Demo:
 
     def _stay(self) -> None:
         if self._stay_s > 0 and is_terminal():
-            self._teller.say(f"It stays up for {self._stay_s:.0f} s, and while a browser looks; in another terminal:")
-            self._teller.say(f"  {command_name()} status --run {self._place.run}     Ctrl-C stops it")
+            stays = f"It stays up for {self._stay_s:.0f} s, and while a browser looks; Ctrl-C stops it."
+            self._teller.say(f"{stays} In another terminal:")
+            for word in ("status", "jobs"):
+                self._teller.command(f"{command_name()} {word} --run {self._place.run}")
             self._say_uploads()
             if self._findings is not None:
                 self._findings.is_chatty = True
@@ -150,10 +159,8 @@ class Demo:
         """Where a file becomes an analysis; only to those who have the time to try."""
         folder = self._place.data / "uploads" / UPLOADER
         folder.mkdir(parents=True, exist_ok=True)
-        self._teller.say(
-            f"  cp PICTURE_OR_VIDEO {shlex.quote(f'{folder}/')}     makes a camera, and a job that looks at it"
-        )
-        self._teller.say(f"  {command_name()} jobs --run {self._place.run}")
+        self._teller.command(f"cp PICTURE_OR_VIDEO {shlex.quote(f'{folder}/')}")
+        self._teller.say("A file that comes there makes a camera, and a job that looks at it.")
 
     def _note_line(self, name: str, line: str) -> None:
         if line.startswith(("ERROR", "CRITICAL")):

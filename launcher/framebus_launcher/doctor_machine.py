@@ -10,11 +10,10 @@ from pathlib import Path
 
 import psutil
 
+from framebus_launcher.child import MAX_FILES
 from framebus_launcher.finding import Finding, fail, first_line, ok, warn
 from framebus_launcher.output import size
 
-CHILD_FILES = 4_096
-"""what the launcher allows each of its children"""
 ENOUGH_MEMORY_BYTES = 300 * 2**20
 ENOUGH_WATCHES = 8_192
 ENOUGH_INSTANCES = 64
@@ -115,8 +114,8 @@ def check_files() -> Finding:
     """How many files a process may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     text = f"{_limit(soft)}, can be raised to {_limit(hard)}"
-    if hard != resource.RLIM_INFINITY and hard < CHILD_FILES:
-        return warn("open files", text, f"services want {CHILD_FILES}: raise the hard limit (ulimit -Hn {CHILD_FILES})")
+    if hard != resource.RLIM_INFINITY and hard < MAX_FILES:
+        return warn("open files", text, f"services want {MAX_FILES}: raise the hard limit (ulimit -Hn {MAX_FILES})")
     return ok("open files", text)
 
 

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 from framebus.errors import ConfigError
+from framebus.group_here import find_launchers
 from framebus.keep_settings import size_bytes
 from framebus.place import Place
 from framebus.recordings import floor_bytes
 from framebus_launcher.finding import Finding, can_write, existing, fail, first_line, ok, warn
-from framebus_launcher.lock import find_launchers
 from framebus_launcher.output import size
 from framebus_launcher.taken import taken_bytes
 from framebus_launcher.words import gigabytes

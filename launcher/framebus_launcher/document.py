@@ -15,6 +15,7 @@ MERGE = "tag:yaml.org,2002:merge"
 COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 # What a parser quotes may be a password; only its own words, of a few characters or in angle brackets, may be shown.
 _SHOWN = re.compile(r"""(?:[^'"]|'(?:[^']{1,3}|<[a-z ]+>)'|"[^"]{1,3}")*""")
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|\s#.*""")
 _PLACE = re.compile(r" \(at [a-z0-9 ,]+\)$")
 
 _BEGUN = {
@@ -29,6 +30,7 @@ _THERE = {
     "one indented too far? A text with ': ' in it goes into quotes",
     "character '\\t'": "a tab; indent with spaces",
     "that cannot start any token": "a text that begins with such a character goes into quotes",
+    "but found '<stream end>'": "the file ends too early: a } or a ] is missing",
     "expected <block end>": "this line is indented otherwise than those above it",
 }
 
@@ -98,7 +100,7 @@ def _read_yaml(file: str, text: str) -> Document:
             document.value = _Builder(loader, document).build(node, "", ())
         return document
     except yaml.MarkedYAMLError as error:
-        raise ConfigError([f"{file}{_mistake(error)}"]) from None
+        raise ConfigError([f"{file}{_bare_use(error, text) or _mistake(error)}"]) from None
     except yaml.YAMLError:
         raise ConfigError([f"{file}: holds characters that YAML does not allow"]) from None
     finally:
@@ -114,6 +116,17 @@ def _mistake(error: yaml.MarkedYAMLError) -> str:
     known = next((words for sign, words in _THERE.items() if sign in said), None)
     # The error's own text would show the line, and with it what may be a password.
     return f"{line}: {begun or known or _hide(error.problem or 'is no YAML')}"
+
+
+def _bare_use(error: yaml.MarkedYAMLError, text: str) -> str | None:
+    """Its line and the mend, where a brace of `${NAME}` was taken for one of the file's own."""
+    if error.context_mark is None or error.problem_mark is None or "flow" not in (error.context or ""):
+        return None
+    lines = text.splitlines()
+    for number in range(error.context_mark.line, min(error.problem_mark.line + 1, len(lines))):
+        if "${" in _QUOTED.sub("", lines[number]):
+            return f":{number + 1}: an address with ${{NAME}} goes into quotes where it stands within {{ }} or [ ]"
+    return None
 
 
 class _Builder:

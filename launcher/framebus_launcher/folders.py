@@ -2,12 +2,15 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from framebus.errors import ConfigError
 from framebus.place import Place
+from framebus.replacing import replacing
+from framebus_launcher.finding import can_write, existing
 from framebus_launcher.table import DISPATCHER, Row
 
 
@@ -26,9 +29,37 @@ def make_folders(place: Place) -> None:
             raise PermissionError(f"others may write in {folder}; `chmod 700 {folder}`, or choose another")
 
 
+def find_folder_problems(place: Place) -> list[str]:
+    """What of a group's folders cannot be made or written, each with its setting; nothing is left there."""
+    problems = []
+    for name in ("data", "run", "shm"):
+        folder: Path = getattr(place, name)
+        above = existing(folder)
+        what = f"{name}: {folder} cannot be {'written' if above == folder else 'made'}"
+        if not above.is_dir():
+            problems.append(f"{what}: {above} is no folder")
+        elif not can_write(above):
+            problems.append(f"{what}: give yourself the right to write in {above}, or choose another folder")
+        elif above != folder:
+            try:
+                tempfile.TemporaryDirectory(prefix=".framebus-", dir=above).cleanup()
+            except OSError as error:
+                problems.append(f"{what} in {above}: {error.strerror}; choose another folder")
+    return problems
+
+
 def settings_folder(place: Place) -> Path:
     """Where the settings of the children are."""
     return place.run / "settings"
+
+
+def write_settings(place: Place, row: Row) -> Path:
+    """Write a row's settings where only our user can read them: they hold passwords."""
+    settings_folder(place).mkdir(mode=0o700, exist_ok=True)
+    path = settings_folder(place) / f"{row.name}.json"
+    with replacing(path, 0o600) as file:
+        file.write(row.section)
+    return path
 
 
 def remove_rings(place: Place, rows: Collection[Row], *, is_whole: bool) -> None:

@@ -21,7 +21,7 @@ from framebus_launcher.desk import Desk
 from framebus_launcher.folders import check_names, make_folders, remove_rings, tidy
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.lock import LockedError, lock_group
-from framebus_launcher.logbook import Logbook, LogbookHandler
+from framebus_launcher.logbook import Logbook, OwnLines
 from framebus_launcher.member import Member
 from framebus_launcher.reload import Reloader
 from framebus_launcher.removed_cameras import RemovedCameras
@@ -118,7 +118,7 @@ class Group:
         self._opened.enter_context(lock_group(self._place, self._kinds, with_data=DISPATCHER in self.members))
         remove_rings(self._place, self._crew.rows, is_whole=is_whole)
         self._opened.callback(lambda: tidy(self._place, self._crew.rows, is_whole=is_whole))
-        handler = LogbookHandler(self._logbook)
+        handler = OwnLines(self._logbook.add)
         logging.getLogger().addHandler(handler)
         self._opened.callback(logging.getLogger().removeHandler, handler)
         self._crew.open(self._notify)

@@ -3,11 +3,12 @@
 import fcntl
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from framebus.errors import FramebusError
+from framebus.group_here import pid_in
 from framebus.place import Place
 
 
@@ -36,7 +37,7 @@ class Lock:
             fcntl.flock(self._file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            raise LockedError(path, _pid_in(path), setting) from None
+            raise LockedError(path, pid_in(path), setting) from None
         if not is_shared:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
@@ -64,34 +65,3 @@ def lock_group(place: Place, kinds: Sequence[str] = (), *, with_data: bool = Tru
         if with_data:
             held.enter_context(Lock(place.data / "lock", setting="data"))
         return held.pop_all()
-
-
-def find_launchers(folder: Path) -> list[int]:
-    """The pids of the launchers that run the group of this run or data folder, or parts of it."""
-    found = []
-    for path in sorted(folder.glob("lock*")):
-        with suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
-            pid = _pid_in(path)
-            if pid is None:  # given back in good order; so we need not hold it for a moment to know
-                continue
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                found.append(pid)
-    return found
-
-
-def run_of(pid: int, data: Path) -> Path | None:
-    """The run folder of the launcher that has this data folder."""
-    with suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(FileNotFoundError):
-                file = descriptor.readlink()
-                if file.name == "lock" and file.parent != data.resolve():
-                    return file.parent
-    return None
-
-
-def _pid_in(path: Path) -> int | None:
-    text = path.read_text(errors="replace").strip()
-    return int(text) if text.isdecimal() else None

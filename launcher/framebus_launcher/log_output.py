@@ -2,14 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from framebus.logs import json_line
-from framebus.redact import RedactingFormatter
-from framebus_launcher.logbook import LAUNCHER
+from framebus_launcher.logbook import OwnLines
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
@@ -56,13 +55,10 @@ def split_level(line: str) -> tuple[str, str]:
 
 
 def log_by(show: Show) -> None:
-    """The launcher's own log lines look like those of the services."""
+    """The launcher's own log lines are shown, too."""
 
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            for line in self.format(record).splitlines():
-                show(LAUNCHER, line)
+    def show_all(name: str, lines: Sequence[str]) -> None:
+        for line in lines:
+            show(name, line)
 
-    handler = Handler()
-    handler.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[OwnLines(show_all)], force=True)

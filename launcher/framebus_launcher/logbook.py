@@ -58,13 +58,13 @@ class Logbook:
         return Logs(lines=found, next=found[-1].number if some_left else newest)
 
 
-class LogbookHandler(logging.Handler):
-    """The launcher's own lines, for the same book."""
+class OwnLines(logging.Handler):
+    """Hands on the launcher's own lines, which look like those of the services."""
 
-    def __init__(self, logbook: Logbook) -> None:
+    def __init__(self, take: Callable[[str, Sequence[str]], None]) -> None:
         super().__init__()
-        self._logbook = logbook
+        self._take = take
         self.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._logbook.add(LAUNCHER, self.format(record).splitlines())
+        self._take(LAUNCHER, self.format(record).splitlines())

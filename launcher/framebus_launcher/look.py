@@ -2,7 +2,6 @@
 
 import msgspec
 
-from framebus.addresses import Kind, parse_address
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import Cause
 from framebus.source_report import LookAt, SourceReport
@@ -14,17 +13,6 @@ from framebus_launcher.words import lasting
 LOOK_S = 10.0
 LIMIT_S = 25.0
 """with the connection, and the start of Python"""
-
-WORDS = {
-    Cause.AUTH: "wrong user or password",
-    Cause.DNS: "there is no host of this name in the network",
-    Cause.REFUSED: "the host refuses the connection: is the port right, and its stream switched on?",
-    Cause.TIMEOUT: "no answer: is the address right, and the camera on?",
-    Cause.NOT_FOUND: "there is nothing under this path",
-    Cause.CODEC: "what comes from there is no video that can be read",
-    Cause.STALLED: "it connects, and then sends nothing",
-    Cause.ENDED: "it hangs up before a picture comes",
-}
 
 
 def look_at(source: str) -> SourceReport:
@@ -42,16 +30,6 @@ def look_at(source: str) -> SourceReport:
             ErrorCode.INTERNAL, f"the look at the source failed: {last_words(err) or f'exit code {code}'}"
         )
     return msgspec.json.decode(lines[-1], type=SourceReport)
-
-
-def trouble(report: SourceReport, source: str) -> str:
-    """Why there is no picture from this source, for people."""
-    words = WORDS.get(report.cause or Cause.UNKNOWN)
-    if report.cause is Cause.AUTH and "://" in source and "@" not in source:
-        words = "it wants a user and a password: write USER@ before the host, and the password is asked for"
-        if parse_address(source).kind is Kind.DEVICE:
-            words = "you may not open it: sudo usermod -aG video $USER, and log in anew"
-    return f"{words} ({report.detail})" if words else report.detail
 
 
 def description(report: SourceReport) -> str:

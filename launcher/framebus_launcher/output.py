@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from framebus.messages import CameraStatus, Cause, JobState, JobView, ServiceState, ServiceStatus
+from framebus.causes import said_of
+from framebus.messages import CameraStatus, JobState, JobView, ServiceState, ServiceStatus
 from framebus.stage import killed_by
 from framebus_launcher.ids import MIN_DIGITS
 from framebus_launcher.words import plain, soon
@@ -45,14 +46,14 @@ def make_console(*, is_error: bool = False) -> Console:
     return Console(stderr=is_error, width=width, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
-def bar(percent: float, cells: int = BAR_CELLS) -> str:
+def bar(percent: float) -> str:
     """A progress bar of text.
 
     >>> bar(71.0)
     '██████████████░░░░░░'
     """
-    full = int(percent * cells / 100.0)
-    return "█" * full + "░" * (cells - full)
+    full = int(percent * BAR_CELLS / 100.0)
+    return "█" * full + "░" * (BAR_CELLS - full)
 
 
 def job_line(job: JobView, digits: int = MIN_DIGITS, exports: Path | None = None) -> Text:
@@ -168,15 +169,13 @@ def cameras_table(cameras: Iterable[CameraStatus]) -> Table:
     table = text_table("camera", "state", "picture", "fps", "recording", "")
     for status in cameras:
         picture = f"{status.width}x{status.height} {status.codec}" if status.width else "-"
-        cause = "" if status.cause is Cause.UNKNOWN else f"{status.cause.value}: "
-        note = f"{cause}{status.detail}" if status.detail else ""
         table.add_row(
             status.camera,
             Text(status.state.value, "" if status.state.value == "online" else "yellow"),
             picture,
             f"{status.fps_in:.1f} in, {status.fps_out:.1f} out",
             "yes" if status.is_recording else "no",
-            note,
+            said_of(status.cause, status.detail, status.source),
         )
     return table
 

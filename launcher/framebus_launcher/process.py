@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import psutil
@@ -219,15 +218,3 @@ class RunningChild:
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
-
-
-def write_settings(folder: Path, name: str, section: bytes) -> Path:
-    """Write a row's settings where only our user can read them: they hold passwords. Who reads meanwhile reads the old
-    ones, or the new."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path, fresh = folder / f"{name}.json", folder / f"{name}.json.new"
-    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(file, "wb") as opened:
-        opened.write(section)
-    fresh.rename(path)
-    return path

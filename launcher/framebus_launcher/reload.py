@@ -22,10 +22,9 @@ from framebus_launcher.credentials import Vault
 from framebus_launcher.crew import Crew
 from framebus_launcher.document import is_toml
 from framebus_launcher.edit import EditError, Part, edit_yaml, find_value, parse_path
-from framebus_launcher.folders import settings_folder, tidy_rows
+from framebus_launcher.folders import tidy_rows, write_settings
 from framebus_launcher.member import Member
 from framebus_launcher.plan import Plan, make_plan
-from framebus_launcher.process import write_settings
 from framebus_launcher.redaction import restored, shown
 from framebus_launcher.secrets_file import SecretsFile
 from framebus_launcher.table import DISPATCHER
@@ -192,7 +191,7 @@ class Reloader:
         members = self._crew.members
         for row in plan.live:
             if members[row.name].child is not None:
-                write_settings(settings_folder(self._place), row.name, row.section)
+                write_settings(self._place, row)
             members[row.name].row = row  # not before: what could not be written is yet to be told, by the next reload
         for name in plan.stop:
             members[name].stop(now_s)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from framebus.clock import Clock
 from framebus.place import Place
-from framebus_launcher.folders import settings_folder
+from framebus_launcher.folders import write_settings
 from framebus_launcher.incarnation import Incarnations
 from framebus_launcher.liveness import SUSPECT_S
-from framebus_launcher.process import RunningChild, write_settings
+from framebus_launcher.process import RunningChild
 from framebus_launcher.table import Row
 from framebus_launcher.zygote import Zygote
 
@@ -34,7 +34,7 @@ class Spawner:
     def spawn(self, row: Row, *, was_killed: bool = False) -> RunningChild:
         """Start it; raises OSError when that can't be done. `was_killed`: its life before, from outside."""
         incarnation = self._incarnations.draw(self._clock.wall_s())
-        settings = write_settings(settings_folder(self._place), row.name, row.section)
+        settings = write_settings(self._place, row)
         return RunningChild(
             row.argv,
             environment=self._environment(row, incarnation, settings, was_killed),

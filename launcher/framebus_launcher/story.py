@@ -12,6 +12,7 @@ from msgspec import Raw
 
 import framebus
 from framebus import codec
+from framebus.causes import said_of
 from framebus.errors import RefusedError
 from framebus.jobs import FINAL
 from framebus.messages import CameraState, JobState, JobView
@@ -22,7 +23,7 @@ from framebus_launcher.observer import Observer
 from framebus_launcher.output import files_of, is_terminal, result_of, size
 from framebus_launcher.page_link import GATEWAY, page_link
 from framebus_launcher.teller import Teller
-from framebus_launcher.witness import MENDS, StoryError, Witness
+from framebus_launcher.witness import StoryError, Witness
 
 CLIP_S = 10.0
 START_LIMIT_S = 30.0
@@ -80,8 +81,8 @@ class Story:
         status = self._news.wait_for(self._sees.online_or_hopeless, ONLINE_LIMIT_S)
         if status is None or status.state is not CameraState.ONLINE:
             status = status or self._sees.camera()
-            why = f"{status.detail} {MENDS.get(status.cause, '')}" if status else "it says nothing"
-            raise StoryError(f"the camera does not come online: {why.strip()}")
+            why = said_of(status.cause, status.detail, status.source) if status else "it says nothing"
+            raise StoryError(f"the camera does not come online: {why}")
         with framebus.RingReader.open(_found(framebus.newest_ring(self._place.shm, self._camera), "its ring")) as ring:
             picture = f"{ring.width}x{ring.height}, {status.codec.upper()}"
             self._teller.tell(
@@ -130,10 +131,9 @@ class Story:
         self._kill_capture()
         self._kill_dispatcher(waiting)
         self._ask_launcher(StartService(name="export"))
-        jobs = self._await_ends(waiting)
-        for job in jobs:
+        for job in self._await_ends(waiting):
             self._save(job)
-        return self._sum_up(jobs)
+        return self._sum_up()
 
     def _kill_capture(self) -> None:
         before_s = time.time()
@@ -157,7 +157,7 @@ class Story:
         text = f"after {back_after_s:.2f} s; {there} of {len(waiting)} jobs still there; "
         self._teller.tell("back", text + (states if told else "some states are missing"), "dispatcher", "green")
 
-    def _sum_up(self, jobs: Sequence[JobView]) -> int:
+    def _sum_up(self) -> int:
         views = {job.id: job for job in self._group.ask("dispatcher", ListJobs(limit=100), 10.0).jobs}
         succeeded = [job for job in views.values() if job.state is JobState.SUCCEEDED]
         lost = sum(

@@ -22,16 +22,8 @@ from framebus.place import Place
 from framebus.recordings import list_segments
 from framebus_launcher.observer import Observer
 
-MENDS = {
-    Cause.AUTH: "(wrong user or password in SOURCE?)",
-    Cause.DNS: "(is the host's name in SOURCE right?)",
-    Cause.REFUSED: "(nobody listens there: are address and port in SOURCE right?)",
-    Cause.NOT_FOUND: "(SOURCE is an rtsp:// address or the path of a video file)",
-    Cause.CODEC: "(is SOURCE a video?)",
-    Cause.NO_SPACE: "",
-    Cause.UNKNOWN: "",  # what code of the user's own raises, with its file and line
-}
-"""causes that do not heal by themselves, and what to do about them"""
+HOPELESS = (Cause.AUTH, Cause.DNS, Cause.REFUSED, Cause.NOT_FOUND, Cause.CODEC, Cause.NO_SPACE, Cause.UNKNOWN)
+"""causes that do not heal by themselves; unknown is what code of the user's own raises"""
 LOOKED_BACK_S = 120.0
 """for the last segment before a kill"""
 
@@ -90,7 +82,7 @@ class Witness:
     def online_or_hopeless(self) -> CameraStatus | None:
         """A camera that answers `wrong password` is not waited for; one that is silent may be starting."""
         status = self.camera()
-        is_hopeless = status is not None and status.state is CameraState.OFFLINE and status.cause in MENDS
+        is_hopeless = status is not None and status.state is CameraState.OFFLINE and status.cause in HOPELESS
         return status if is_hopeless else self.online()
 
     def latency(self) -> ServiceStats | None:

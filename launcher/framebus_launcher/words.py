@@ -12,6 +12,8 @@ from framebus.messages import INSTANCE_PATTERN, NAME_PATTERN
 A_NAME = "a name of a-z, 0-9, _ and -, which begins with a letter or digit and has at most 32 characters"
 AN_ID = "an id of 32 digits, 0-9 and a-f"
 _REGEX = re.compile(r"Expected `str` matching regex '([^']*)'")
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+_MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _PATH = re.compile(r"([^:\s][^:]*) - at `\$\.([^`]+)`$")
 _UTC_STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 _EPOCH = re.compile(r"(?<![\w./:-])1\d{9}(?:\.\d+)?(?![\w:/-])(?!\.\d)")
@@ -27,9 +29,14 @@ def plain(text: str) -> str:
     'id: expected an id of 32 digits, 0-9 and a-f'
     """
     text = _REGEX.sub(lambda found: f"expected {_pattern_words(found[1])}", text)
+    text = _UNKNOWN.sub(r"there is no \1", text)
+    text = _MISSING.sub(r"\1 is missing", text)
     text = _PATH.sub(lambda found: f"{found[2]}: {found[1]}", text)
-    text = _UTC_STAMP.sub(lambda found: moment(datetime.fromisoformat(found[0]).timestamp()), text)
-    return _EPOCH.sub(lambda found: moment(float(found[0])), text)
+    told = [datetime.fromisoformat(stamp).timestamp() for stamp in _UTC_STAMP.findall(text)]
+    told += [float(number) for number in _EPOCH.findall(text)]
+    is_dated = not all(map(_is_today, told))  # of a range over midnight both ends
+    text = _UTC_STAMP.sub(lambda found: _written(datetime.fromisoformat(found[0]).timestamp(), is_dated=is_dated), text)
+    return _EPOCH.sub(lambda found: _written(float(found[0]), is_dated=is_dated), text)
 
 
 def _pattern_words(pattern: str) -> str:
@@ -49,9 +56,22 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def moment(at_s: float, now_s: float | None = None) -> str:
     """A wall time in the machine's zone; the day only where it is not today."""
-    at = datetime.fromtimestamp(at_s)
+    return _written(at_s, is_dated=not _is_today(at_s, now_s))
+
+
+def span(start_s: float, end_s: float, now_s: float | None = None) -> str:
+    """From and to, as `moment` writes them: both with their day, or none."""
+    is_dated = not (_is_today(start_s, now_s) and _is_today(end_s, now_s))
+    return f"{_written(start_s, is_dated=is_dated)} to {_written(end_s, is_dated=is_dated)}"
+
+
+def _is_today(at_s: float, now_s: float | None = None) -> bool:
     today = datetime.fromtimestamp(time.time() if now_s is None else now_s).date()
-    return f"{at:%H:%M:%S}" if at.date() == today else f"{at:%Y-%m-%d %H:%M:%S}"
+    return datetime.fromtimestamp(at_s).date() == today
+
+
+def _written(at_s: float, *, is_dated: bool) -> str:
+    return f"{datetime.fromtimestamp(at_s):{'%Y-%m-%d ' if is_dated else ''}%H:%M:%S}"
 
 
 def lasting(duration_s: float) -> str:

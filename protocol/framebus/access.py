@@ -93,19 +93,19 @@ class AccessFile:
             token = secrets.token_urlsafe(TOKEN_BYTES)
             return [*grants, Grant(token=token, role=role, cameras=cameras, made_at_s=time.time())]
 
-        return next(grant for grant in self._change(add) if (grant.role, grant.cameras) == (role, cameras))
+        return next(grant for grant in self._change(add)[1] if (grant.role, grant.cameras) == (role, cameras))
 
     def revoke(self, role: Role, cameras: list[str] | None = None) -> int:
         """Take back the grants of a role, or only the one of these cameras; returns how many."""
-        before = len(self.grants())
 
         def keep(grants: list[Grant]) -> list[Grant]:
             return [grant for grant in grants if grant.role is not role or (cameras and grant.cameras != cameras)]
 
-        return before - len(self._change(keep))
+        before, after = self._change(keep)
+        return len(before) - len(after)
 
-    def _change(self, change: Callable[[list[Grant]], list[Grant]]) -> list[Grant]:
-        """Read, change and write as one step among all processes."""
+    def _change(self, change: Callable[[list[Grant]], list[Grant]]) -> tuple[list[Grant], list[Grant]]:
+        """Read, change and write as one step among all processes; the grants before and after."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked():
             old = self.grants()
@@ -113,7 +113,7 @@ class AccessFile:
             if new != old or not self._path.exists():
                 with replacing(self._path, 0o600, is_synced=True) as file:
                     file.write(msgspec.json.format(msgspec.json.encode(Grants(grants=new))) + b"\n")
-            return new
+            return old, new
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

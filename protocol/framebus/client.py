@@ -1,7 +1,8 @@
 """What a script needs: the frames of a camera, and short calls to the services, without being a service itself.
 
-Everywhere `run` is the folder of the group's sockets; by default the group of this process's environment, else of the
-user. Each call opens what it needs and closes it; nothing is kept between them.
+Everywhere `run` is the folder of the group's sockets; by default the group of this process's environment, else that of
+the `framebus.yml` in this folder, as for the commands, else the user's. Each call opens what it needs and closes it;
+nothing is kept between them.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from msgspec import Raw
 from framebus import codec, requests
 from framebus.errors import FramebusError, MalformedError, RefusedError
 from framebus.frame import Frame
+from framebus.group_here import place_here
 from framebus.jobs import FINAL
 from framebus.messages import NAME_PATTERN, CameraStatus, ConfigChanged, FrameNotice, JobState, JobView, Message
 from framebus.place import Place
@@ -289,7 +291,7 @@ def _goes_back(view: JobView, shown: JobView) -> bool:
 
 
 def _place(run: str | Path | None) -> Place:
-    return Place.at(Path(run)) if run is not None else Place.from_environment()
+    return Place.at(Path(run)) if run is not None else place_here()
 
 
 def _ask(place: Place, service: str, request: Request[A], deadline_s: float) -> tuple[A, bytes | None]:

@@ -55,7 +55,7 @@ class Meter:
         """How fast a counter grew; None where that cannot be said."""
         return None if self.span_s is None else self.grown(counter) / self.span_s
 
-    def reasons(self, prefix: str, suffix: str = "") -> dict[str, int]:
+    def reasons(self, prefix: str, suffix: str) -> dict[str, int]:
         """By how much the counters `<prefix><reason><suffix>` grew, by reason; those that did not are left out."""
         found = {}
         for counter in self.counters:

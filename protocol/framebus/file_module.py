@@ -2,11 +2,11 @@
 
 import hashlib
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 
 from framebus.errors import ConfigError
+from framebus.own_code import find_line
 
 
 def load_file_module(path: Path) -> ModuleType:
@@ -41,10 +41,7 @@ def explain_failure(error: BaseException, path: Path) -> str:
     """What went wrong in a user's file, with its line or that of one beside it: `/me/mine.py:7: NameError: ...`."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    steps = traceback.extract_tb(error.__traceback__)
-    own = [
-        step for step in steps if step.filename.startswith(f"{path.parent}/") and "site-packages" not in step.filename
-    ]
-    where = f"{own[-1].filename}:{own[-1].lineno}" if own else str(path)
+    where = find_line(error, lambda file: file.startswith(f"{path.parent}/") and "site-packages" not in file)
+    where = where or str(path)
     said = "it ends Python (sys.exit) while it is loaded" if isinstance(error, SystemExit) else str(error)
     return f"{where}: {type(error).__name__}: {said}" if said else f"{where}: {type(error).__name__}"

@@ -16,8 +16,8 @@ _SYSTEM_CALLS = {"x86_64": 202, "aarch64": 98}
 _WAIT, _WAKE = 0, 1
 _ALL = 2**31 - 1
 _WORD = 2**32 - 1
-_EXPECTED = (errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT)
-"""the word was another one already; a signal came; nothing came"""
+_EXPECTED = (errno.EAGAIN, errno.ETIMEDOUT)
+"""the word was another one already; nothing came"""
 
 _Timespec = ctypes.c_long * 2
 _call: Callable[..., int] | None = None
@@ -32,15 +32,19 @@ def sleep(address: int, value: int, limit_s: float) -> None:
     """Until somebody wakes those at `address`, for at most `limit_s`; not at all when the word there is not `value`.
 
     The word has 32 bits, at an address that 4 divides, in memory that may be read only; of `value` the low bits count.
-    May return early without a reason, after a signal for one.
+    A signal does not end it, unless its handler raises. May return early without a reason.
     """
     limit_s = min(max(limit_s, 0.0), LONGEST_S)
-    if _call is not None:
+    end_s = time.monotonic() + limit_s
+    while _call is not None:
         limit = _Timespec(*divmod(int(limit_s * 1e9), 10**9))
         if not _call(_number, address, _WAIT, value & _WORD, ctypes.byref(limit)):
             return
-        if ctypes.get_errno() in _EXPECTED:
+        if (reason := ctypes.get_errno()) in _EXPECTED:
             return
+        limit_s = max(0.0, end_s - time.monotonic())  # by now a handler of Python has run
+        if reason != errno.EINTR:
+            break
     _look(address, value & _WORD, limit_s)
 
 

@@ -61,9 +61,7 @@ class Temp(Struct, frozen=True, tag="temp"):
 class JobProcess:
     """The parent's side: does the jobs of one slot, one after the other."""
 
-    def __init__(
-        self, runner: type[AnyJobRunner], context: RunnerContext, on_fault: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, runner: type[AnyJobRunner], context: RunnerContext, on_fault: Callable[[str], None]) -> None:
         """Raises TypeError for a runner that another process can't import; `on_fault` as of a WorkerProcess."""
         self._clock_s = context.clock.boot_s
         self._stall_s = runner.contract.stall_s

@@ -1,10 +1,10 @@
 """Finds what installed packages add to framebus, by entry point; says what it cannot load and why."""
 
-import traceback
 from importlib.metadata import EntryPoint, entry_points
 
 from framebus.errors import ConfigError
 from framebus.jobs import AnyJobType, JobType
+from framebus.own_code import find_line
 
 JOB_TYPES = "framebus.job_types"
 JOBS = "framebus.jobs"
@@ -70,9 +70,8 @@ def _package(point: EntryPoint) -> str:
 
 def _where(error: Exception) -> str:
     """File and line of the plug-in's own code."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    own = [frame for frame in frames if frame.filename != __file__]
-    return f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    line = find_line(error, lambda file: "importlib" not in file and file != __file__)
+    return f" ({line})" if line else ""
 
 
 def _load(point: EntryPoint, problems: list[str]) -> AnyJobType | None:

@@ -48,7 +48,7 @@ def recordings_folder(data: Path, camera: str) -> Path:
 
 
 def folders_in(parent: Path) -> list[Path]:
-    """Of a camera its days, of a day its hours, in no order; none where there is no such folder."""
+    """Of a camera its days, of a day its hours, or those in another folder, in no order; none where there is none."""
     try:
         with os.scandir(parent) as entries:
             return [Path(entry.path) for entry in entries if entry.is_dir()]
@@ -100,6 +100,15 @@ def latest_segment_end_s(data: Path, camera: str) -> float | None:
             ends = [segment.end_ms for segment in _segments_in(hour) if segment.end_ms is not None]
             if ends:
                 return max(ends) / 1_000
+    return None
+
+
+def oldest_segment_start_s(data: Path, camera: str) -> float | None:
+    """The wall time at which the oldest segment begins, or None where there are none."""
+    for day in sorted(folders_in(recordings_folder(data, camera))):
+        for hour in sorted(folders_in(day)):
+            if starts := [segment.start_ms for segment in _segments_in(hour)]:
+                return min(starts) / 1_000
     return None
 
 

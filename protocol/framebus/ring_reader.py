@@ -88,8 +88,7 @@ class RingReader:
     def wait(self, after: int, limit_s: float) -> bool:
         """Sleep until there is a frame with a number greater than `after`; False when there is none yet.
 
-        That is after `limit_s`, when the writer closes the ring, or sooner, for one after a signal. ValueError when
-        closed.
+        That is after `limit_s`, or when the writer closes the ring. ValueError when closed.
         """
         mapping = self._open_mapping()
         if (newest := mapping.words[NEWEST_WORD]) <= after:

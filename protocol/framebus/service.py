@@ -16,6 +16,7 @@ import msgspec
 
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ExitCode
+from framebus.group_here import place_here
 from framebus.logs import log_to_stderr
 from framebus.messages import ServiceState, ServiceStats, ServiceStatus
 from framebus.notify import Notifier
@@ -69,7 +70,7 @@ def run(name: str, make: Callable[[Bus], object], argv: Sequence[str] | None = N
         return ExitCode.PERMISSION
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else ExitCode.FAILED
-    except Exception:
+    except Exception:  # counted by who started us, by the exit code
         log.exception("%s could not start", name)
         return ExitCode.INTERNAL
     return process.loop()
@@ -121,7 +122,7 @@ class Process:
             if isinstance(self._service, Stoppable):
                 self._service.stop()
             self._tell(ServiceState.STOPPED)
-        except Exception:
+        except Exception:  # as above
             log.exception("could not stop in good order")
             return ExitCode.INTERNAL
         finally:
@@ -192,13 +193,15 @@ def _run_folder(name: str, argv: Sequence[str]) -> Path | None:
     import argparse  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog=name, description=f"The framebus service {name}.")
-    parser.add_argument("--run", type=Path, help="folder of the group's sockets (default: the user's)")
+    parser.add_argument(
+        "--run", type=Path, help="folder of the group's sockets (default: that of the group of this folder)"
+    )
     run: Path | None = parser.parse_args(argv).run
     return run
 
 
 def _make_bus(name: str, run: Path | None) -> SocketBus:
-    place = Place.from_environment()
+    place = place_here()
     if run is not None:
         place = Place.at(
             run, data=place.data, shm=Path(os.environ["FRAMEBUS_SHM"]) if "FRAMEBUS_SHM" in os.environ else None

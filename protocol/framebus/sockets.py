@@ -1,4 +1,4 @@
-"""How sockets are made, and read until nothing waits: shared by the transport and the caller."""
+"""How sockets are made, and read until nothing waits: shared by the transport, the caller and the proxy."""
 
 import math
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def open_socket(context: Context, kind: int, max_bytes: int) -> zmq.Socket[bytes
     made.setsockopt(zmq.MAXMSGSIZE, max_bytes)
     made.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     made.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    made.setsockopt(zmq.SNDHWM, SUBSCRIPTIONS if kind == zmq.SUB else HIGH_WATER_MARK)
+    made.setsockopt(zmq.SNDHWM, SUBSCRIPTIONS if kind in (zmq.SUB, zmq.XSUB) else HIGH_WATER_MARK)
     made.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
     return made
 

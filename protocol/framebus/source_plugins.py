@@ -1,13 +1,13 @@
 """Finds the sources of the user's own: in a file, or in an installed package by its entry point."""
 
 import difflib
-import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from framebus.addresses import Address
 from framebus.errors import ConfigError
 from framebus.file_module import load_file_module
+from framebus.own_code import find_line
 from framebus.source import CameraSource
 
 SOURCES = "framebus.sources"
@@ -25,11 +25,9 @@ def load_source(address: Address) -> type[CameraSource]:
 
 def where_of(error: BaseException, file: str | None) -> str:
     """File and line of the user's own code in the way of an error, or of the place where it was raised."""
-    steps = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    own = [step for step in steps if step.filename == file] or steps
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else (file or "")
+    return find_line(error, lambda each: each == file) or find_line(error) or file or ""
 
 
 def _in_file(path: Path, name: str) -> type[CameraSource]:

@@ -1,5 +1,7 @@
 """What a service counts of itself."""
 
+from typing import Any
+
 from framebus.messages import Latency, ServiceStats
 
 MAX_SAMPLES = 1_000
@@ -22,9 +24,12 @@ class Stats:
         """Set a value that goes up and down; its unit is in its name."""
         self.gauges[what] = value
 
-    def forget_gauge(self, what: str) -> None:
-        """What had this value is gone."""
-        self.gauges.pop(what, None)
+    def forget(self, what: str) -> None:
+        """What counted this, or anything below it as in `what.more`, is gone."""
+        found: list[dict[str, Any]] = [self.counters, self.gauges, self._samples]
+        for values in found:
+            for name in [name for name in values if name == what or name.startswith(f"{what}.")]:
+                del values[name]
 
     def observe(self, what: str, seconds: float) -> None:
         """Note how long something took."""

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from framebus.addresses import Kind, parse_address
+from framebus.causes import said_of
 from framebus.errors import ConfigError
 from framebus.evidence import Evidence, Meter
 from framebus.messages import CameraState, CameraStatus, Cause, ServiceState
@@ -87,8 +88,8 @@ def _source(evidence: Evidence) -> Stage:
 
 
 def _cause_words(status: CameraStatus) -> str:
-    is_named = status.cause is not Cause.NONE and not (status.cause is Cause.UNKNOWN and status.detail)
-    return (f": {status.cause.value}" if is_named else "") + (f": {status.detail}" if status.detail else "")
+    said = said_of(status.cause, status.detail, status.source)
+    return f": {said}" if said else ""
 
 
 def _decode(evidence: Evidence) -> Stage:
@@ -142,7 +143,10 @@ def _ring(evidence: Evidence) -> Stage:
     drops = {"no_ring": number} if (number := meter.grown("dropped.no_ring")) else {}
     trouble = ""
     if drops:
+        status = evidence.status
         trouble = f"{drop_words(drops)}; free memory in /dev/shm, or set detect.width smaller"
+        if status is not None and status.cause is Cause.NO_SPACE:
+            trouble = status.detail
     elif is_slow(rate_hz, wanted_hz):
         trouble = f"{rate_hz:.1f} of {wanted_hz:.1f} fps reach it; the processor of this machine may be too slow"
     return timed(
@@ -184,12 +188,21 @@ def _recording(evidence: Evidence, meter: Meter) -> Stage:
 
 
 def _disk(evidence: Evidence) -> Stage:
-    gauges, status = evidence.meter(evidence.capture).gauges, evidence.status
-    notes = []
+    meter, status = evidence.meter(evidence.capture), evidence.status
+    gauges, notes = meter.gauges, []
     if "disk_free_bytes" in gauges:
-        free_gb, floor_gb = gauges["disk_free_bytes"] / 1e9, gauges.get("disk_floor_bytes", 0.0) / 1e9
-        notes.append(f"{free_gb:.1f} GB free; recording pauses below {floor_gb:.1f} GB")
-    if status is not None and status.cause is Cause.NO_SPACE and not evidence.is_stale:
-        mend = "free some, or keep recordings for less long (record.keep, recordings.max)"
-        return Stage(name="disk", notes=notes, trouble=f"no space: {status.detail}; {mend}", is_broken=True)
+        free, floor = (_size(gauges.get(f"disk_{which}_bytes", 0.0)) for which in ("free", "floor"))
+        notes.append(f"{free} free; recording pauses below {floor}")
+    is_full = status is not None and status.cause is Cause.NO_SPACE and not evidence.is_stale
+    if status is not None and is_full and not meter.grown("dropped.no_ring"):  # of memory the ring's own row says it
+        mend = "make room, or keep recordings for less long (record.keep, recordings.max)"
+        return Stage(name="disk", notes=notes, trouble=f"{status.detail}; {mend}", is_broken=True)
     return Stage(name="disk", notes=notes)
+
+
+def _size(number: float) -> str:
+    """
+    >>> _size(74.1e9), _size(2.1e6)
+    ('74.1 GB', '2.1 MB')
+    """
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

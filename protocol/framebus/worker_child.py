@@ -111,7 +111,7 @@ class Line:
         if self.side is not None and self.side.on_note is not None:
             try:
                 self.side.on_note(msgspec.msgpack.decode(note.value))
-            except Exception:  # or nobody would listen any more
+            except Exception:  # or nobody would listen any more; there are no counters here, the log is the parent's
                 log.exception("a note could not be taken")
 
     def _read(self) -> list[bytes]:

@@ -169,6 +169,11 @@ def test_a_source_of_the_users_own_is_found_beside_the_file_with_the_class_that_
         ("data: a\n\tb: 1\n", "framebus.yml:2: a tab; indent with spaces"),
         ("a: 1\nb: {c: 1\nd: {e: 2}\n", "framebus.yml:2: here begins a { that is not closed"),
         ("a: [1\nb: 2\n", "framebus.yml:1: here begins a [ that is not closed"),
+        ("a: {b: {c: 1},\n", "framebus.yml:2: the file ends too early: a } or a ] is missing"),
+        (
+            "a: {b: 'x ${P}',\n  c: {d: rtsp://u:${P}@h/1}}\n",
+            "framebus.yml:2: an address with ${NAME} goes into quotes where it stands within { } or [ ]",
+        ),
         ("a: 'x\nb: 2\n", "framebus.yml:1: here begins a text in quotes that does not end"),
         ("data: @x\n", "framebus.yml:1: a text that begins with such a character goes into quotes"),
         ("a:\n  b: 1\n c: 2\n", "framebus.yml:3: this line is indented otherwise than those above it"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from framebus.errors import DeadlineError, ErrorCode, RefusedError
+from framebus.group_here import place_here
 from framebus.requests import ListServices
 from framebus_launcher.client import GroupClient, find_group
 from framebus_launcher.lock import Lock
@@ -87,7 +88,9 @@ def test_a_group_of_this_folder_that_runs_with_other_sockets_is_named_where_anot
     assert f"the group of this folder runs in {tmp_path}/run: leave out --run" in refused.value.message
 
 
-def test_the_group_of_this_folder_is_meant_wherever_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_and_scripts_mean_the_group_of_this_folder_wherever_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "framebus.yml").write_text("cameras: {}\n")
     for name in ("run", "data"):
         (tmp_path / name).mkdir()
@@ -95,10 +98,10 @@ def test_the_group_of_this_folder_is_meant_wherever_it_runs(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
 
     with Lock(tmp_path / "run" / "lock"), Lock(tmp_path / "data" / "lock"):
-        assert find_group(None).run == tmp_path / "run"
+        assert find_group(None).run == place_here().run == tmp_path / "run"
 
 
-def test_the_folder_of_sockets_that_the_configuration_here_names_is_meant(
+def test_commands_and_scripts_mean_the_folder_of_sockets_that_the_configuration_here_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "framebus.yml").write_text("run: ./mine\n")
@@ -107,4 +110,12 @@ def test_the_folder_of_sockets_that_the_configuration_here_names_is_meant(
     monkeypatch.chdir(tmp_path)
 
     with Lock(tmp_path / "mine" / "lock"):
-        assert find_group(None).run == tmp_path / "mine"
+        assert find_group(None).run == place_here().run == tmp_path / "mine"
+
+
+def test_a_script_that_was_told_its_group_means_that_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "framebus.yml").write_text("run: ./mine\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAMEBUS_RUN", str(tmp_path / "told"))
+
+    assert place_here().run == tmp_path / "told"

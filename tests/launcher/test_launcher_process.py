@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from framebus_launcher.lock import find_launchers
+from framebus.group_here import find_launchers
 from launcher.trial import GOOD, STUBBORN, is_running, wait_until
 
 LAUNCHER = """
@@ -112,12 +112,12 @@ def test_a_later_signal_kills_at_once(folder: Path, started: list[subprocess.Pop
     pids = await_ready(launcher, 1)
     assert launcher.stderr is not None
     end_s = time.monotonic() + 4.0
-    while launcher.poll() is None and time.monotonic() < end_s:
+    while any(map(is_running, pids)) and time.monotonic() < end_s:  # later no handler is left: Python ends
         launcher.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             launcher.wait(0.1)
 
-    assert launcher.returncode == 0
+    assert launcher.wait(4.0) == 0
     assert not any(map(is_running, pids))
 
 

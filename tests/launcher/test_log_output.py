@@ -11,7 +11,7 @@ from framebus.errors import RefusedError
 from framebus.logs import JsonFormatter
 from framebus.requests import GetLogs
 from framebus_launcher.log_output import json_log
-from framebus_launcher.logbook import Logbook, LogbookHandler
+from framebus_launcher.logbook import Logbook, OwnLines
 
 CANARY = "hunter2canary"
 
@@ -92,7 +92,7 @@ def test_numbers_grow_over_all_members_and_the_oldest_lines_go() -> None:
 def test_the_launchers_own_lines_are_in_the_book_and_a_member_that_is_gone_is_not() -> None:
     book = Logbook(lambda: 5.0, first=1)
     book.open("a")
-    handler = LogbookHandler(book)
+    handler = OwnLines(book.add)
 
     handler.handle(logging.LogRecord("x", logging.INFO, __file__, 1, f"rtsp://me:{CANARY}@h/\nsecond", (), None))
     book.add("a", ["gone soon"])

@@ -138,7 +138,7 @@ def test_a_rule_that_will_never_tell_anything_is_warned_of(services: dict[str, A
     text = yaml.safe_dump({"http": False, "services": {"notify": notify, **services}})
     document = parse_document(Path("framebus.yml"), text)
 
-    found = [one for one in find_warnings(document, read_settings(document)[0]) if "notify" in one]
+    found = [one for one in find_warnings(document, read_settings(document, data=None, run=None)[0]) if "notify" in one]
 
     assert len(found) == bool(warning)
     assert all(warning in one for one in found)

@@ -65,7 +65,8 @@ def test_what_a_reload_could_not_tell_a_service_is_told_by_the_next(trial: Trial
     trial.start_file({})
     trial.until_ready("dispatcher")
     trial.write({"jobs": {"transcribe": {}}})
-    in_the_way = settings_folder(trial.place) / "dispatcher.json.new"
+    in_the_way = settings_folder(trial.place) / "dispatcher.json"
+    in_the_way.unlink()
     in_the_way.mkdir()
     with pytest.raises(RefusedError):
         asked(Reload())
@@ -283,7 +284,7 @@ def test_a_setting_is_changed_in_the_file_and_applied(trial: Trial, asked: Ask) 
     assert yaml.safe_load(text)["services"]["one"]["settings"] == {"a": 2, "password": CANARY}
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert trial.lines_of("one")[-1] == f'{{"a":2,"password":"{CANARY}"}}'
-    assert [file.name for file in trial.folder.iterdir() if file.name.endswith(".tmp")] == []
+    assert [file.name for file in trial.folder.iterdir() if file.name.endswith(".part")] == []
     assert group.members["one"].status.restarts == 0
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from framebus.errors import ConfigError
+from framebus.group_here import find_launchers
 from framebus.messages import ServiceState
 from framebus.place import Place
 from framebus.settings import Area, Camera, Detect, HttpSettings, JobSettings, Record, Restart, Settings
 from framebus_launcher import table
 from framebus_launcher.config import find_settings_problems
 from framebus_launcher.incarnation import Incarnations
-from framebus_launcher.lock import LockedError, find_launchers, lock_group
+from framebus_launcher.lock import LockedError, lock_group
 from framebus_launcher.member import Member
 from framebus_launcher.notices import Notice
 from framebus_launcher.process import Exit, RunningChild

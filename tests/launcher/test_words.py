@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from framebus.messages import END, NAME_PATTERN
-from framebus_launcher.words import lasting, moment, parse_duration, parse_moment, plain, soon
+from framebus_launcher.words import lasting, moment, parse_duration, parse_moment, plain, soon, span
 
 NOON = datetime(2026, 11, 21, 12, 0, 0)
 
@@ -18,6 +18,20 @@ def test_a_pattern_becomes_words_and_its_field_comes_first() -> None:
 
     assert "camera: expected a name of a-z" in text
     assert not set(text) & set("^$\\{}`")
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (
+            "params: Object contains unknown field `strat`; did you mean start?",
+            "there is no strat; did you mean start?",
+        ),
+        ("params: Object missing required field `end`", "end is missing"),
+    ],
+)
+def test_a_field_that_is_wrong_is_told_without_objects(said: str, text: str) -> None:
+    assert plain(said) == f"params: {text}"
 
 
 def test_times_of_services_become_times_of_this_machine() -> None:
@@ -41,6 +55,23 @@ def test_a_moment_of_today_has_no_day() -> None:
 
     assert moment(now_s - 60.0, now_s) == "11:59:00"
     assert moment(now_s - 86_400.0, now_s) == "2026-11-20 12:00:00"
+
+
+def test_of_a_range_over_midnight_both_ends_have_their_day() -> None:
+    now_s = NOON.timestamp()
+    midnight_s = now_s - 43_200.0
+
+    assert span(midnight_s - 3.0, midnight_s + 9.0, now_s) == "2026-11-20 23:59:57 to 2026-11-21 00:00:09"
+    assert span(midnight_s, midnight_s + 9.0, now_s) == "00:00:00 to 00:00:09"
+
+
+def test_of_a_refusal_over_midnight_both_times_have_their_day() -> None:
+    midnight = datetime.combine(datetime.now(), datetime.min.time())
+    ends = [datetime.fromtimestamp(midnight.timestamp() + seconds, UTC) for seconds in (-3.0, 9.0)]
+
+    said = plain(f"front has gaps: {ends[0]:%Y-%m-%dT%H:%M:%SZ} to {ends[1]:%Y-%m-%dT%H:%M:%SZ}")
+
+    assert said.endswith(f"to {midnight:%Y-%m-%d} 00:00:09")
 
 
 @pytest.mark.parametrize(

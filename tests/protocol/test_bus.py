@@ -27,26 +27,11 @@ from framebus.requests import Done, GetJob, ListJobs, Ping, Pong, Snapshot, Take
 from framebus.retained import MAX_BEACON_TOPICS, REPLAY_AT_ONCE, REPLAY_EVERY_S
 from framebus.testing import FakeBus
 from framebus.topics import topic_of
+from protocol.noticed import notice
 
 
 def camera(name: str = "front", fps: float = 5.0) -> CameraStatus:
     return CameraStatus(camera=name, state=CameraState.ONLINE, since_at_s=1.0, fps_in=fps)
-
-
-def frame(number: int, name: str = "front") -> FrameNotice:
-    return FrameNotice(
-        camera=name,
-        ring="/dev/shm/front.1.ring",
-        slot=number % 8,
-        number=number,
-        ring_epoch=1,
-        width=640,
-        height=360,
-        format=1,
-        pts_us=0,
-        captured_at_s=1.0,
-        captured_up_s=1.0,
-    )
 
 
 def finding(name: str = "front", label: str = "dark") -> Finding:
@@ -145,7 +130,7 @@ def test_only_the_newest_frame_of_those_that_wait_is_handed_out() -> None:
     bus.on(FrameNotice, lambda notice: got.append(notice.number))
 
     for number in (1, 2, 3):
-        bus.receive(wire(frame(number)))
+        bus.receive(wire(notice(number)))
     bus.flush_latest()
 
     assert got == [3]
@@ -158,7 +143,7 @@ def test_the_newest_frame_is_kept_for_each_camera() -> None:
     bus.on(FrameNotice, lambda notice: got.append((notice.camera, notice.number)))
 
     for number, name in ((1, "front"), (7, "back"), (2, "front")):
-        bus.receive(wire(frame(number, name)))
+        bus.receive(wire(notice(number, name)))
     bus.flush_latest()
 
     assert sorted(got) == [("back", 7), ("front", 2)]

@@ -53,11 +53,10 @@ def test_what_is_no_number_is_refused_where_a_multiple_is_asked_for(number: floa
     assert code_of(caught) is ErrorCode.BAD_REQUEST
 
 
-def test_params_that_fit_pass_and_are_not_changed() -> None:
-    schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "camera": {"type": "string", "default": "back"}}}
-    params = bytes(raw({"camera": "front", "range": {"seconds": 1.5}, "tags": []}))
+def test_params_that_fit_pass() -> None:
+    check = compile_schemas({"mine": SCHEMA})["mine"]
 
-    compile_schemas({"mine": schema})["mine"](params)
+    check(bytes(raw({"camera": "front", "range": {"seconds": 1.5}, "tags": []})))
 
 
 @pytest.mark.parametrize(

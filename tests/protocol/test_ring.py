@@ -14,7 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -115,10 +115,19 @@ def sleepers_at(reader: RingReader) -> int:
     return sum(address in call for call in calls)
 
 
-def kill_when_asleep(reader: RingReader) -> None:
+def await_sleeper(reader: RingReader) -> None:
     deadline = time.monotonic() + LONG_S
     while not sleepers_at(reader) and time.monotonic() < deadline:
         pass
+
+
+def write_when_asleep(writer: RingWriter, reader: RingReader) -> int:
+    await_sleeper(reader)
+    return write(writer)
+
+
+def kill_when_asleep(reader: RingReader) -> None:
+    await_sleeper(reader)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
 
@@ -354,16 +363,35 @@ def test_a_wait_ends_when_the_writer_closes_the_ring(shm: Path) -> None:
     writer = RingWriter.create(path, width=16, height=16, epoch=1)
     with RingReader.open(path) as reader, ThreadPoolExecutor(1) as pool:
         waited = pool.submit(reader.wait, 0, LONG_S)
-        deadline = time.monotonic() + LONG_S
-        while not sleepers_at(reader) and time.monotonic() < deadline:
-            pass
+        await_sleeper(reader)
         writer.close()
 
         assert waited.result(LONG_S / 2) is False
 
 
 @pytest.mark.skipif(futex._call is None, reason="this system has no futex")
-def test_a_signal_ends_a_wait(shm: Path) -> None:
+def test_a_signal_whose_handler_returns_does_not_end_a_wait(shm: Path) -> None:
+    def write_later(*_: object) -> None:
+        written.append(pool.submit(write_when_asleep, writer, reader))
+
+    path = shm / "front.1.ring"
+    written: list[Future[int]] = []
+    with (
+        handled(signal.SIGUSR1, write_later),
+        RingWriter.create(path, width=16, height=16, epoch=1) as writer,
+        RingReader.open(path) as reader,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        killed = pool.submit(kill_when_asleep, reader)
+        has_come = reader.wait(0, LONG_S)
+        killed.result(LONG_S)
+
+        assert has_come
+        assert [one.result(LONG_S) for one in written] == [1]
+
+
+@pytest.mark.skipif(futex._call is None, reason="this system has no futex")
+def test_a_signal_whose_handler_raises_ends_a_wait(shm: Path) -> None:
     class Interrupted(Exception): ...
 
     def interrupt(*_: object) -> None:

@@ -19,7 +19,6 @@ from framebus import sockets
 from framebus.messages import CameraState, CameraStatus
 from framebus.place import Place
 from framebus.transport import Listener, SocketBus
-from framebus_services.dispatcher import proxy as proxy_module
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_until
 
@@ -55,7 +54,6 @@ def test_p5_readers_end_with_the_right_state_within_a_second_after_bursts_that_o
     place: Place, monkeypatch: pytest.MonkeyPatch, high_water_mark: int
 ) -> None:
     monkeypatch.setattr(sockets, "HIGH_WATER_MARK", high_water_mark)
-    monkeypatch.setattr(proxy_module, "HIGH_WATER_MARK", high_water_mark)
     rng = random.Random(20)
     proxy, owner, truth = Proxy(place), SocketBus("capture", place=place), dict[str, float]()
     lost = 0

@@ -30,6 +30,7 @@ from framebus.requests import GetStats, Ping, Pong, SubmitJob
 from framebus.transport import BEACONS_S, REST_S, Listener, ScriptCaller, SocketBus
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import LIMIT_S, turn_for, turn_until
+from protocol.noticed import notice
 
 PROXY = """
 import sys
@@ -50,22 +51,6 @@ def camera(name: str = "front", fps: float = 5.0) -> CameraStatus:
 
 def finding(value: float = 0.0) -> Finding:
     return Finding(processor="counter", camera="front", label="x", value=value)
-
-
-def frame(number: int) -> FrameNotice:
-    return FrameNotice(
-        camera="front",
-        ring="/dev/shm/front.1.ring",
-        slot=number % 8,
-        number=number,
-        ring_epoch=1,
-        width=640,
-        height=360,
-        format=1,
-        pts_us=0,
-        captured_at_s=1.0,
-        captured_up_s=1.0,
-    )
 
 
 @pytest.fixture
@@ -297,11 +282,11 @@ def test_of_frames_that_waited_only_the_newest_is_handed_out(
 ) -> None:
     capture, reader, got = make_bus("capture@front"), make_bus("enrich"), list[int]()
     reader.on(FrameNotice, lambda notice: got.append(notice.number))
-    turn_until(lambda: bool(capture.publish(frame(1))) or bool(got), capture, reader)
+    turn_until(lambda: bool(capture.publish(notice(1))) or bool(got), capture, reader)
     got.clear()
 
     for number in range(2, 102):
-        capture.publish(frame(number))
+        capture.publish(notice(number))
     turn_for(0.05, capture)
     turn_until(lambda: bool(got) and got[-1] == 101, reader)
 

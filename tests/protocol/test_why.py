@@ -14,7 +14,6 @@ from framebus.messages import (
     CameraStatus,
     Cause,
     ConfigChanged,
-    FrameNotice,
     Gone,
     Latency,
     Message,
@@ -25,6 +24,7 @@ from framebus.messages import (
 from framebus.stage import Stage
 from framebus.topics import find_topic, topic_of
 from framebus.why import Why, explain
+from protocol.noticed import notice
 
 FRONT = {"source": "rtsp://10.0.0.5/x", "detect": {"fps": 5}}
 
@@ -117,20 +117,7 @@ def test_rates_are_of_the_time_between_two_stats_and_wanted_is_what_the_configur
 
 def test_thinning_and_scaling_are_told_as_what_the_configuration_asked_for() -> None:
     evidence = well()
-    notice = FrameNotice(
-        camera="front",
-        ring="/x",
-        slot=0,
-        number=1,
-        ring_epoch=1,
-        width=1280,
-        height=720,
-        format=1,
-        pts_us=0,
-        captured_at_s=1.0,
-        captured_up_s=1.0,
-    )
-    evidence.note(news(notice))
+    evidence.note(news(notice(width=1280, height=720)))
 
     notes = stage(explain(evidence), "ring").notes
 
@@ -152,12 +139,13 @@ def test_thinning_that_no_setting_asked_for_names_the_setting_that_ends_it() -> 
 def test_a_camera_that_is_offline_is_explained_by_its_cause_and_by_nothing_that_follows_from_it() -> None:
     evidence = well()
     count(evidence, "capture@front", {"frames": 0, "pictures": 0})
-    away = status(state=CameraState.OFFLINE, cause=Cause.AUTH, detail="wrong password", fps_in=0.0, retry_at_s=1_020.0)
+    fault = {"cause": Cause.AUTH, "detail": "401 Unauthorized", "source": "rtsp://***@10.0.0.5/x"}
+    away = status(state=CameraState.OFFLINE, fps_in=0.0, retry_at_s=1_020.0, **fault)
     evidence.note(news(away, at_s=1_008.0))
 
     why = explain(evidence)
 
-    assert why.verdict == "front: offline for 8 s: auth: wrong password; next try in 12 s"
+    assert why.verdict == "front: offline for 8 s: wrong user or password (401 Unauthorized); next try in 12 s"
     assert [stage.name for stage in why.stages if stage.trouble] == ["source"]
 
 
@@ -235,8 +223,20 @@ def test_a_disk_without_space_is_the_disks_trouble() -> None:
 
     why = explain(evidence)
 
-    assert why.verdict.startswith("front: disk: no space: 3 MB free; free some")
-    assert stage(why, "disk").notes == ["0.0 GB free; recording pauses below 2.0 GB"]
+    assert why.verdict.startswith("front: disk: 3 MB free; make room")
+    assert stage(why, "disk").notes == ["3.0 MB free; recording pauses below 2.0 GB"]
+
+
+def test_memory_without_space_is_the_rings_trouble_and_not_the_disks() -> None:
+    evidence = well()
+    detail = "the ring needs more than /dev/shm has"
+    evidence.note(news(status(state=CameraState.DEGRADED, cause=Cause.NO_SPACE, detail=detail)))
+    count(evidence, "capture@front", {"frames": 50, "dropped.no_ring": 10})
+
+    why = explain(evidence)
+
+    assert why.verdict == f"front: ring: {detail}"
+    assert stage(why, "disk").trouble == ""
 
 
 @pytest.mark.parametrize(

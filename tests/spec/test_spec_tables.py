@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from framebus import messages, requests, topics
-from framebus.messages import Finding, FrameNotice
+from framebus.messages import Finding
 from framebus.place import Place
 from framebus.requests import Ping
 from framebus.transport import SocketBus
 from framebus_services.dispatcher.proxy import Proxy
 from protocol.loops import turn_until
+from protocol.noticed import notice
 from spec import tables
 
 TEXT = tables.SPEC.read_text()
@@ -88,20 +89,7 @@ def test_the_plug_in_of_the_specification_works(place: Place, tmp_path: Path) ->
     proxy, watcher = Proxy(place), SocketBus("capture@front", place=place)
     found: list[Finding] = []
     watcher.on(Finding, found.append)
-    notice = FrameNotice(
-        camera="front",
-        ring="/dev/shm/front.1.ring",
-        slot=1,
-        number=1,
-        ring_epoch=1,
-        width=640,
-        height=360,
-        format=1,
-        pts_us=0,
-        captured_at_s=1.0,
-        captured_up_s=1.0,
-    )
-    watcher.every(0.02, lambda: watcher.publish(notice))
+    watcher.every(0.02, lambda: watcher.publish(notice()))
     process = subprocess.Popen([sys.executable, script], env=place.to_environment())
 
     try:

@@ -57,6 +57,13 @@ def test_a_run_says_its_seed_first_strikes_by_the_schedule_and_ends_with_0_becau
     assert "early deaths" not in log
 
 
+def test_the_cameras_of_a_dispatcher_that_has_just_begun_are_waited_for(group: RunningGroup) -> None:
+    framebus(group, "restart", "dispatcher")
+    out, errors = chaos(group, "--seconds", "1", "--seed", "5").communicate(timeout=100.0)
+
+    assert "clips of front" in out, errors
+
+
 def test_ctrl_c_prints_the_table_so_far_and_leaves_everything_running(group: RunningGroup) -> None:
     running = chaos(group, "--seconds", "600", "--seed", "5")
     assert running.stdout is not None
@@ -67,7 +74,10 @@ def test_ctrl_c_prints_the_table_so_far_and_leaves_everything_running(group: Run
     running.send_signal(signal.SIGINT)
     out, errors = running.communicate(timeout=40.0)
 
+    clips = group.place.data / "exports" / "front"
     assert lines[0] == "seed 5\n"
+    assert json.loads(framebus(group, "queue", "export", "--json"))["waiting"] == 0
+    assert [path.name for path in clips.glob("*_chaos*") if path.name != "mine_chaos.mp4"] == []
     assert "innocent dead" in out, errors
     assert "Traceback" not in errors
     assert running.returncode == 0, out + errors

@@ -11,7 +11,6 @@ import pytest
 
 from commands import command, framebus
 from framebus import codec
-from framebus.messages import CameraState, CameraStatus
 from framebus.transport import SocketBus
 from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
 
@@ -21,14 +20,9 @@ def group() -> Iterator[RunningGroup]:
     config = {"cameras": {"front": SYNTHETIC}, "jobs": {"mine": {"max_running": 1}}}
     with running_group(config) as running:
         running.await_ready()
-        with running.observer() as news:
-            assert news.wait_for(lambda: _online(news.newest("camera/front/", CameraStatus)), 20.0)
-        wait_until(lambda: len(list(running.place.data.rglob("*_*.mp4"))) >= 2, "two closed segments, of 2 s each")
+        running.await_online()
+        running.await_segments(2)
         yield running
-
-
-def _online(status: CameraStatus | None) -> bool | None:
-    return True if status is not None and status.state is CameraState.ONLINE else None
 
 
 def test_status_shows_every_service_and_camera(group: RunningGroup) -> None:

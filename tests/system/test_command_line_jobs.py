@@ -14,7 +14,7 @@ from msgspec import Raw
 from clips import probe
 from commands import command, framebus
 from framebus import codec
-from framebus.messages import CameraState, CameraStatus, Message
+from framebus.messages import Message
 from framebus.requests import CancelJob, FailKind, JobFailed, LeaseJob, Request, SubmitJob
 from framebus_launcher.client import GroupClient
 from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
@@ -27,14 +27,9 @@ def group() -> Iterator[RunningGroup]:
     config = {"cameras": {"front": SYNTHETIC}, "jobs": {"mine": {"max_running": 1}}}
     with running_group(config) as running:
         running.await_ready()
-        with running.observer() as news:
-            assert news.wait_for(lambda: _online(news.newest("camera/front/", CameraStatus)), 20.0)
-        wait_until(lambda: len(list(running.place.data.rglob("*_*.mp4"))) >= 2, "two closed segments, of 2 s each")
+        running.await_online()
+        running.await_segments(2)
         yield running
-
-
-def _online(status: CameraStatus | None) -> bool | None:
-    return True if status is not None and status.state is CameraState.ONLINE else None
 
 
 def waiting_job(group: RunningGroup, priority: int = 0) -> str:
@@ -69,7 +64,10 @@ def test_a_job_of_a_declared_type_waits_and_can_be_cancelled_and_retried(group: 
     accepted = json.loads(framebus(group, "submit", "mine", "camera=front", "speed=2", "--name", "mine", "--json"))
 
     assert accepted["state"] == "queued"
-    assert "cancelled" in framebus(group, "cancel", accepted["id"])
+    first, again = (framebus(group, "cancel", accepted["id"]) for _ in range(2))
+    assert "cancelled" in first
+    assert "nothing was stopped" not in first
+    assert "had ended before: nothing was stopped" in again
     framebus(group, "watch", accepted["id"], expect=75)
     assert "accepted" in framebus(group, "retry", accepted["id"])
     assert accepted["id"][:4] in framebus(group, "jobs", "--type", "mine")

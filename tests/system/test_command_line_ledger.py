@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from commands import command, framebus
-from groups import SYNTHETIC, RunningGroup, running_group, wait_until
+from groups import SYNTHETIC, RunningGroup, running_group
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +16,7 @@ def group() -> Iterator[RunningGroup]:
     with running_group({"cameras": cameras, "jobs": {"mine": {"max_running": 1, "max_queued": 3}}}) as running:
         running.await_ready()
         for camera in cameras:
-            folder = running.place.data / "recordings" / camera
-            wait_until(lambda folder=folder: len(list(folder.rglob("*_*.mp4"))) >= 2, "closed segments")  # type: ignore[misc]
+            running.await_segments(2, camera)
         yield running
 
 

@@ -9,9 +9,8 @@ import msgspec
 from framebus import codec
 from framebus.errors import ErrorCode, RefusedError
 from framebus.requests import JobFailed, LeaseJob
-from framebus.transport import Listener
 from framebus_launcher.client import GroupClient
-from groups import FRAMEBUS, SYNTHETIC, RunningGroup, processes_of, running_group, wait_until
+from groups import FRAMEBUS, SYNTHETIC, RunningGroup, processes_of, running_group
 from services.dispatcher.processes import Group, group
 
 __all__ = ["group"]
@@ -54,28 +53,11 @@ HEARD = {
 }
 
 
-def everything_said(group: RunningGroup) -> bytes:
-    """All news of a group until everybody was heard, retained values included."""
-    said = b""
-    topics: set[str] = set()
-    with Listener(group.place, "") as listener:
-
-        def hear() -> bool:
-            nonlocal said
-            for news in listener.wait(0.2):
-                topics.add(news.topic)
-                said += news.topic.encode() + news.body
-            return topics >= HEARD
-
-        wait_until(hear, "everybody was heard")
-    return said
-
-
 def test_a_password_in_any_field_shows_nowhere_but_in_the_settings_of_who_needs_it() -> None:
     with running_group(CONFIG) as group:
         group.await_ready()
 
-        said = everything_said(group)
+        said = group.all_said(HEARD)
         answers = answers_of(group)
         pids = ",".join(str(process.pid) for process in [*processes_of(group.place), group.process])
         listed = subprocess.run(["ps", "-ww", "-o", "comm,args", "-p", pids], capture_output=True, timeout=20.0)

@@ -166,5 +166,5 @@ def test_a_file_that_is_no_video_is_told_in_one_line_with_its_mend_and_exit_69(f
     )
 
     assert done.returncode == 69
-    assert "is SOURCE a video?" in done.stdout
+    assert "no video that can be read" in done.stdout
     assert "left behind: 0 processes, 0 sockets, 0 rings" in done.stdout

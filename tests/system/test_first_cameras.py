@@ -10,10 +10,9 @@ import pytest
 import media
 from camera import RtspCamera
 from commands import command as typed
+from framebus.causes import said_of
 from framebus.messages import Cause, ServiceState
-from framebus.source_report import SourceReport
 from framebus_launcher import cli_cameras
-from framebus_launcher.look import trouble
 from groups import SYNTHETIC, running_group
 from web_camera import WebCamera
 
@@ -77,10 +76,11 @@ def test_a_file_that_cannot_be_written_whole_is_not_left_behind(
         ("rtsp://10.0.0.5/1", "write USER@ before the host"),
         ("rtsp://viewer:wrong@10.0.0.5/1", "wrong user or password"),
         ("v4l2:///dev/video0", "usermod -aG video"),
+        ("videos/street.mp4", "you may not read it"),
     ],
 )
 def test_who_may_not_come_in_is_told_what_would_be_right(source: str, words: str) -> None:
-    assert words in trouble(SourceReport(cause=Cause.AUTH, detail="401"), source)
+    assert words in said_of(Cause.AUTH, "401", source)
 
 
 def test_a_camera_is_looked_at_and_written_and_its_password_stands_in_no_other_place(folder: Path, video: Path) -> None:
@@ -129,6 +129,18 @@ def test_what_cannot_become_a_camera_is_said_in_words_and_nothing_is_written(
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
     assert "c4nary" not in done.stdout + done.stderr
     assert file.read_text() == "cameras: {street: {source: 'synthetic://'}}\n"
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_its_line_by_check_and_add_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "framebus.yml").write_text("cameras: {}\ndata: ./framebus.yml/data\n")
+
+    checked = command("check", cwd=tmp_path)
+    added = command("add", "street", "synthetic://", cwd=tmp_path)
+
+    assert checked.returncode == 78
+    assert "framebus.yml:2: data: " in checked.stderr
+    assert f"cannot be made: {tmp_path}/framebus.yml is no folder" in checked.stderr
+    assert added.returncode == 0, added.stderr
 
 
 def test_a_damaged_file_is_named_with_its_line_and_stays(folder: Path) -> None:
@@ -211,16 +223,22 @@ def test_an_import_of_which_no_camera_can_be_taken_leaves_nothing_and_says_why(t
     assert [path.name for path in tmp_path.iterdir()] == ["frigate.yml"]
 
 
-def test_a_variable_of_frigate_s_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
-    source = "rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@10.0.0.5/1"
+def test_an_import_is_written_before_frigate_s_variables_have_values_and_tells_which_are_to_be_given(
+    tmp_path: Path,
+) -> None:
+    source = "rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@{FRIGATE_HOST}:554/1"
     (tmp_path / "frigate.yml").write_text(
         f"cameras: {{front: {{ffmpeg: {{inputs: [{{path: '{source}', roles: [detect]}}]}}}}}}\n"
     )
 
-    refused = command("import", "frigate.yml", cwd=tmp_path)
-    done = command("import", "frigate.yml", cwd=tmp_path, FRIGATE_RTSP_PASSWORD="x")
+    done = command("import", "frigate.yml", cwd=tmp_path, FRIGATE_HOST="10.0.0.5")
+    before = command("check", cwd=tmp_path, FRIGATE_HOST="10.0.0.5")
+    (tmp_path / "secrets.env").write_text("FRIGATE_RTSP_PASSWORD='x'\n")
+    after = command("check", cwd=tmp_path, FRIGATE_HOST="10.0.0.5")
 
-    assert refused.returncode == 78
-    assert "FRIGATE_RTSP_PASSWORD='...'" in refused.stderr
     assert done.returncode == 0, done.stderr
-    assert "${FRIGATE_RTSP_PASSWORD}" in (tmp_path / "framebus.yml").read_text()
+    assert f"still to be given, each as a line of {tmp_path}/secrets.env:\n  FRIGATE_RTSP_PASSWORD='...'" in done.stdout
+    assert "FRIGATE_HOST='" not in done.stdout
+    assert "viewer:${FRIGATE_RTSP_PASSWORD}@${FRIGATE_HOST}:554/1" in (tmp_path / "framebus.yml").read_text()
+    assert (before.returncode, "FRIGATE_RTSP_PASSWORD is not set" in before.stderr) == (78, True)
+    assert after.returncode == 0, after.stderr

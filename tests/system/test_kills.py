@@ -11,9 +11,9 @@ import pytest
 from msgspec import Raw
 
 from clips import probe
-from framebus.messages import CameraState, CameraStatus, JobState, ServiceState
+from framebus.messages import JobState, ServiceState
 from framebus.recordings import list_segments
-from groups import SYNTHETIC, RunningGroup, running_group, wait_until
+from groups import SYNTHETIC, RunningGroup, running_group
 from system.rig import size
 
 KILLS = size(8, 20)
@@ -25,15 +25,9 @@ def group() -> Iterator[RunningGroup]:
     config = {"cameras": {"front": SYNTHETIC}, "launcher": {"restart": {"factor": 1, "deaths": 1000}}}
     with running_group(config) as running:
         running.await_ready()
-        with running.observer() as news:
-            found = news.wait_for(lambda: _online(news.newest("camera/front/", CameraStatus)), 20.0)
-            assert found is not None
-        wait_until(lambda: list(running.place.data.rglob("*_*.mp4")), "a closed segment")
+        running.await_online()
+        running.await_segments(1)
         yield running
-
-
-def _online(status: CameraStatus | None) -> bool | None:
-    return True if status is not None and status.state is CameraState.ONLINE else None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from framebus.messages import BoardStatus, CameraState, CameraStatus, Finding, JobBoard, JobState
+from framebus.messages import BoardStatus, Finding, JobBoard, JobState
 from framebus.transport import Listener
 from groups import FRAMEBUS, SYNTHETIC, RunningGroup, running_group, wait_until
 
@@ -36,11 +36,8 @@ def test_a_camera_comes_and_goes_and_all_others_go_on(group: RunningGroup) -> No
 
     rewrite(group, cameras={"front": SYNTHETIC, "side": SYNTHETIC})
     come = framebus(group, "reload")
-    with group.observer() as news:
-        status = news.wait_for(lambda: news.newest("camera/side/", CameraStatus), 20.0)
-        assert status is not None
-        wait_until(lambda: is_online(news.newest("camera/side/", CameraStatus)), "side is online")
-    wait_until(lambda: list((group.place.data / "recordings" / "side").rglob("*_*.mp4")), "a segment of side")
+    group.await_online("side")
+    group.await_segments(1, "side")
     segment = next((group.place.data / "recordings" / "side").rglob("*_*.mp4"))
     start_s = int(segment.name.partition("_")[0]) / 1_000.0
     [job] = group.await_ends([group.submit(start_s, start_s + 1.0, "side").id])
@@ -57,10 +54,6 @@ def test_a_camera_comes_and_goes_and_all_others_go_on(group: RunningGroup) -> No
     assert "side" not in [
         camera["camera"] for camera in json.loads(framebus(group, "status", "--json").stdout)["cameras"]
     ]
-
-
-def is_online(status: CameraStatus | None) -> bool:
-    return status is not None and status.state is CameraState.ONLINE
 
 
 def test_a_camera_that_is_new_is_known_to_the_dispatcher_at_once(group: RunningGroup) -> None:

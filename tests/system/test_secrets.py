@@ -10,8 +10,7 @@ import psutil
 import media
 from camera import RtspCamera
 from framebus.messages import CameraState, CameraStatus, Cause
-from framebus.transport import Listener
-from groups import FRAMEBUS, RunningGroup, processes_of, running_group, wait_until
+from groups import FRAMEBUS, processes_of, running_group
 
 CANARY = "c4nary-p4ss"
 
@@ -26,27 +25,7 @@ def config(good: str, wrong: str) -> dict[str, object]:
     }
 
 
-def everything_said(group: RunningGroup) -> bytes:
-    """All news of a group until each camera was heard, retained values included."""
-    said = b""
-    topics: set[str] = set()
-    with Listener(group.place, "") as listener:
-
-        def hear() -> bool:
-            nonlocal said
-            for news in listener.wait(0.2):
-                topics.add(news.topic)
-                said += news.topic.encode() + news.body
-            return {
-                "camera/good/",
-                "camera/wrong/",
-                "camera/nobody/",
-                "service/capture@wrong/",
-                "config/cameras/",
-            } <= topics
-
-        wait_until(hear, "every camera was heard")
-    return said
+HEARD = {"camera/good/", "camera/wrong/", "camera/nobody/", "service/capture@wrong/", "config/cameras/"}
 
 
 def test_a_password_shows_nowhere_in_news_logs_arguments_answers_or_files(tmp_path: Path) -> None:
@@ -73,7 +52,7 @@ def test_a_password_shows_nowhere_in_news_logs_arguments_answers_or_files(tmp_pa
 
                 assert news.wait_for(causes, 20.0)
 
-            said = everything_said(group)
+            said = group.all_said(HEARD)
             commands = (["status", "--json"], ["logs", "-n", "500"], ["call", "launcher", "config.get", "{}"])
             status, *more = [
                 subprocess.run([FRAMEBUS, *words, "--run", str(group.place.run)], capture_output=True, timeout=20.0)

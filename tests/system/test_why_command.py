@@ -65,7 +65,7 @@ def test_a_camera_that_is_offline_is_told_with_its_cause_without_its_password_an
 
     assert done.returncode == 1
     assert done.stdout.startswith("away: offline for ")
-    assert " s: refused: " in done.stdout.splitlines()[0]
+    assert " s: the host refuses the connection: " in done.stdout.splitlines()[0]
     assert "s3cret-canary" not in done.stdout + done.stderr
 
 

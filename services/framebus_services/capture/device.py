@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from av.container import InputContainer
 
 from framebus.addresses import Address, Capturing
-from framebus_services.capture.source import CONNECT_S, READ_S, PacketSource, chosen, take_streams
+from framebus_services.capture.source import CONNECT_S, READ_S, FFmpegSource
 from framebus_services.capture.trouble import EndedError, NoVideoError
 from framebus_services.video.opening import open_video
 from framebus_services.video.packets import AnyPacket
@@ -16,21 +16,17 @@ from framebus_services.video.packets import AnyPacket
 NO_VIDEO = (errno.ENOTTY, errno.ENXIO, errno.EINVAL)
 
 
-class DeviceSource(PacketSource):
+class DeviceSource(FFmpegSource):
     """A device that is open. Raises OSError, av.FFmpegError or NoVideoError when there is none."""
 
     def __init__(self, address: Address) -> None:
-        self._container = _open(address)
-        self.video, self.audio, self.decoder = take_streams(self._container)
+        super().__init__(_open(address))
 
     def items(self) -> Iterator[AnyPacket]:
-        for packet in self._container.demux(chosen(self.video, None)):
+        for packet in self._packets():
             if packet.size:
                 yield packet
         raise EndedError("the device gives no more pictures")
-
-    def close(self) -> None:
-        self._container.close()
 
 
 def options_of(capturing: Capturing) -> dict[str, str]:

@@ -78,7 +78,7 @@ class PluginCamera:
 
     def wrong(self, error: BaseException, text: str | None = None) -> PluginError:
         """What to raise for an error of the user's code, which is logged: each kind and place once a minute."""
-        where = where_of(error, self._file(error))
+        where = where_of(error, self._file())
         kind = (type(error).__name__, where)
         now_s = self._clock.boot_s()
         if now_s - self._told_s.get(kind, float("-inf")) >= LOG_AGAIN_S:
@@ -88,7 +88,7 @@ class PluginCamera:
         name = f"{os.path.basename(where.rpartition(':')[0])}:{where.rpartition(':')[2]}"
         return PluginError((text or f"{name}: {kind[0]}: {error}")[:TEXT_LENGTH])
 
-    def _file(self, error: BaseException) -> str | None:
+    def _file(self) -> str | None:
         if self._address.url:
             return self._address.url
         try:

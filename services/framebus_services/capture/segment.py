@@ -1,8 +1,6 @@
 """One piece of recording, from its first key frame to its final name."""
 
-import errno
 import itertools
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,13 +10,13 @@ from av.video.stream import VideoStream
 
 from framebus.messages import SegmentClosed
 from framebus.recordings import closed_name, hour_folder, open_name
+from framebus.replacing import give_name
 from framebus_services.video.mp4 import Mp4Writer
 from framebus_services.video.packets import AnyPacket
 
 FRAGMENT_S = 1.0
 FRAGMENT_WITH_AUDIO_S = 0.5
 """interleaving adds to what a kill costs"""
-NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class OpenSegment:
@@ -74,9 +72,10 @@ def publish_segment(part: Path, data: Path, camera: str, start_s: float, duratio
     for copy in itertools.count(1):
         final = folder / closed_name(start_ms, duration_ms, copy)
         try:
-            _move(part, final)
+            give_name(part, final)
         except FileExistsError:
             continue
+        part.unlink(missing_ok=True)  # gone where there are no links
         break
     return SegmentClosed(
         camera=camera,
@@ -85,21 +84,6 @@ def publish_segment(part: Path, data: Path, camera: str, start_s: float, duratio
         duration_s=duration_ms / 1_000,
         size_bytes=final.stat().st_size,
     )
-
-
-def _move(part: Path, final: Path) -> None:
-    """A rename that replaces nothing."""
-    try:
-        os.link(part, final)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        # Network shares and USB sticks often have no links; we alone write here, so looking first will do.
-        if final.exists():
-            raise FileExistsError(errno.EEXIST, "exists", str(final)) from None
-        part.rename(final)
-        return
-    part.unlink()
 
 
 def _create(

@@ -96,38 +96,57 @@ class PacketSource(ABC):
         """As of a `Source`."""
 
 
-class NetworkSource(PacketSource):
+class FFmpegSource(PacketSource):
+    """One that FFmpeg reads. Raises NoVideoError, and closes the container, when there is no video in it."""
+
+    def __init__(self, container: InputContainer) -> None:
+        self._container = container
+        if not container.streams.video:
+            container.close()
+            raise NoVideoError("there is no video in it")
+        self.video = container.streams.video[0]
+        self.audio = next(iter(container.streams.audio), None)
+        context = self.video.codec_context
+        self.decoder = make_decoder(context.name, context.extradata)
+        if context.name == RAW:  # whose packets do not say what is in them
+            self.decoder.width, self.decoder.height = context.width, context.height
+            self.decoder.pix_fmt = context.pix_fmt
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _packets(self) -> Iterator[AnyPacket]:
+        """Of the pictures and their sound; an empty one marks the end of a stream."""
+        return self._container.demux([self.video] if self.audio is None else [self.video, self.audio])
+
+
+class NetworkSource(FFmpegSource):
     """A camera in the network. Raises OSError, av.FFmpegError or NoVideoError when it can't be reached."""
 
     def __init__(self, address: Address) -> None:
         begun_s = time.monotonic()
         try:
-            self._container = open_stream(address.url, RTSP)
+            super().__init__(open_stream(address.url, RTSP))
         except av.error.InvalidDataError:  # FFmpeg says so of a host, too, whose first answer our limit cuts off
             if time.monotonic() - begun_s < CONNECT_S:
                 raise
             raise TimeoutError(f"no answer within {CONNECT_S:.0f} s") from None
-        self.video, self.audio, self.decoder = take_streams(self._container)
 
     def items(self) -> Iterator[AnyPacket]:
-        for packet in self._container.demux(chosen(self.video, self.audio)):
+        for packet in self._packets():
             if packet.size:
                 yield packet
         raise EndedError("the camera closed the connection")
 
-    def close(self) -> None:
-        self._container.close()
 
-
-class FileSource(PacketSource):
+class FileSource(FFmpegSource):
     """A video file, played at its own pace: for ever, or once."""
 
     def __init__(self, address: Address, clock: Clock, wait: Wait) -> None:
         self._clock = clock
         self._wait = wait
         self._is_once = address.is_once
-        self._container = open_video(f"file:{address.url}", options=FILES)
-        self.video, self.audio, self.decoder = take_streams(self._container)
+        super().__init__(open_video(f"file:{address.url}", options=FILES))
         self._is_bare = self.video.start_time is None and self._container.duration is None
 
     def items(self) -> Iterator[AnyPacket]:
@@ -138,7 +157,9 @@ class FileSource(PacketSource):
             for packet in self._timed():
                 if packet.dts is not None and packet.size:
                     at_s = packet.dts * packet.time_base
-                    spans.setdefault(packet.stream_index, Span(at_s)).end_s = at_s + _length_s(packet)
+                    spans.setdefault(packet.stream_index, Span(at_s)).end_s = (
+                        at_s + (packet.duration or 0) * packet.time_base
+                    )
                     _shift(packet, offset_s)
                     if self._wait(pacer.wait_s(float(at_s + offset_s), self._clock.boot_s())):
                         return
@@ -155,7 +176,7 @@ class FileSource(PacketSource):
     def _timed(self) -> Iterator[AnyPacket]:
         """The packets of the file; those of a bare stream, as of `.h264`, have no times: they come at its own rate."""
         at = 0
-        for packet in self._container.demux(chosen(self.video, self.audio)):
+        for packet in self._packets():
             if self._is_bare and packet.size:
                 packet.dts = packet.pts = at
                 at += packet.duration or round(LEAST_S / packet.time_base)
@@ -169,9 +190,6 @@ class FileSource(PacketSource):
             self._container.seek(round(first_s * 1_000_000))
         except OSError:  # it was cut, and does not begin with a key frame
             self._container.seek(round(first_s * 1_000_000), any_frame=True)
-
-    def close(self) -> None:
-        self._container.close()
 
 
 @dataclass
@@ -201,19 +219,6 @@ def _is_described(container: InputContainer) -> bool:
     return bool(container.streams.video) and container.streams.video[0].codec_context.width > 0
 
 
-def take_streams(container: InputContainer) -> tuple[VideoStream, AudioStream | None, VideoCodecContext]:
-    """The streams that are used, and a decoder; raises NoVideoError, and closes the container, when there is none."""
-    if not container.streams.video:
-        container.close()
-        raise NoVideoError("there is no video in it")
-    video = container.streams.video[0]
-    context = video.codec_context
-    decoder = make_decoder(context.name, context.extradata)
-    if context.name == RAW:  # whose packets do not say what is in them
-        decoder.width, decoder.height, decoder.pix_fmt = context.width, context.height, context.pix_fmt
-    return video, next(iter(container.streams.audio), None), decoder
-
-
 def make_decoder(name: str, extradata: bytes | None) -> VideoCodecContext:
     """A decoder of its own: the stream's loses the frames that it holds back when a file is wound back."""
     decoder = av.CodecContext.create(name, "r")
@@ -223,15 +228,6 @@ def make_decoder(name: str, extradata: bytes | None) -> VideoCodecContext:
     if extradata:
         decoder.extradata = extradata
     return decoder
-
-
-def chosen(video: VideoStream, audio: AudioStream | None) -> list[VideoStream | AudioStream]:
-    """The streams to read."""
-    return [video] if audio is None else [video, audio]
-
-
-def _length_s(packet: AnyPacket) -> Fraction:
-    return (packet.duration or 0) * packet.time_base
 
 
 def _shift(packet: AnyPacket, offset_s: Fraction) -> None:

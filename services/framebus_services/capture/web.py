@@ -10,7 +10,7 @@ from framebus.addresses import Address
 from framebus.clock import Clock
 from framebus_services.capture.pacing import Pacer
 from framebus_services.capture.redirects import follow
-from framebus_services.capture.source import READ_S, PacketSource, Wait, chosen, open_stream, take_streams
+from framebus_services.capture.source import READ_S, FFmpegSource, Wait, open_stream
 from framebus_services.capture.trouble import EndedError
 from framebus_services.video.packets import AnyPacket, time_s
 
@@ -23,14 +23,13 @@ AHEAD_S = 10.0
 """what is due later than that is a jump of the camera's clock"""
 
 
-class WebSource(PacketSource):
+class WebSource(FFmpegSource):
     """A connection by HTTP. Raises OSError, av.FFmpegError, ForbiddenError or NoVideoError when there is none."""
 
     def __init__(self, address: Address, clock: Clock, wait: Wait) -> None:
         self._clock = clock
         self._wait = wait
-        self._container = _open(address)
-        self.video, self.audio, self.decoder = take_streams(self._container)
+        super().__init__(_open(address))
         name = self._container.format.name
         self._has_times = name not in ("mpjpeg", "mjpeg")
         # What is sent faster than it happened is played at its own pace; a live stream comes at that pace.
@@ -38,7 +37,7 @@ class WebSource(PacketSource):
 
     def items(self) -> Iterator[AnyPacket]:
         pacer = Pacer()
-        for packet in self._container.demux(chosen(self.video, self.audio)):
+        for packet in self._packets():
             if not packet.size:
                 continue
             if not self._has_times:
@@ -53,9 +52,6 @@ class WebSource(PacketSource):
                     return
             yield packet
         raise EndedError("the camera closed the connection, or sent all that it had")
-
-    def close(self) -> None:
-        self._container.close()
 
 
 def _open(address: Address) -> InputContainer:

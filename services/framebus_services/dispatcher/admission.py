@@ -1,7 +1,9 @@
 """Which jobs may come in: the known types, their policies, and the check of a new job's parameters."""
 
+import difflib
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 MAX_CAMERA_CHARACTERS = 500
 """of a board's field; a longer string in the parameters is no camera"""
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.{1,64})`")
 
 
 class Admission:
@@ -86,11 +89,21 @@ class Admission:
                 self._check_by_contract(self._types[request.type], params)
             shown = codec.decode_body(params, _HasCamera)
         except MalformedError as error:
-            raise RefusedError(ErrorCode.BAD_REQUEST, f"params: {error}") from None
+            text = f"params: {error}{self._meant(request.type, str(error))}"
+            raise RefusedError(ErrorCode.BAD_REQUEST, text) from None
         if request.type in self._schemas:
             self._schemas[request.type](params)
         is_name = isinstance(shown.camera, str) and len(shown.camera) <= MAX_CAMERA_CHARACTERS
         return str(shown.camera) if is_name else None
+
+    def _meant(self, kind: str, said: str) -> str:
+        """What a misspelt parameter was meant to be."""
+        unknown = _UNKNOWN_FIELD.fullmatch(said)
+        if unknown is None or kind not in self._types:
+            return ""
+        fields = self._types[kind].params.__struct_encode_fields__
+        close = difflib.get_close_matches(unknown[1], fields, 1)
+        return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(fields)}"
 
     def _check_by_contract(self, job_type: AnyJobType, raw: bytes) -> None:
         params = codec.decode_body(raw, job_type.params)

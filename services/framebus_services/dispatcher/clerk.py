@@ -279,6 +279,7 @@ class Clerk:
         except Exception as error:
             outcome = error if isinstance(error, RefusedError) else _INTERNAL
             if outcome is _INTERNAL:
+                self._note_failed("ledger.errand")
                 log.exception("an errand of the ledger failed")
             self._ledger.undo(mark)
         if promise is not None and outcome is not None:

@@ -2,9 +2,9 @@
 
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from framebus.jobs import JobEvent
+from framebus_services.oom import count_oom_kills
 
 OWN_DOING = frozenset(
     {
@@ -53,15 +53,6 @@ def said(death_signal: int | None, exit_code: int | None) -> str:
         return f"signal {death_signal}"
 
 
-def oom_kills() -> int | None:
-    """How many processes the kernel has killed for want of memory since the boot; None where it does not tell."""
-    try:
-        _, found, rest = Path("/proc/vmstat").read_bytes().partition(b"\noom_kill ")
-    except OSError:
-        return None
-    return int(rest.split(maxsplit=1)[0]) if found else None
-
-
 FRESH_S = 0.01
 """so old may be what is known of the kernel's count when a job is leased"""
 
@@ -69,7 +60,7 @@ FRESH_S = 0.01
 class OomWatch:
     """Notes when the kernel's count has grown."""
 
-    def __init__(self, read: Callable[[], int | None] = oom_kills) -> None:
+    def __init__(self, read: Callable[[], int | None] = count_oom_kills) -> None:
         self._read = read
         self._last = read()
         self._grown_s = self._looked_s = float("-inf")

@@ -46,7 +46,7 @@ class Ledger:
         *,
         clock: Clock,
         boot_id: str,
-        progress_of: Callable[[str], Progress | None] = lambda _: None,
+        progress_of: Callable[[str], Progress | None],
     ) -> None:
         self.store = store
         self.policy_of = policy_of

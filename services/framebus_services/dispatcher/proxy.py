@@ -7,9 +7,7 @@ import zmq
 
 from framebus.codec import MAX_NEWS_MESSAGE_BYTES
 from framebus.place import Place
-from framebus.sockets import SUBSCRIPTIONS
-
-HIGH_WATER_MARK = 1_000
+from framebus.sockets import Context, open_socket
 
 
 class Proxy:
@@ -17,7 +15,7 @@ class Proxy:
 
     def __init__(self, place: Place) -> None:
         self._addresses = (place.pub, place.sub)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context: Context = zmq.Context()
         self._pub = self._bind(zmq.XSUB, place.pub)
         self._sub = self._bind(zmq.XPUB, place.sub)
         # Verbose: a repeated subscription travels on to the publishers too; that is how retained values are asked for.
@@ -39,11 +37,7 @@ class Proxy:
                 Path(address.removeprefix("ipc://")).unlink(missing_ok=True)
 
     def _bind(self, kind: int, address: str) -> zmq.Socket[bytes]:
-        door = self._context.socket(kind)
-        door.setsockopt(zmq.LINGER, 0)
-        door.setsockopt(zmq.MAXMSGSIZE, MAX_NEWS_MESSAGE_BYTES)
-        door.setsockopt(zmq.SNDHWM, SUBSCRIPTIONS if kind == zmq.XSUB else HIGH_WATER_MARK)
-        door.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+        door = open_socket(self._context, kind, MAX_NEWS_MESSAGE_BYTES)
         door.bind(address)
         return door
 

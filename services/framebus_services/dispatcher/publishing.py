@@ -1,7 +1,6 @@
 """Gives finished files their names: whole or not at all, and never over another file."""
 
 import contextlib
-import errno
 import os
 import re
 import stat
@@ -12,12 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from framebus.errors import ErrorCode, RefusedError
+from framebus.replacing import give_name, sync_folder
 from framebus.requests import PreparedFile
 
 TEMP_NAME = re.compile(r"^\.(?P<id>[0-9a-f]{32})\.(?P<fence>\d+)\.(?P<n>\d+)\.part$")
 MAX_COPIES = 10_000
-NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-"""what file systems without hard links answer (exFAT, FAT, SMB)"""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -85,7 +83,7 @@ def link_files(exports: Path, claims: Iterable[Claim]) -> None:
             continue
         if not _is(exports / claim.temp, claim):
             raise FileNotFoundError(f"{claim.temp} is gone")
-        _name(exports / claim.temp, final)
+        give_name(exports / claim.temp, final)
     for folder in folders:
         sync_folder(folder)
 
@@ -123,26 +121,6 @@ def remove_temps(exports: Path, current: set[tuple[str, int]]) -> int:
                     os.unlink(os.path.join(folder, name))
                     removed += 1
     return removed
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were given in this folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _name(temp: Path, final: Path) -> None:
-    try:
-        os.link(temp, final, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        if os.path.lexists(final):  # a rename would replace it; nobody else gives names in this folder
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
-        os.rename(temp, final)
 
 
 def _is_inside(exports: Path, name: str) -> bool:

@@ -13,7 +13,7 @@ from framebus.bus import Bus
 from framebus.clock import boot_id
 from framebus.door import Promise
 from framebus.errors import ExitCode
-from framebus.messages import ConfigChanged, Gone, JobState, QueueStatus
+from framebus.messages import ConfigChanged, JobState, QueueStatus
 from framebus.plugins import load_job_types
 from framebus.redact import redact
 from framebus.requests import (
@@ -41,6 +41,7 @@ from framebus_services.dispatcher.admission import Admission
 from framebus_services.dispatcher.board import ENDED_SHOWN_S, MAX_ENDED, Boards
 from framebus_services.dispatcher.clerk import Clerk
 from framebus_services.dispatcher.crashes import OomWatch
+from framebus_services.dispatcher.deaths import Deaths
 from framebus_services.dispatcher.forecast import Facts, status_of
 from framebus_services.dispatcher.hands import Hands
 from framebus_services.dispatcher.housekeeping import Counts
@@ -60,9 +61,6 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 HANDS_PERIOD_S = 1.0
 """how soon a board says that nobody takes the jobs of its type any more"""
-GONE_PERIOD_S = 1.0
-GONE_REPEATED_S = 10.0
-"""how long a death is told again: after a restart, subscribers need a while to be back"""
 
 
 class Dispatcher:
@@ -116,10 +114,9 @@ class Dispatcher:
         self._proxy = Proxy(bus.place)
         self._board_due_s: float | None = None
         self._board_timer = bus.after(0.0, self._send_boards)
-        self._gones: dict[str, tuple[Gone, float]] = {}
+        self._deaths = Deaths(bus)
         self._answer_requests()
         bus.on(ConfigChanged, self._note_config)
-        bus.every(GONE_PERIOD_S, self._repeat_gones)
         bus.every(HANDS_PERIOD_S, self._look_at_hands)
         self._clerk.start()
 
@@ -186,18 +183,10 @@ class Dispatcher:
         return answer
 
     def _note_lost(self, lost: WorkerLost, promise: Promise) -> None:
-        gone = Gone(src=lost.worker, incarnation=lost.incarnation)
-        self._bus.publish(gone)
-        self._gones[lost.worker] = (gone, self._bus.clock.boot_s() + GONE_REPEATED_S)
+        self._deaths.tell(lost)
         self._hands.forget(lost.worker, lost.incarnation)
         self._clerk.forget_worker(lost.worker, lost.incarnation)
         self._clerk.put(partial(self._workers.lost, lost), promise)
-
-    def _repeat_gones(self) -> None:
-        now_s = self._bus.clock.boot_s()
-        self._gones = {src: (gone, until_s) for src, (gone, until_s) in self._gones.items() if until_s > now_s}
-        for gone, _ in self._gones.values():
-            self._bus.publish(gone)
 
     def _note_config(self, changed: ConfigChanged) -> None:
         """Cameras and job types come and go while we run."""

@@ -217,7 +217,7 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Put a whole file there, or none."""
+    """Put a whole file there, or none; what a kill leaves of it is written over, or expires."""
     temp = path.with_name(f".{path.name}.part")
     try:
         temp.write_bytes(data)

@@ -25,7 +25,6 @@ between change nothing: of two that crash, both must go.
 import hashlib
 import logging
 import mmap
-import os
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -36,6 +35,7 @@ import msgspec
 from msgspec import Struct
 
 from framebus.processor_file import names_of
+from framebus.replacing import replacing
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +101,9 @@ class Blame:
         """Begin to write."""
         if not self._path.parent.is_dir():
             return
-        fresh = self._path.with_name(f"{self._path.name}.new")
         try:
-            fresh.write_bytes(bytes(_CALLS_BYTES) + self._names())
-            os.replace(fresh, self._path)
+            with replacing(self._path) as file:
+                file.write(bytes(_CALLS_BYTES) + self._names())
             with self._path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
         except OSError as error:
@@ -229,15 +228,6 @@ class Blame:
         earlier = before.at_s if before is not None and before.settings == settings else []
         recent = [at_s for at_s in earlier if 0.0 <= now_s - at_s < WITHIN_S]
         self._deaths[name] = Deaths(settings=settings, at_s=[*recent, now_s][-DEADLY:])
-
-
-def count_oom_kills() -> int | None:
-    """How many processes the kernel has killed since it started because memory ran out, in any group; None: unknown."""
-    try:
-        words = Path("/proc/vmstat").read_text().split()
-        return int(words[words.index("oom_kill") + 1])
-    except (OSError, ValueError):
-        return None
 
 
 def _digest(entry: str | dict[str, Any]) -> str:

@@ -113,7 +113,7 @@ class DeferredSeat(Seat):
         self._left, pending, drained = self._line.stop()
         self._take(drained)
         self._is_stopping = True
-        self._floor.bus.stats.forget_gauge(f"{self._stat}.queued")  # or it would stand there for ever
+        self._floor.bus.stats.forget(f"{self._stat}.queued")  # or it would stand there for ever
         self._outcome = Outcome(pending=pending)
 
     @property

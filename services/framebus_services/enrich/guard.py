@@ -6,7 +6,7 @@ import math
 import sys
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from framebus import codec
 from framebus.clock import Clock
 from framebus.errors import ErrorCode, MalformedError, RefusedError, sound
 from framebus.messages import NIL, Finding
+from framebus.own_code import find_line
 from framebus.processor import BaseProcessor, Pictured
 
 log = logging.getLogger(__name__)
@@ -120,13 +121,13 @@ def failure_of(processor: BaseProcessor, error: BaseException, method: Callable[
         text = str(error)
     except Exception as second:  # noqa: BLE001  an error with a broken text is still one
         text = f"its text can't be told: {type(second).__name__}"
-    last = traceback.extract_tb(error.__traceback__)[-1:]
+    raised = find_line(error)
     # What the wall itself refuses is told by its text: a trace would show this file alone.
-    is_refused = [step.filename for step in last] == [__file__]
+    is_refused = raised.startswith(f"{__file__}:")
     return Failure(
         kind=type(error).__name__,
         where=place_of(processor, error, method),
-        raised=_place(last),
+        raised=raised,
         text=sound(text[:MAX_TEXT]),
         trace="" if is_refused else "\n" + sound("".join(traceback.format_exception(error)).rstrip()[-MAX_TRACE:]),
     )
@@ -236,10 +237,6 @@ def find_unsendable(value: object, path: str = "", depth: int = 0) -> str:
 def place_of(processor: BaseProcessor, error: BaseException, method: Callable[..., object]) -> str:
     """File and line of the processor's own code."""
     own = getattr(sys.modules.get(type(processor).__module__), "__file__", None)
-    steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == own]
+    place = find_line(error, lambda file: file == own)
     code = getattr(method, "__code__", None)  # what it returned is wrong, and it has ended
-    return _place(steps[-1:]) or (f"{code.co_filename}:{code.co_firstlineno}" if code else type(processor).__name__)
-
-
-def _place(steps: Sequence[traceback.FrameSummary]) -> str:
-    return f"{steps[0].filename}:{steps[0].lineno}" if steps else ""
+    return place or (f"{code.co_filename}:{code.co_firstlineno}" if code else type(processor).__name__)

@@ -28,11 +28,10 @@ from msgspec import Raw
 from framebus.bus import Bus
 from framebus.door import Promise
 from framebus.errors import ConfigError
-from framebus.plugin_classes import load_processor
 from framebus.processor import AnyProcessor, DeferredProcessor
 from framebus.processor_file import names_of
 from framebus.requests import AskProcessor
-from framebus_services.enrich.blame import Blame, count_oom_kills
+from framebus_services.enrich.blame import Blame
 from framebus_services.enrich.inquiries import Inquiries
 from framebus_services.enrich.isolated import RemotePerformer
 from framebus_services.enrich.isolated_seat import IsolatedSeat
@@ -43,6 +42,7 @@ from framebus_services.enrich.same_thread_seat import SameThreadSeat
 from framebus_services.enrich.seat import Floor, Outcome, Seat, Sight
 from framebus_services.enrich.successors import Entry, Prepared, Successor, Successors
 from framebus_services.enrich.thread_seat import ThreadSeat
+from framebus_services.oom import count_oom_kills
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ LOOK_S = 0.01
 class Host:
     """The processors of one enrich process."""
 
-    def __init__(self, bus: Bus, entries: Sequence[Entry], load: Load = load_processor) -> None:
+    def __init__(self, bus: Bus, entries: Sequence[Entry], load: Load) -> None:
         """`entries` as in `EnrichSettings.processors`. Raises ConfigError with everything that is wrong in them."""
         self._bus = bus
         calls = bus.place.run / f"{bus.name}.calls"
@@ -140,6 +140,9 @@ class Host:
         for seat in self._seats:
             seat.step()
         self._leaving.step()
+        for name in self._leaving.take_gone():
+            if name not in self._entries:  # nobody sits there now
+                self._floor.forget(name)
         if self._floor.is_worn_out:
             # A thread can't be ended from outside; a process can.
             os.kill(os.getpid(), signal.SIGTERM)

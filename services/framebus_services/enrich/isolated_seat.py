@@ -16,7 +16,7 @@ from framebus_services.enrich.seat import Floor, Sight, overrides, work_of
 class IsolatedSeat(DeferredSeat):
     """A processor of either kind in a process of its own."""
 
-    def __init__(self, order: Order, floor: Floor, load: Load, first: RemotePerformer | None = None) -> None:
+    def __init__(self, order: Order, floor: Floor, load: Load, first: RemotePerformer | None) -> None:
         """`first`: its process, if there is one already."""
         super().__init__(order, floor)
         self._first = first

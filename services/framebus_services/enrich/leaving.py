@@ -22,6 +22,7 @@ class Leaving:
         self._clock = clock
         self._drain_s = drain_s
         self._leavers: list[_Leaver] = []
+        self._gone: list[str] = []
 
     @property
     def seats(self) -> list[Seat]:
@@ -45,3 +46,9 @@ class Leaving:
                 seat.end()
                 seat.bury(time.monotonic())
                 self._leavers.remove(leaver)
+                self._gone.append(seat.name)
+
+    def take_gone(self) -> list[str]:
+        """The names of those who have gone for good since the last time."""
+        gone, self._gone = self._gone, []
+        return gone

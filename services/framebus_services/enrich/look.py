@@ -24,7 +24,7 @@ from framebus_services.enrich.looked import Describe, Described, Look, Looked, S
 from framebus_services.enrich.views import View
 
 IDLE_S = 10.0
-"""a ring that was not asked for so long is closed"""
+"""a ring that was not asked for so long is closed, when it is looked for such ones next, as often"""
 NICE = 5
 """the loops of the cameras come first"""
 EDGE_PIXELS = 2
@@ -77,7 +77,8 @@ class Looker:
             raise ModelError(self.problem.problem, self.problem.setting)
         with self._lock:
             parts = self._read(task)
-        self._close_later()
+            if self._rings and self._closing is None:
+                self._close_later()
         if isinstance(parts, str):
             return Looked(dropped=parts)
         start_s = time.perf_counter()
@@ -107,18 +108,19 @@ class Looker:
         return parts if frame.still_valid() else "torn_frame"
 
     def _close_later(self) -> None:
-        """Let go of the rings that nobody asks for any more: those of a camera that is gone take memory."""
-        if self._closing is not None:
-            self._closing.cancel()
+        """Look for rings that nobody asks for any more, for as long as there are any: those of a camera that is gone
+        take memory."""
         self._closing = threading.Timer(IDLE_S, self._close_idle)
         self._closing.daemon = True
         self._closing.start()
-        self._close_idle()
 
     def _close_idle(self) -> None:
         idle_since_s = time.monotonic() - IDLE_S
         with self._lock:
             self._rings = {camera: ring for camera, ring in self._rings.items() if ring.used_s > idle_since_s}
+            self._closing = None
+            if self._rings:
+                self._close_later()
 
     def _sights(self, model: Model, part: U8, view: View, size: tuple[int, int]) -> list[Sight]:
         sure = self._settings.min_score

@@ -15,7 +15,6 @@ from msgspec import Meta
 from framebus.arguments import convert_arguments, find_argument_problems
 from framebus.errors import ConfigError
 from framebus.messages import Name
-from framebus.plugin_classes import load_processor
 from framebus.plugins import find_processors
 from framebus.problems import find_problems
 from framebus.processor import AnyProcessor, DeferredProcessor
@@ -82,43 +81,37 @@ class Orders:
     """processors that exist, but can't be loaded: name and reason"""
 
 
-def read_orders(
-    entries: Sequence[str | dict[str, Any]], load: Load = load_processor, left_out: Collection[str] = ()
-) -> Orders:
+def read_orders(entries: Sequence[str | dict[str, Any]], load: Load, left_out: Collection[str] = ()) -> Orders:
     """What the entries ask for, without those that are `left_out`. Raises ConfigError with all that is wrong in them;
     a plug-in that can't be loaded is not wrong here, but broken."""
+    orders, broken, problems = _read_each(entries, load, left_out)
+    if problems:
+        raise ConfigError(problems)
+    return Orders(orders=orders, broken=dict(broken.values()))
+
+
+def find_entry_problems(entries: Sequence[str | dict[str, Any]], load: Load) -> list[str]:
+    """What is wrong with the entries as far as names and types tell, broken plug-ins too; makes no processor."""
+    _, broken, problems = _read_each(entries, load)
+    return problems + [f"{path}: {reason}" for path, (_, reason) in broken.items()]
+
+
+def _read_each(
+    entries: Sequence[str | dict[str, Any]], load: Load, left_out: Collection[str] = ()
+) -> tuple[list[Order], dict[str, tuple[str, str]], list[str]]:
+    """What the entries ask for, by their paths name and reason of what is broken, and all that is wrong."""
     orders: list[Order] = []
-    broken: dict[str, str] = {}
+    broken: dict[str, tuple[str, str]] = {}
     problems = find_name_problems(entries)
     for number, (entry, called) in enumerate(zip(entries, names_of(entries), strict=True)):
         path = f"processors[{number}]"
         try:
             name, settings = _split(path, entry)
-            if called in left_out:
-                continue
-            if (kind := _load(path, name, load, broken)) is not None:
+            if called not in left_out and (kind := _load(path, name, load, broken)) is not None:
                 orders.append(_read(f"{path}.{name_of_reference(name)}", name, called, kind, settings))
         except ConfigError as error:
             problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return Orders(orders=orders, broken=broken)
-
-
-def find_entry_problems(entries: Sequence[str | dict[str, Any]], load: Load = load_processor) -> list[str]:
-    """What is wrong with the entries as far as names and types tell, broken plug-ins too; makes no processor."""
-    problems = find_name_problems(entries)
-    for number, (entry, called) in enumerate(zip(entries, names_of(entries), strict=True)):
-        path = f"processors[{number}]"
-        broken: dict[str, str] = {}
-        try:
-            name, settings = _split(path, entry)
-            if (kind := _load(path, name, load, broken)) is not None:
-                _read(f"{path}.{name_of_reference(name)}", name, called, kind, settings)
-        except ConfigError as error:
-            problems += error.problems
-        problems += [f"{path}: {reason}" for reason in broken.values()]
-    return problems
+    return orders, broken, problems
 
 
 def _split(path: str, entry: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -134,7 +127,7 @@ def _split(path: str, entry: str | dict[str, Any]) -> tuple[str, dict[str, Any]]
     return name, settings
 
 
-def _load(path: str, name: str, load: Load, broken: dict[str, str]) -> type[AnyProcessor] | None:
+def _load(path: str, name: str, load: Load, broken: dict[str, tuple[str, str]]) -> type[AnyProcessor] | None:
     try:
         return load(name)
     except ConfigError as error:
@@ -142,7 +135,7 @@ def _load(path: str, name: str, load: Load, broken: dict[str, str]) -> type[AnyP
         is_there = name in find_processors() or read_reference(name) is not None
         if not is_there:
             raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
-        broken[name] = "; ".join(problem.removeprefix(f"{name}: ") for problem in error.problems)
+        broken[path] = name, "; ".join(problem.removeprefix(f"{name}: ") for problem in error.problems)
         return None
 
 

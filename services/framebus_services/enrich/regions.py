@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from framebus_services.enrich.tracker import Boxes, Changes, Detection, Track, Tracker, larger, shared_areas
+from framebus_services.enrich.boxes import Boxes, larger, shared_areas
+from framebus_services.enrich.tracker import Changes, Detection, Track, Tracker
 
 Flags = npt.NDArray[np.bool_]
 

@@ -84,6 +84,11 @@ class Floor:
             stats.count(f"processor.{name}.errors")
             self.failures.note(name, result.failure)
 
+    def forget(self, name: str) -> None:
+        """Count no more of who has gone, and is nobody's predecessor: `framebus why` would show it for ever."""
+        for what in (f"processor.{name}", f"findings.{name}"):
+            self.bus.stats.forget(what)
+
     def abandon(self, life: Life, name: str) -> None:
         """Leave a worker to itself, and see how many of them there are by now."""
         life.abandon()

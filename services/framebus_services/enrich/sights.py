@@ -13,7 +13,8 @@ import numpy as np
 from framebus.messages import Box
 from framebus.settings import Area
 from framebus_services.enrich.areas import is_inside
-from framebus_services.enrich.tracker import Boxes, Changes, Detection, Tracker, larger, shared_areas
+from framebus_services.enrich.boxes import Boxes, larger, shared_areas
+from framebus_services.enrich.tracker import Changes, Detection, Tracker
 
 MOVED = 0.2
 """times its size a thing must have gone from where it first was: what is parked is no object, whoever walks by"""

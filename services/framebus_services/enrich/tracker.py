@@ -10,10 +10,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-Boxes = npt.NDArray[np.float64]
-"""rows of left, top, width, height, in pixels"""
+from framebus_services.enrich.boxes import Boxes, corners, larger, overlaps
 
 HIGH_SCORE = 0.5
 START_HITS = 3
@@ -118,7 +116,7 @@ class Tracker:
 
     def expected(self, at_s: float) -> Boxes:
         """Where the tracks should be at a time, in the order of `tracks`."""
-        return _corners(self._expected(max(0.0, at_s - self._at_s)))
+        return corners(self._expected(max(0.0, at_s - self._at_s)))
 
     def update(self, detections: Sequence[Detection], at_s: float, elsewhere: Container[int] = frozenset()) -> Changes:
         """Take up what was seen at `at_s`, any clock in seconds; a time that goes back counts as the time before.
@@ -192,7 +190,7 @@ class Tracker:
     def _overlap(self, detections: Sequence[Detection], expected: Boxes) -> Boxes:
         seen = np.array([detection.box for detection in detections])
         buffer = np.where([track.hits > 1 for track in self.tracks], BUFFER, FIRST_BUFFER)[:, np.newaxis]
-        overlap = _iou(larger(_corners(expected), buffer), larger(seen, BUFFER))
+        overlap = overlaps(larger(corners(expected), buffer), larger(seen, BUFFER))
         trust = np.exp([(track.seen_s - self._at_s) / TRUST_S for track in self.tracks])[:, np.newaxis]
         overlap = np.where(overlap >= LEAST_IOU, np.maximum(trust * overlap, LEAST_IOU), _FAR)
         is_same = [[track.label == seen.label for seen in detections] for track in self.tracks]
@@ -260,35 +258,6 @@ class Tracker:
         )
         self._places = np.vstack((self._places, (*middle, width, height)))
         self._speeds = np.vstack((self._speeds, np.zeros(4)))
-
-
-def _corners(places: Boxes) -> Boxes:
-    boxes = places.copy()
-    boxes[:, :2] -= boxes[:, 2:] / 2.0
-    return boxes
-
-
-def larger(boxes: Boxes, share: Boxes | float) -> Boxes:
-    """Boxes that reach out by this share of their size on each side."""
-    grown = boxes.copy()
-    grown[:, :2] -= boxes[:, 2:] * share
-    grown[:, 2:] *= 1.0 + 2.0 * np.asarray(share)
-    return grown
-
-
-def _iou(tracks: Boxes, seen: Boxes) -> Boxes:
-    """Intersection over union of each track with each detection."""
-    shared = shared_areas(tracks, seen)
-    areas = np.add.outer(tracks[:, 2] * tracks[:, 3], seen[:, 2] * seen[:, 3])
-    return np.asarray(shared / np.maximum(areas - shared, 1e-9))
-
-
-def shared_areas(some: Boxes, others: Boxes) -> Boxes:
-    """The area that each of some boxes has in common with each of others."""
-    low = np.maximum(some[:, np.newaxis, :2], others[:, :2])
-    high = np.minimum((some[:, :2] + some[:, 2:])[:, np.newaxis], others[:, :2] + others[:, 2:])
-    sides = np.clip(high - low, 0.0, None)
-    return np.asarray(sides[:, :, 0] * sides[:, :, 1])
 
 
 def _greedy(overlap: Boxes) -> list[tuple[int, int]]:

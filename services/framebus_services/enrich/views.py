@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from framebus_services.enrich.tracker import Boxes
+from framebus_services.enrich.boxes import Boxes
 
 View = tuple[int, int, int, int]
 """left, top, width, height in pixels, all even"""

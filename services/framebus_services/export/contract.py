@@ -1,10 +1,8 @@
 """The contract of export jobs: what is refused at once. The dispatcher loads this: no video here."""
 
-from pathlib import Path
-
 from framebus.errors import ErrorCode, RefusedError
 from framebus.jobs import CheckContext, JobType
-from framebus.recordings import latest_segment_end_s, recordings_folder
+from framebus.recordings import folders_in, latest_segment_end_s, recordings_folder
 from framebus.settings import QueuePolicy
 from framebus_services.export.params import ExportParams, check_fields, check_lengths, shown
 from framebus_services.export.plan import Cover, Gap, Span, cover, find_spans
@@ -53,7 +51,7 @@ def gaps_text(camera: str, gaps: list[Gap]) -> str:
 def _check_camera(camera: str, context: CheckContext) -> None:
     if camera in context.cameras or recordings_folder(context.data, camera).is_dir():
         return
-    known = sorted({*context.cameras, *_recorded_cameras(context.data)})
+    known = sorted({*context.cameras, *(folder.name for folder in folders_in(context.data / "recordings"))})
     text = f"there is no camera {camera}; known are {', '.join(known) or 'none'}"
     raise RefusedError(ErrorCode.NOT_FOUND, text, details={"cameras": known})
 
@@ -70,13 +68,6 @@ def _check_range(start_s: float, end_s: float, now_at_s: float) -> None:
     else:
         return
     raise RefusedError(ErrorCode.BAD_REQUEST, wrong)
-
-
-def _recorded_cameras(data: Path) -> list[str]:
-    try:
-        return [folder.name for folder in (data / "recordings").iterdir() if folder.is_dir()]
-    except FileNotFoundError:
-        return []
 
 
 EXPORT = JobType(

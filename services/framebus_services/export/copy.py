@@ -1,24 +1,18 @@
 """Copies recorded packets into a clip as they are: nothing is decoded, nothing encoded."""
 
-import logging
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from framebus.requests import FailKind
-from framebus.runner import WorkError
 from framebus_services.export.lane import Lane
-from framebus_services.export.made import Made, Range
+from framebus_services.export.made import Made, Range, nothing_found, open_file
 from framebus_services.export.pace import Pace
 from framebus_services.export.seek import find_begin
-from framebus_services.export.source import SegmentError, Source, open_segment, packets, video_of, wall_zero_s
+from framebus_services.export.source import Source, open_segment, packets, video_of, wall_zero_s
 from framebus_services.video.packets import time_base
-
-log = logging.getLogger(__name__)
 
 
 class Copier:
@@ -34,25 +28,18 @@ class Copier:
         self._origin_s = Fraction(0)
         self._hidden_s = Fraction(0)
         self._key_s = 0.0
+        self._share = 0.0
         self._warnings: list[str] = []
 
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the clip into `path`; raises as `Maker.write`."""
         first = self._wanted.sources[0]
-        with av.open(str(path), "w", format="mp4") as output:
-            if title:
-                output.metadata["title"] = title
+        with open_file(path, title) as output:
             for source in self._wanted.sources:
-                try:
-                    with open_segment(source.segment) as container:
-                        self._copy(source, container, output, pace)
-                except SegmentError as error:
-                    if not self._wanted.skips_broken:
-                        raise
-                    log.warning("%s: left out the rest: %s", self._wanted.camera, error)
-                    self._warnings.append(str(error))
+                with self._wanted.reading(self._warnings), open_segment(source.segment) as container:
+                    self._copy(source, container, output, pace)
         if not self._lanes or self._lanes[0].packets == self._lanes[0].hidden:
-            raise WorkError(FailKind.NO_SOURCE, "; ".join(["there is no picture in the range", *self._warnings[:1]]))
+            raise nothing_found("picture", self._warnings)
         return Made(
             start_at_s=float(self._origin_s),
             end_at_s=float(self._origin_s) + self._lanes[0].end_s,
@@ -100,9 +87,9 @@ class Copier:
         # A precise clip that ends before its first picture has no length; that it is empty is told in the end.
         whole_s = max(tick_s, float(self._wanted.exact_until_s - self._origin_s))
         middle_s = float((self._wanted.exact_start_s + self._wanted.exact_until_s) / 2 - self._origin_s)
-        is_first, share = True, 0.0
+        is_first = True
         for packet in packets(container, [container.streams[index] for index in lanes], source.segment):
-            pace(share, packet.size)
+            pace(self._share, packet.size)
             lane, is_video = lanes[packet.stream_index], packet.stream_index == video.index
             if is_video and is_first:
                 is_first, later_s = False, lane.overlap_s(packet)
@@ -110,7 +97,7 @@ class Copier:
                     other.move(later_s)
             if lane.place(packet):
                 if is_video and packet.dts is not None and packet.pts is not None:
-                    share = packet.dts * tick_s / whole_s
+                    self._share = packet.dts * tick_s / whole_s
                     if packet.is_keyframe and abs(packet.pts * tick_s - middle_s) < abs(self._key_s - middle_s):
                         self._key_s = max(0.0, packet.pts * tick_s)
                 output.mux_one(packet)

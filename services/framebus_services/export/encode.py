@@ -1,6 +1,5 @@
 """Makes a clip by decoding and encoding every picture of its range; sound is copied along."""
 
-import logging
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,18 +9,14 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from framebus.requests import FailKind
-from framebus.runner import WorkError
 from framebus_services.export.encoder import Encoder
 from framebus_services.export.lane import Lane
-from framebus_services.export.made import Made, Range
+from framebus_services.export.made import Made, Range, nothing_found, open_file
 from framebus_services.export.pace import Pace
 from framebus_services.export.presets import Quality
 from framebus_services.export.seek import ROUNDING_S, find_begin
-from framebus_services.export.source import SegmentError, Source, open_segment, packets, video_of, wall_zero_s
+from framebus_services.export.source import Source, open_segment, packets, video_of, wall_zero_s
 from framebus_services.video.packets import AnyPacket, time_base
-
-log = logging.getLogger(__name__)
 
 MAX_EARLY = 20_000
 """packets of sound that wait for the first picture: a group of pictures of some minutes"""
@@ -51,23 +46,13 @@ class Recoder:
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the clip into `path`; raises as `Maker.write`, and EncoderError."""
         first = self._wanted.sources[0]
-        with av.open(str(path), "w", format="mp4") as output:
-            if title:
-                output.metadata["title"] = title
+        with open_file(path, title) as output:
             encoder = Encoder(output, self._name, self._quality, first, first.fps)
             for source in self._wanted.sources:
-                try:
-                    with open_segment(source.segment) as container:
-                        self._recode(source, container, output, encoder, pace)
-                except SegmentError as error:
-                    if not self._wanted.skips_broken:
-                        raise
-                    log.warning("%s: left out the rest: %s", self._wanted.camera, error)
-                    self._warnings.append(str(error))
+                with self._wanted.reading(self._warnings), open_segment(source.segment) as container:
+                    self._recode(source, container, output, encoder, pace)
             if self._origin_s is None or not encoder.frames:
-                raise WorkError(
-                    FailKind.NO_SOURCE, "; ".join(["there is no picture in the range", *self._warnings[:1]])
-                )
+                raise nothing_found("picture", self._warnings)
             encoder.finish()
         if self._damaged:
             self._warnings.append(f"{self._damaged} pictures are damaged")

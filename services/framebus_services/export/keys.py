@@ -1,6 +1,5 @@
 """Picks the key frames of a timelapse: at most one for each picture of the output, and reads no other."""
 
-import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +11,8 @@ from av.video.stream import VideoStream
 from framebus_services.export.made import Range
 from framebus_services.export.pace import Pace
 from framebus_services.export.seek import find_begin
-from framebus_services.export.source import SegmentError, Source, open_segment, packets, video_of, wall_zero_s
+from framebus_services.export.source import Source, open_segment, packets, video_of, wall_zero_s
 from framebus_services.video.packets import AnyPacket, time_base
-
-log = logging.getLogger(__name__)
 
 FPS = 25
 
@@ -56,15 +53,10 @@ class Keys:
         for source in self._wanted.sources:
             if self._begin_s is not None and self._slot(Fraction(source.end_s)) <= newest:
                 continue  # the pictures that it could give are given
-            try:
+            with self._wanted.reading(self.warnings):
                 for key in self._of(source, newest, pace):
                     newest = key.slot
                     yield key
-            except SegmentError as error:
-                if not self._wanted.skips_broken:
-                    raise
-                log.warning("%s: left out the rest: %s", self._wanted.camera, error)
-                self.warnings.append(str(error))
 
     def _of(self, source: Source, newest: int, pace: Pace) -> Iterator[Key]:
         with open_segment(source.segment) as container:

@@ -1,13 +1,22 @@
 """What stands in one file of a clip; and how the ways of making one are told what to make."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+import av
+from av.container import OutputContainer
+
+from framebus.requests import FailKind
+from framebus.runner import WorkError
 from framebus_services.export.pace import Pace
-from framebus_services.export.source import Source
+from framebus_services.export.source import SegmentError, Source
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +38,17 @@ class Range:
     @property
     def exact_until_s(self) -> Fraction:
         return exact(self.until_s)
+
+    @contextmanager
+    def reading(self, warnings: list[str]) -> Iterator[None]:
+        """One of its segments is read: a SegmentError ends that with a warning, unless it ends the job."""
+        try:
+            yield
+        except SegmentError as error:
+            if not self.skips_broken:
+                raise
+            log.warning("%s: left out the rest: %s", self.camera, error)
+            warnings.append(str(error))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +85,19 @@ class Maker(Protocol):
         Raises SegmentError where a segment is gone or broken, WorkError, OSError when the disk is full, Stopped.
         """
         ...
+
+
+def open_file(path: Path, title: str | None) -> OutputContainer:
+    """A new file of a clip."""
+    output = av.open(str(path), "w", format="mp4")
+    if title:
+        output.metadata["title"] = title
+    return output
+
+
+def nothing_found(what: str, warnings: Sequence[str]) -> WorkError:
+    """What to raise where a file would be empty."""
+    return WorkError(FailKind.NO_SOURCE, "; ".join([f"there is no {what} in the range", *warnings[:1]]))
 
 
 def exact(at_s: float) -> Fraction:

@@ -35,6 +35,11 @@ class Cover:
     gaps: list[Gap]
     """longer than a second"""
 
+    def share(self, start_s: float, end_s: float, begin_s: float) -> float:
+        """How much of a segment lies between `begin_s` and the end of the range, 0 to 1."""
+        used_s = min(end_s, self.end_s) - max(start_s, begin_s)
+        return min(1.0, max(0.0, used_s) / max(end_s - start_s, 0.001))
+
 
 def find_spans(data: Path, camera: str, start_s: float, end_s: float) -> list[Span]:
     """The segments that hold something of [start_s, end_s), in order.

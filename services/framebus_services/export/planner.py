@@ -19,7 +19,7 @@ from framebus_services.export.estimate import estimated_bytes, playing_s
 from framebus_services.export.gentle import give_way
 from framebus_services.export.made import exact
 from framebus_services.export.params import ExportParams, Mode, OnChange
-from framebus_services.export.plan import Cover, Span
+from framebus_services.export.plan import Span
 from framebus_services.export.seek import find_begin
 from framebus_services.export.source import Format, SegmentError, Source, inspect, open_segment, video_of, wall_zero_s
 from framebus_services.video.packets import time_base
@@ -97,6 +97,7 @@ class Planner:
         except RefusedError as error:
             return partial(promise.refuse, error)
         except Exception as error:
+            self._bus.call_soon(partial(self._bus.stats.count, "errors.plan"))
             log.exception("a plan failed")
             return partial(promise.refuse, RefusedError(ErrorCode.INTERNAL, f"the plan failed: {error!r}"))
 
@@ -110,7 +111,8 @@ def plan(params: ExportParams, context: CheckContext) -> ExportPlan:
     parts = _parts(spans)
     begin_s = _begin_s(params, first, start_s)
     range_s = max(0.0, covered.end_s - max(start_s, first.start_s))
-    planned_bytes = sum(round(size * _share(span, begin_s, covered)) for size, span in zip(sizes, spans, strict=True))
+    shares = [covered.share(span.start_s, span.end_s, begin_s) for span in spans]
+    planned_bytes = sum(round(size * share) for size, share in zip(sizes, shares, strict=True))
     return ExportPlan(
         segments=[
             PlannedSegment(
@@ -175,12 +177,6 @@ def _size_bytes(span: Span) -> int:
         return span.segment.path.stat().st_size
     except OSError:
         return 0  # deleted, or renamed, this moment
-
-
-def _share(span: Span, begin_s: float, covered: Cover) -> float:
-    """How much of a segment lies in the range."""
-    used_s = min(span.end_s, covered.end_s) - max(span.start_s, begin_s)
-    return min(1.0, max(0.0, used_s) / max(span.end_s - span.start_s, 0.001))
 
 
 def _stopping() -> RefusedError:

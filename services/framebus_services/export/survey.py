@@ -36,11 +36,8 @@ class Survey:
 
     def planned_bytes(self, start_s: float) -> int:
         """About how much of the recordings lies in the range."""
-        return sum(round(source.size_bytes * self._share(source, start_s)) for source in self.sources)
-
-    def _share(self, source: Source, start_s: float) -> float:
-        used_s = min(source.end_s, self.cover.end_s) - max(source.start_s, start_s)
-        return min(1.0, max(0.0, used_s) / max(source.end_s - source.start_s, 0.001))
+        share = self.cover.share
+        return sum(round(one.size_bytes * share(one.start_s, one.end_s, start_s)) for one in self.sources)
 
 
 def has_same_sound(sources: list[Source]) -> bool:
@@ -97,7 +94,8 @@ def check_space(folder: Path, planned_bytes: int) -> None:
     free_bytes = shutil.disk_usage(folder).free
     needed_bytes = planned_bytes + SPARE_BYTES
     if free_bytes < needed_bytes:
-        text = f"{needed_bytes} bytes are needed, of them {SPARE_BYTES} to spare; {free_bytes} are free"
+        needed, free = f"{planned_bytes / 1e6:.1f} MB", f"{free_bytes / 1e6:.1f} MB"
+        text = f"the disk is full: the clip takes {needed}, {SPARE_BYTES / 1e6:.0f} MB stay free; {free} are free now"
         raise WorkError(FailKind.NO_SPACE, text)
 
 

@@ -7,11 +7,9 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from framebus.requests import FailKind
-from framebus.runner import WorkError
 from framebus_services.export.encoder import Encoder
 from framebus_services.export.keys import FPS, Key, Keys
-from framebus_services.export.made import Made, Range
+from framebus_services.export.made import Made, Range, nothing_found, open_file
 from framebus_services.export.pace import Pace
 from framebus_services.export.presets import Quality
 from framebus_services.video.packets import AnyPacket
@@ -38,9 +36,7 @@ class Timelapse:
 
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the timelapse into `path`; raises as `Maker.write`, and EncoderError."""
-        with av.open(str(path), "w", format="mp4") as output:
-            if title:
-                output.metadata["title"] = title
+        with open_file(path, title) as output:
             encoder = Encoder(output, self._name, self._quality, self._wanted.sources[0], Fraction(FPS))
             for key in self._keys.read(pace):
                 frame = self._decoded(key)
@@ -51,7 +47,7 @@ class Timelapse:
                 self._shown = frame
             self._show(encoder, self._keys.slots, pace)
             if not encoder.frames:
-                raise _nothing(self._keys)
+                raise nothing_found("key frame", self._keys.warnings)
             encoder.finish()
         if self._damaged:
             self._keys.warnings.append(f"{self._damaged} pictures are damaged")
@@ -88,9 +84,7 @@ class InstantTimelapse:
     def write(self, path: Path, title: str | None, pace: Pace) -> Made:
         """Write the timelapse into `path`; raises as `Maker.write`."""
         first = self._wanted.sources[0]
-        with av.open(str(path), "w", format="mp4") as output:
-            if title:
-                output.metadata["title"] = title
+        with open_file(path, title) as output:
             stream: VideoStream | None = None
             held: tuple[int, AnyPacket] | None = None
             for key in self._keys.read(pace):
@@ -99,7 +93,7 @@ class InstantTimelapse:
                     self._mux(output, stream, *held, key.slot)
                 held = (key.slot if held else 0, key.packet)
             if held is None or stream is None:
-                raise _nothing(self._keys)
+                raise nothing_found("key frame", self._keys.warnings)
             self._mux(output, stream, *held, self._keys.slots)
         return _made(self._wanted, self._keys, self._speed, self._frames, first.width, first.height, None)
 
@@ -112,10 +106,6 @@ class InstantTimelapse:
         packet.duration = max(1, until - slot)
         output.mux_one(packet)
         self._frames += 1
-
-
-def _nothing(keys: Keys) -> WorkError:
-    return WorkError(FailKind.NO_SOURCE, "; ".join(["there is no key frame in the range", *keys.warnings[:1]]))
 
 
 def _made(wanted: Range, keys: Keys, speed: float, frames: int, width: int, height: int, encoder: str | None) -> Made:

@@ -5,11 +5,18 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
+from msgspec import Struct
 from starlette.responses import FileResponse
 
 from framebus.errors import ErrorCode, RefusedError
 
 MEDIA = {".mp4": "video/mp4", ".part": "video/mp4", ".jpg": "image/jpeg"}
+
+
+class FileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be asked of a file."""
+
+    download: bool = False
 
 
 def file_response(folder: Path, name: str, *, is_download: bool = False) -> FileResponse:

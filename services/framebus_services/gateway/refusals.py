@@ -47,8 +47,8 @@ class HttpError(Exception):
 class FieldError(HttpError):
     """A field of a request is wrong."""
 
-    def __init__(self, said: str, inside: str = "") -> None:
-        path = path_of(said, inside)
+    def __init__(self, said: str) -> None:
+        path = path_of(said)
         super().__init__(422, ErrorCode.BAD_REQUEST, _PATH.sub("", said) + (f" at {path}" if path else ""))
         if path:
             self.error.details["path"] = path
@@ -90,9 +90,14 @@ def body_of(error: RefusedError) -> ErrorBody:
     return ErrorBody(code=error.code.value, message=error.message, retry_after_s=error.retry_after_s, details=details)
 
 
+def status_of(error: RefusedError | HttpError) -> tuple[int, RefusedError]:
+    """The status of a refusal, and what was refused."""
+    return (error.status, error.error) if isinstance(error, HttpError) else (STATUS[error.code], error)
+
+
 def refusal(error: RefusedError | HttpError) -> Response:
     """The response to a request that was refused."""
-    status, refused = (error.status, error.error) if isinstance(error, HttpError) else (STATUS[error.code], error)
+    status, refused = status_of(error)
     headers = {}
     if refused.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(refused.retry_after_s)))

@@ -11,16 +11,13 @@ from starlette.responses import Response
 from framebus.asking import MAX_ROWS
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import NAME_PATTERN, Name, Text
+from framebus.recordings import folders_in
 from framebus_services.gateway.authority import Listing, OfCamera
 from framebus_services.gateway.desk import Call
-from framebus_services.gateway.files import file_response
+from framebus_services.gateway.files import FileQuery, file_response
 from framebus_services.gateway.refusals import FieldError
 from framebus_services.gateway.route import Route
-from framebus_services.gateway.routes_recordings import FileQuery
 from framebus_services.gateway.views import Exports, ExportView
-
-MAX_FILES = 20_000
-"""of one camera that are looked at for one list"""
 
 
 class ExportsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,16 +50,13 @@ async def file(call: Call) -> Response:
 
 
 def _folders(folder: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir() if path.is_dir() and re.match(NAME_PATTERN, path.name))
-    except FileNotFoundError:
-        return []
+    return sorted(path.name for path in folders_in(folder) if re.match(NAME_PATTERN, path.name))
 
 
 def _list(folder: Path, cameras: list[str], skip: int, limit: int) -> Exports:
     found = []
     for camera in cameras:
-        for path in _clips(folder / camera)[:MAX_FILES]:
+        for path in _clips(folder / camera):
             try:
                 state = path.stat()
             except OSError:  # it was deleted just now

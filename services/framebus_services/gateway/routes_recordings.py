@@ -1,6 +1,5 @@
 """Routes about recordings: what there is, and the segments themselves."""
 
-import contextlib
 import re
 import time
 from pathlib import Path
@@ -12,10 +11,10 @@ from starlette.responses import Response
 from framebus.asking import MAX_ROWS
 from framebus.errors import ErrorCode, RefusedError
 from framebus.messages import NAME_PATTERN, AtS, Name, Seconds, Text
-from framebus.recordings import Segment, gaps, hour_folder, list_segments, parse_segment, recordings_folder
+from framebus.recordings import Segment, gaps, hour_folder, list_segments, oldest_segment_start_s, parse_segment
 from framebus_services.gateway.authority import OfCamera
 from framebus_services.gateway.desk import Call
-from framebus_services.gateway.files import file_response
+from framebus_services.gateway.files import FileQuery, file_response
 from framebus_services.gateway.refusals import FieldError
 from framebus_services.gateway.route import Route
 from framebus_services.gateway.views import Recordings, SegmentView, SpanView
@@ -23,7 +22,6 @@ from framebus_services.gateway.views import Recordings, SegmentView, SpanView
 LONGEST_S = 31 * 86_400.0
 LEAST_GAP_S = 1.0
 MAX_SPANS = 2_000
-DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
 
 
 class RecordingsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,10 +31,6 @@ class RecordingsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     merge_s: Seconds | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = MAX_ROWS
     next: Text | None = None
-
-
-class FileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    download: bool = False
 
 
 def check_range(start_s: float, end_s: float) -> None:
@@ -73,7 +67,7 @@ async def segment(call: Call) -> Response:
 
 def _list(data: Path, query: RecordingsQuery, start_s: float, now_s: float) -> Recordings:
     found = list_segments(data, query.camera, start_s, query.end)
-    oldest_s = _oldest_s(data, query.camera)
+    oldest_s = oldest_segment_start_s(data, query.camera)
     if query.merge_s is not None:
         spans = _merged([_span(one, now_s) for one in found], max(query.merge_s, 0.001))
         following = None
@@ -126,24 +120,6 @@ def _merged(spans: list[tuple[float, float]], apart_s: float) -> list[tuple[floa
 
 def _views(spans: list[tuple[float, float]]) -> list[SpanView]:
     return [SpanView(start_at_s=start_s, end_at_s=end_s) for start_s, end_s in spans]
-
-
-def _oldest_s(data: Path, camera: str) -> float | None:
-    """When the oldest recording of a camera begins."""
-    for day in _sorted_folders(recordings_folder(data, camera)):
-        for hour in _sorted_folders(day) if DAY.match(day.name) else []:
-            with contextlib.suppress(FileNotFoundError):  # it was deleted just now
-                starts = [found.start_ms for path in hour.iterdir() if (found := parse_segment(path)) is not None]
-                if starts:
-                    return min(starts) / 1_000
-    return None
-
-
-def _sorted_folders(parent: Path) -> list[Path]:
-    try:
-        return sorted(path for path in parent.iterdir() if path.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 ROUTES = (

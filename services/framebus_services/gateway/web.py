@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from framebus.bus import Bus
 from framebus_services.gateway.farewell import FarewellProtocol
 from framebus_services.gateway.impatient import ImpatientProtocol
+from framebus_services.gateway.listening import BACKLOG
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Web:
             access_log=False,
             server_header=False,
             limit_concurrency=self._max_connections,
-            backlog=128,
+            backlog=BACKLOG,
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=GRACE_S,
             h11_max_incomplete_event_size=32 * 1_024,

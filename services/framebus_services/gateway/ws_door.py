@@ -3,20 +3,22 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import ClassVar
 
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from framebus.errors import ErrorCode, RefusedError
+from framebus.errors import RefusedError
 from framebus_services.gateway.authority import Subject
 from framebus_services.gateway.desk import Desk
 from framebus_services.gateway.guard import authenticate, check_origin, check_rate
-from framebus_services.gateway.refusals import HttpError
+from framebus_services.gateway.refusals import HttpError, status_of
 
 SLOW_S = 10.0
 CHECK_S = 5.0
 """so often it is asked whether the token still holds"""
 MAX_REASON_BYTES = 120
+CODES = {401: 4401, 403: 4403, 404: 4404, 429: 4429, 503: 4429}
+"""by the status that HTTP would have"""
 
 
 class ClosedError(Exception):
@@ -31,8 +33,6 @@ class ClosedError(Exception):
 class Door:
     """One WebSocket route; what it does with who came in is in `serve`."""
 
-    CODES: ClassVar[dict[int, int]] = {401: 4401, 403: 4403, 404: 4404, 429: 4429, 503: 4429}
-
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
@@ -46,10 +46,9 @@ class Door:
                 check_rate(self.desk, subject)
                 with self.desk.seats.one():
                     await self.serve(socket, subject)
-            except HttpError as error:
-                raise ClosedError(self.CODES.get(error.status, 1008), error.error.message) from None
-            except RefusedError as error:
-                raise ClosedError(_REFUSED.get(error.code, 1008), error.message) from None
+            except (HttpError, RefusedError) as error:
+                status, refused = status_of(error)
+                raise ClosedError(CODES.get(status, 1008), refused.message) from None
         except ClosedError as closed:
             self.desk.bus.stats.count(f"closed.{closed.code}")
             await self._close(socket, closed)
@@ -78,6 +77,13 @@ class Door:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def heard(self, socket: WebSocket) -> Message:
+        """What a client says next; raises WebSocketDisconnect at its end."""
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        return message
+
     async def put(self, send: Callable[[], Awaitable[None]]) -> None:
         """Send a frame; raises ClosedError when the client does not take it."""
         try:
@@ -92,6 +98,3 @@ class Door:
             with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
                 async with asyncio.timeout(1.0):  # who takes nothing takes no farewell either
                     await socket.close(closed.code, reason)
-
-
-_REFUSED = {ErrorCode.NOT_FOUND: 4404, ErrorCode.DENIED: 4403, ErrorCode.BUSY: 4429}

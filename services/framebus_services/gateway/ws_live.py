@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from framebus_services.gateway.authority import Action, OfCamera, Subject, authorise
 from framebus_services.gateway.live_reader import LiveReader
@@ -52,9 +52,7 @@ class LiveDoor(Door):
     async def _receive(self, socket: WebSocket) -> None:
         """What a client says here means nothing, but for its end."""
         while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1005))
+            await self.heard(socket)
 
     def _topic(self, camera: str, *, is_small: bool) -> str:
         """Which stream to take; of a camera that has not come up yet the main one."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from framebus.errors import ErrorCode
 from framebus_services.gateway.authority import Action, Listing, Subject, authorise
@@ -50,9 +50,7 @@ class NewsDoor(Door):
     async def _receive(self, socket: WebSocket, reader: Reader) -> None:
         wrong = 0
         while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code", 1005))
+            message = await self.heard(socket)
             if self.desk.asks.take(reader.subject.id) > 0.0:
                 raise ClosedError(4429, "too many messages with this token")
             problem = self._take(message.get("text"), reader)

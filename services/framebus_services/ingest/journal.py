@@ -162,11 +162,11 @@ class Journal:
         )
         return [(row[0], _upload(row[1:])) for row in rows]
 
-    def older(self, at_s: float, limit: int, skip: int = 0) -> list[Upload]:
+    def older(self, at_s: float, limit: int, skip: int) -> list[Upload]:
         """Files that were done with before that time, and those rejected: what retention looks at."""
         return self._rows("WHERE state != 'claimed' AND at_s < ? ORDER BY number LIMIT ? OFFSET ?", at_s, limit, skip)
 
-    def handed_in(self, limit: int, skip: int = 0) -> list[Upload]:
+    def handed_in(self, limit: int, skip: int) -> list[Upload]:
         """Files in the upload folder that were done with, oldest first."""
         return self._rows("WHERE state NOT IN ('claimed', 'rejected') ORDER BY number LIMIT ? OFFSET ?", limit, skip)
 

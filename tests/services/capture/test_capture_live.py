@@ -122,6 +122,7 @@ def test_the_recorder_gets_the_packets_as_they_came(movie: Path) -> None:
         before = (bytes(packet), packet.pts, packet.dts, packet.stream.index)
         live.take(packet, played.arrival())
         assert (bytes(packet), packet.pts, packet.dts, packet.stream.index) == before
+    assert live.tally["live.fragments"] > 0
     played.close()
 
 

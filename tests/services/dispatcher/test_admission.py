@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec import Raw
 
 from framebus import codec
 from framebus.clock import FakeClock
+from framebus.errors import RefusedError
 from framebus.messages import ConfigChanged
+from framebus.requests import SubmitJob
 from framebus.settings import JobSettings, QueuePolicy
 from framebus_services.dispatcher.admission import Admission
+from framebus_services.export.contract import EXPORT
 
 FEWER = ConfigChanged(section="jobs", revision=2, value=Raw(codec.encode({"clip": {"max_queued": 1}})))
 
@@ -26,3 +30,14 @@ def test_a_policy_that_changes_while_it_is_worked_out_is_not_kept(tmp_path: Path
     admission.policy_of("clip")
 
     assert admission.policy_of("clip").max_queued == 1
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "said"), [("strat", r"`strat`; did you mean start\?"), ("qqq", "`qqq`; known are camera, start, end,")]
+)
+def test_of_a_misspelt_parameter_it_is_said_what_was_meant(tmp_path: Path, misspelt: str, said: str) -> None:
+    admission = Admission({"export": EXPORT}, {}, tmp_path, frozenset({"front"}), FakeClock())
+    params = Raw(codec.encode({"camera": "front", misspelt: 3, "end": 5}))
+
+    with pytest.raises(RefusedError, match=said):
+        admission.check(SubmitJob(type="export", params=params))

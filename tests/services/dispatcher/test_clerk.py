@@ -223,6 +223,7 @@ def test_an_errand_with_a_fault_of_ours_is_told_internal_while_others_of_its_bat
     outcomes = desk.wait(first, broken, last)
     assert [code(one) for one in outcomes] == [None, ErrorCode.INTERNAL, None]
     assert "ZeroDivisionError" in caplog.text
+    assert desk.failed == ["ledger.errand"]
     desk.clerk.stop()
     assert desk.world.ledger.counts == desk.store.counts()
 
@@ -460,12 +461,8 @@ def test_who_hands_in_files_is_answered_when_they_have_their_names(desk: Desk) -
     assert states == [JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING, JobState.SUCCEEDED]
 
 
-def test_a_job_whose_files_cannot_get_their_names_is_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.link", refuse)
-
+@pytest.mark.usefixtures("full_of_names")
+def test_a_job_whose_files_cannot_get_their_names_is_tried_again(desk: Desk) -> None:
     _, promise = hand_in(desk, "a.mp4")
 
     assert [code(one) for one in desk.wait(promise)] == [ErrorCode.NO_SPACE]

@@ -16,7 +16,8 @@ from framebus.jobs import MAX_CRASHES, MAX_KILLS, JobEvent
 from framebus.messages import JobState
 from framebus.requests import FailKind, JobFailed, LeasedJob
 from framebus.settings import QueuePolicy
-from framebus_services.dispatcher.crashes import OWN_DOING, OomWatch, oom_kills, verdict
+from framebus_services.dispatcher.crashes import OWN_DOING, OomWatch, verdict
+from framebus_services.oom import count_oom_kills
 from services.dispatcher.ledgers import World
 
 POLICY = QueuePolicy(max_queued=500, max_running=6, backoff_s=0.1, backoff_limit_s=10.0)
@@ -204,7 +205,7 @@ def test_a_kernel_that_ran_out_of_memory_before_the_lease_or_long_ago_blames_nob
 
 
 def test_the_kernels_count_can_be_read_here_or_is_none() -> None:
-    count = oom_kills()
+    count = count_oom_kills()
 
     assert count is None or count >= 0
     assert OomWatch().look(1.0) in (float("-inf"), 1.0)

@@ -953,14 +953,9 @@ def test_a_file_that_is_gone_before_it_has_its_name_is_a_transient_failure_that_
     assert not (world.exports / "clip.jpg").exists()
 
 
-def test_a_disk_that_is_full_when_files_get_their_names_counts_as_no_failure(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
+@pytest.mark.usefixtures("full_of_names")
+def test_a_disk_that_is_full_when_files_get_their_names_counts_as_no_failure(world: World) -> None:
     job, _ = world.publishing("clip.mp4")
-    monkeypatch.setattr(os, "link", refuse)
 
     outcome = world.publish(job.id)
 
@@ -1222,14 +1217,9 @@ def test_a_file_that_only_looks_like_the_finished_one_is_not_taken_for_it(world:
     assert world.state(job.id) is JobState.QUEUED
 
 
-def test_a_disk_that_refuses_names_does_not_keep_the_dispatcher_from_starting(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
+@pytest.mark.usefixtures("full_of_names")
+def test_a_disk_that_refuses_names_does_not_keep_the_dispatcher_from_starting(world: World) -> None:
     job, _ = world.publishing("clip.mp4")
-    monkeypatch.setattr(os, "link", refuse)
 
     world.restart()
 

@@ -33,10 +33,12 @@ class Counts(Processor):
     it."""
 
     gate: ClassVar[threading.Event] = threading.Event()
+    begun: ClassVar[threading.Event] = threading.Event()
     made: ClassVar[list["Counts"]] = []
 
     def __init__(self, word: str = "frame", fails: bool = False) -> None:
         if word != "frame":
+            Counts.begun.set()
             self.gate.wait(20.0)
         if fails:
             raise OSError("there is no model")
@@ -91,6 +93,7 @@ CLASSES: dict[str, type[AnyProcessor]] = {"counts": Counts, "works": Works}
 @pytest.fixture(autouse=True)
 def open_gates() -> Iterator[None]:
     Counts.made.clear()
+    Counts.begun.clear()
     Works.begun.clear()
     for gate in (Counts.gate, Works.gate):
         gate.set()
@@ -155,7 +158,9 @@ def test_while_a_constructor_takes_its_time_the_one_before_it_goes_on() -> None:
 def test_of_two_changes_in_a_row_the_last_one_counts() -> None:
     with floor(["counts"], CLASSES) as it:
         Counts.gate.clear()
-        for word in ("one", "two", "three"):
+        it.host.take([{"counts": {"word": "one"}}])
+        assert Counts.begun.wait(20.0)
+        for word in ("two", "three"):
             it.host.take([{"counts": {"word": word}}])
         Counts.gate.set()
         it.wait(lambda: len(told(it)) == 1, "the last one is seated")
@@ -241,6 +246,20 @@ def test_how_many_wait_for_a_processor_is_told_for_as_long_as_it_is_there(later:
         it.host.step()
 
         assert (gauge in it.bus.stats.gauges) is bool(later)
+
+
+def test_of_who_was_removed_nothing_is_counted_any_more_and_of_who_was_replaced_all() -> None:
+    with floor(["works", "counts"], CLASSES) as it:
+        it.show(1)
+        it.wait(lambda: ("works", "work", 1.0) in told(it), "the worker works")
+        it.take({"counts": {"word": "new"}})
+        it.wait(lambda: "end of work" in it.labels, "the worker has ended")
+        it.host.step()
+
+        stats = it.bus.stats.read()
+        assert [name for name in (*stats.counters, *stats.gauges, *stats.latencies) if ".works" in name] == []
+        assert stats.counters["processor.counts.done"] == 1
+        assert stats.counters["findings.counts.front"] >= 1
 
 
 def test_the_newest_configuration_reaches_who_is_new() -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     write(rig.data / f"events/front/{events[0].id}.jpg", b"jpeg")
     for name in ("a.mp4", "b.mp4"):
         write(rig.data / "exports/front" / name, b"0123456789")
+    os.utime(rig.data / "exports/front/a.mp4", (0, 0))
     write(rig.data / "exports/front/b.jpg", b"jpeg")
     write(rig.data / "exports/front/.c.1.0.part", b"half")
     write(rig.data / "exports/back/c.mp4", b"c")
@@ -164,7 +166,7 @@ def test_clips_are_listed_newest_first_and_half_made_ones_are_not(filled: Rig) -
 
     assert {one["name"] for one in listed["exports"]} == {"a.mp4", "b.mp4", "c.mp4"}
     assert {one["camera"] for one in filled.get("/api/exports", filled.front_viewer)["exports"]} == {"front"}
-    assert {first["exports"][0]["name"], second["exports"][0]["name"]} == {"a.mp4", "b.mp4"}
+    assert [first["exports"][0]["name"], second["exports"][0]["name"]] == ["b.mp4", "a.mp4"]
     thumbnails = {one["name"]: one["thumbnail_url"] for one in listed["exports"]}
     assert thumbnails == {"a.mp4": None, "b.mp4": "api/exports/front/b.jpg", "c.mp4": None}
 

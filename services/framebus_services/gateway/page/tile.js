@@ -13,6 +13,7 @@ const BOX_S = 1;
 const HALF_PERIOD_S = 0.25;
 const MOST_LATE_S = 3;
 const SMALL_PX = 800;
+const HIGH = 0.1; // no room above
 
 /** The picture of a camera with what is drawn over it; the wall and the large view use it. */
 export class Picture {
@@ -128,7 +129,7 @@ export class Picture {
 function place(node, { label, score, box }, size) {
   const share = (length, whole) => `${((100 * length) / whole).toFixed(2)}%`; // to ask for pixels makes the browser lay out all
   Object.assign(node.style, { left: share(box.x, size.width), top: share(box.y, size.height), width: share(box.width, size.width), height: share(box.height, size.height) });
-  setClass(node, `box tint-${tint(label)}`);
+  setClass(node, `box tint-${tint(label)}${box.y < HIGH * size.height ? " is-high" : ""}`);
   setText(node.firstChild, `${label} ${Math.round(100 * score)}`);
 }
 

@@ -10,6 +10,7 @@ export function why(state, name, now_s) {
   if (isUpload(camera)) return `files from ${camera.source} · ${lastUpload(state, camera, now_s)} · no video, no recording`;
   const said = [];
   if (camera.state === "offline" || camera.state === "degraded") said.push(camera.detail || cause(camera));
+  if (camera.state === "offline") return `${said[0]} · not recording`;
   if (camera.codec) said.push(`${camera.codec} ${camera.width} × ${camera.height}, ${camera.fps_in.toFixed(1)} frames/s in`);
   said.push(...looking(state, name));
   const lost = Object.values(camera.drops ?? {}).reduce((sum, count) => sum + count, 0);
@@ -29,6 +30,6 @@ function looking(state, name) {
     if (took_s > 0.2 && rate >= 0) said.push(`${rate.toFixed(1)} looked at`);
   }
   const latency = enrich?.latencies?.[`frame.${name}`] ?? enrich?.latencies?.capture_to_enrich;
-  if (latency) said.push(`p99 ${latency.p99_ms.toFixed(latency.p99_ms < 10 ? 1 : 0)} ms`);
+  if (latency) said.push(`seen after ${latency.p99_ms.toFixed(latency.p99_ms < 10 ? 1 : 0)} ms (p99)`);
   return said;
 }
