@@ -12,6 +12,7 @@ import psutil
 
 from framebus.addresses import parse_address
 from framebus.clock import FakeClock
+from framebus.keep import Keep
 from framebus.messages import SegmentClosed
 from framebus.retention import Retention
 from framebus.settings import Detect
@@ -33,7 +34,7 @@ def main() -> None:
     source = FileSource(parse_address(str(video)), clock, lambda wait_s: _pass(clock, wait_s))
     recorder = Recorder(folder / "data", "front", 10.0, clock, Disk(folder), lambda segment: closed.append(segment))
     pictures = Pictures("front", Detect(fps=5), folder, 1, clock, lambda *_: None)
-    retention = Retention(folder / "data", "front", KEEP_S, clock, lambda: False)
+    retention = Retention(folder / "data", "front", Keep.whatever(KEEP_S), clock, lambda: False)
     for sink in (pictures, recorder):
         sink.begin(source)
     start_s, warm_mb, segments, due_s = clock.boot_s(), 0.0, 0, 0.0

@@ -225,6 +225,12 @@ def _file_of_import(config: Path | None) -> Iterator[None]:
         raise
 
 
+def _keep_words(keep: str | dict[str, str]) -> str:
+    if isinstance(keep, str):
+        return keep
+    return f"{keep['all']}, {keep['motion']} with motion, {keep['objects']} with objects"
+
+
 def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], broker: str, file: Path) -> None:
     console = make_console()
     for name, camera in cameras.items():
@@ -233,7 +239,9 @@ def _tell_import(found: Imported, cameras: dict[str, dict[str, Any]], broker: st
             parts.append(f"detection on {redact(camera['detect']['source'])}")
         parts += [counted(len(camera[kind]), kind.removesuffix("s")) for kind in ("zones", "masks") if kind in camera]
         record = camera.get("record", {})
-        parts.append("not recorded" if record.get("enabled") is False else f"kept {record.get('keep', '7d')}")
+        parts.append(
+            "not recorded" if record.get("enabled") is False else f"kept {_keep_words(record.get('keep', '7d'))}"
+        )
         console.print(f"{name}: {', '.join(parts)}", style="green")
     if broker and cameras:
         console.print(f"mqtt: {redact(broker)}, topics begin with framebus: docs/mqtt.md", style="green")

@@ -65,10 +65,11 @@ def doctor(
 def examine(config: Path | None, data: Path | None, run: Path | None) -> list[Finding]:
     """All checks, in their order."""
     findings = [check() for check in CHECKS]
-    place, found = _place(config, data, run)
+    place, most, found = _place(config, data, run)
     findings.append(found)
     if place is not None:
         findings += [check(place) for check in PLACE_CHECKS]
+        findings += [doctor_place.check_recordings(place, most)] if most is not None else []
     return findings
 
 
@@ -81,16 +82,18 @@ def finding_line(finding: Finding) -> Text:
     return line
 
 
-def _place(config: Path | None, data: Path | None, run: Path | None) -> tuple[Place | None, Finding]:
-    """Where the group of the configuration lives; of the default folders where there is none, or a wrong one."""
+def _place(config: Path | None, data: Path | None, run: Path | None) -> tuple[Place | None, str | None, Finding]:
+    """Where the group of the configuration lives, and what its recordings may take; the default folders where there is
+    none, or a wrong one."""
     found = ok("configuration", "none here; framebus.yml in this folder is the default")
     if config is not None or any(Path(name).is_file() for name in DEFAULT_FILES):
         try:
-            return place_of(load_settings(config, data=data, run=run)), ok("configuration", "fine")
+            settings = load_settings(config, data=data, run=run)
+            return place_of(settings), settings.recordings.max, ok("configuration", "fine")
         except ConfigError as error:
             more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
             found = fail("configuration", f"{error.problems[0]}{more}", "framebus check tells all of it")
     try:
-        return Place.at(run, data=data), found
+        return Place.at(run, data=data), None, found
     except ConfigError as error:
-        return None, fail("run folder", error.problems[0], "choose a shorter one with --run")
+        return None, None, fail("run folder", error.problems[0], "choose a shorter one with --run")

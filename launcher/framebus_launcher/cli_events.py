@@ -11,7 +11,7 @@ from rich.table import Table
 
 from framebus.errors import ErrorCode, RefusedError
 from framebus.events import EndedObject, Ending, events_folder, list_events
-from framebus.settings import seconds
+from framebus.keep_settings import seconds
 from framebus_launcher.cli_options import ConfigOption, DataOption, JsonOption
 from framebus_launcher.client import GroupClient
 from framebus_launcher.config import data_and_cameras

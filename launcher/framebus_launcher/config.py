@@ -13,6 +13,7 @@ import msgspec
 from framebus.addresses import Kind, find_address_problem, parse_address
 from framebus.broker import MQTT_LIBRARY, find_broker_problem, find_topic_problem
 from framebus.errors import ConfigError
+from framebus.keep import Keep, words_of
 from framebus.notify_settings import NotifySettings
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
@@ -42,6 +43,7 @@ from framebus_launcher.table import (
     NOTIFY,
     ON_WISH,
     RESERVED,
+    built_in_settings,
     has_camera_libraries,
     has_libraries,
     has_web,
@@ -171,6 +173,7 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
             file = _file_of(source) if source is not None else None
             if file is not None and not file.is_file():
                 warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
+    warnings += _keep_warnings(settings)
     for name, section in settings.services.items():
         if name not in BUILT_IN and name not in installed_services():
             plugin = msgspec.convert(section, Plugin)
@@ -183,6 +186,18 @@ def find_warnings(document: Document, settings: Settings) -> list[str]:
     warnings += find_rule_warnings(settings)
     warnings += [f"services.{problem}" for problem in left_out_services()]
     return in_order(document, warnings)
+
+
+def _keep_warnings(settings: Settings) -> list[str]:
+    """Where recordings are to be kept by what they show, and nobody looks."""
+    if built_in_settings(settings, ENRICH, EnrichSettings) is not None:
+        return []
+    longest = {name: words_of(camera.record.keep)[-1] for name, camera in settings.cameras.items()}
+    return [
+        f"cameras.{name}.record.keep: enrich is off, so nobody knows what recordings show: all is kept for {words}"
+        for name, words in longest.items()
+        if Keep.of(settings.cameras[name].record.keep).is_by_kind
+    ]
 
 
 def find_file() -> Path:

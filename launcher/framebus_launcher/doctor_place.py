@@ -10,10 +10,13 @@ from pathlib import Path
 
 from framebus.errors import ConfigError
 from framebus.group_here import find_launchers
+from framebus.keep_settings import size_bytes
 from framebus.place import Place
 from framebus.recordings import floor_bytes
 from framebus_launcher.finding import Finding, can_write, existing, fail, first_line, ok, warn
 from framebus_launcher.output import size
+from framebus_launcher.taken import taken_bytes
+from framebus_launcher.words import gigabytes
 
 LONGEST_SERVICE = f"capture@{'x' * 12}"
 RINGS_BYTES = 64 * 2**20
@@ -77,6 +80,22 @@ def check_data(place: Place) -> Finding:
     if free < 2 * floor:
         return warn("data folder", text, "old recordings will be deleted soon: make room, or choose another disk")
     return ok("data folder", text)
+
+
+def check_recordings(place: Place, most: str) -> Finding:
+    """How full the bound of all recordings is, where there is one."""
+    try:
+        taken = taken_bytes(place.data)
+    except OSError as error:
+        return warn("recordings", f"cannot be counted: {error}", "see the data folder")
+    text = f"{'too many files to count' if taken is None else gigabytes(taken)}, at most {most}"
+    state = os.statvfs(existing(place.data))
+    room = state.f_bavail * state.f_frsize + (taken or 0) - floor_bytes(state.f_blocks * state.f_frsize)
+    if taken is not None and size_bytes(most) > room:
+        return warn(
+            "recordings", f"{text}; the disk has room for {gigabytes(max(0, room))}", "make recordings.max smaller"
+        )
+    return ok("recordings", text)
 
 
 def disk_kind(folder: Path) -> str:

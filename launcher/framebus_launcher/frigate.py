@@ -19,8 +19,12 @@ from framebus_launcher.frigate_mqtt import take_mqtt
 from framebus_launcher.imported import VARIABLE, Imported, is_below
 
 _RESTREAM = re.compile(r"rtsp://(?:127\.0\.0\.1|localhost)(?::8554)?/([^/?#]+)$")
-DEFAULT_KEEP_DAYS = 10
+DEFAULT_KEEP_DAYS = 10.0
 """of what Frigate keeps because of an object"""
+OBJECTS_NOTE = (
+    "an object is here what goes from one place to another; people and cars with a detector, which "
+    "services.enrich.detector names"
+)
 
 
 def read_frigate(path: Path) -> Imported:
@@ -58,7 +62,7 @@ def _take_camera(found: Imported, name: str) -> None:
         detect = {"source": streams["detect"], **detect}
     parts = {
         "detect": detect,
-        "record": _take_record(found, path, ours, has_stream="record" in streams),
+        "record": _take_record(found, path, has_stream="record" in streams),
         "zones": _take_zones(found, path),
         "masks": _take_masks(found, path),
     }
@@ -126,24 +130,27 @@ def _take_detect(found: Imported, path: str) -> dict[str, Any]:
     return detect
 
 
-def _take_record(found: Imported, path: str, name: str, *, has_stream: bool) -> dict[str, Any]:
-    """For how long, and whether at all: a Frigate records only where it is told to."""
+def _take_record(found: Imported, path: str, *, has_stream: bool) -> dict[str, Any]:
+    """For how long by what it shows, and whether at all: a Frigate records only where it is told to."""
     is_on = found.get(f"{path}.record.enabled", "record.enabled")
     found.get("record.enabled")
     if not is_on or not has_stream:
         return {"enabled": False}
-    if always := _days(found, path, ("record.retain.days", "record.continuous.days")):
-        return {"keep": f"{always:g}d"}
-    kinds = (
-        f"record.{kind}.retain.{key}" for kind in ("alerts", "detections", "events") for key in ("days", "default")
-    )
-    days = [_days(found, path, (key,)) for key in ("record.motion.days", *kinds)]
-    longest = max((one for one in days if one is not None), default=DEFAULT_KEEP_DAYS)
-    found.notes.append(
-        f"{name}: Frigate kept only what moved or had objects, {longest:g} days; here all of it is kept so long: "
-        "framebus check tells what that takes"
-    )
-    return {"keep": f"{longest:g}d"}
+    mode = found.get(f"{path}.record.retain.mode", "record.retain.mode") or "all"
+    found.get("record.retain.mode")
+    retained = _days(found, path, ("record.retain.days",)) or 0.0
+    always = _days(found, path, ("record.continuous.days",)) or (retained if mode == "all" else 0.0)
+    moving = max(always, _days(found, path, ("record.motion.days",)) or 0.0, retained if mode == "motion" else 0.0)
+    kinds = ("alerts", "detections", "events")
+    kept = [_days(found, path, (f"record.{kind}.retain.days", f"record.{kind}.retain.default")) for kind in kinds]
+    objects = max((one for one in kept if one is not None), default=DEFAULT_KEEP_DAYS)
+    days = {"all": always, "motion": moving, "objects": max(moving, objects, retained)}
+    keep = {kind: f"{one:g}d" for kind, one in days.items()}
+    if always == days["objects"]:
+        return {"keep": keep["all"]}
+    if OBJECTS_NOTE not in found.notes:
+        found.notes.append(OBJECTS_NOTE)
+    return {"keep": keep}
 
 
 def _days(found: Imported, path: str, keys: Iterable[str]) -> float | None:

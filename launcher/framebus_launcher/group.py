@@ -14,6 +14,7 @@ from framebus.messages import ServiceStatus
 from framebus.place import Place
 from framebus.settings import DispatcherSettings, Settings
 from framebus.transport import SocketBus
+from framebus_launcher.bound import Bound
 from framebus_launcher.config_file import ConfigFile
 from framebus_launcher.crew import Crew
 from framebus_launcher.desk import Desk
@@ -131,6 +132,9 @@ class Group:
             removed = RemovedCameras(self._place.data, self._cameras, self.bus.clock)
             removed.start()
             self._opened.callback(removed.stop)
+            bound = Bound(self._place.data, lambda: self._reloader.max_bytes, self.bus.clock)
+            bound.start()
+            self._opened.callback(bound.stop)
         if self._renewal is not None:
             self._renewal.start()
             self._opened.callback(self._renewal.stop)

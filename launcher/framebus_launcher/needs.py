@@ -1,24 +1,23 @@
 """Estimates what a configuration takes: processor, and disk for what it keeps. Honest guesses, each with its source."""
 
+import math
 import os
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from framebus.addresses import Address, Kind, parse_address
+from framebus.keep import Keep, words_of
+from framebus.keep_settings import size_bytes
 from framebus.recordings import floor_bytes
-from framebus.settings import DEFAULT_FPS, Camera, Encoder, seconds
+from framebus.settings import DEFAULT_FPS, Camera, Encoder
 from framebus_launcher.config_file import Reading
 from framebus_launcher.edit import find_value
 from framebus_launcher.finding import existing
 from framebus_launcher.measured import Measured, MeasuredFile, mark_of
-from framebus_launcher.words import lasting
+from framebus_launcher.taken import taken_bytes
+from framebus_launcher.words import gigabytes, lasting
 
 DAY_S = 86_400.0
-GB = 1e9
-MAX_FILES = 100_000
-"""of recordings whose sizes are added up: more take too long for a check"""
 
 BYTES_PER_S = {Kind.SYNTHETIC: 41_000.0, Kind.FILE: 250_000.0, Kind.PLUGIN: 250_000.0}
 NETWORK_BYTES_PER_S = 500_000.0
@@ -46,6 +45,29 @@ class Needs:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What recordings take in bytes, when nothing happens and when always something does."""
+
+    least: float
+    most: float
+    bound: float
+
+    @property
+    def wish(self) -> str:
+        """What `keep` alone asks for."""
+        return (
+            f"about {gigabytes(self.least)}"
+            if self.least == self.most
+            else f"{gigabytes(self.least)} to {gigabytes(self.most)}"
+        )
+
+    def __str__(self) -> str:
+        if min(self.most, self.bound) <= self.least:
+            return gigabytes(min(self.most, self.bound))
+        return f"{gigabytes(self.least)} to {gigabytes(min(self.most, self.bound))} (by how much goes on)"
+
+
 def find_needs(reading: Reading) -> Needs:
     """What the cameras of a configuration will take, before any of them was started."""
     needs = Needs()
@@ -55,29 +77,58 @@ def find_needs(reading: Reading) -> Needs:
     measured = _measured(reading)
     percent = GROUP_PERCENT + sum(_percent(camera, measured.get(name)) for name, camera in cameras.items())
     rates = {name: _rate(camera, measured.get(name)) for name, camera in cameras.items() if _is_recorded(camera)}
-    kept = sum(rate * seconds(cameras[name].record.keep) for name, rate in rates.items())
+    keeps = {name: Keep.of(cameras[name].record.keep) for name in rates}
+    kept = Kept(
+        least=sum(rate * keeps[name].all_s for name, rate in rates.items()),
+        most=sum(rate * keeps[name].longest_s for name, rate in rates.items()),
+        bound=size_bytes(reading.settings.recordings.max) if reading.settings.recordings.max else math.inf,
+    )
     day = sum(rates.values()) * DAY_S
     cores = len(os.sched_getaffinity(0))
     needs.lines.append(
         f"estimate: {percent:.0f} % of one core (there are {cores}), more on a small processor or with a detector; "
-        f"{_gb(day)} a day, {_gb(kept)} for all that is kept"
+        f"{gigabytes(day)} a day, {kept} for all that is kept"
     )
     for name, rate in rates.items():
-        keep = cameras[name].record.keep
+        keep = keeps[name]
         source = "measured when it was added" if name in measured else f"a guess: {_guess_words(cameras[name])}"
-        needs.lines.append(f"  {name}: {8 * rate / 1e6:.2g} Mbit/s ({source}), {_gb(rate * seconds(keep))} in {keep}")
-    room = _room(reading.place.data)
-    if room is not None and kept > room:
-        lasts = lasting(room / (day / DAY_S))
-        needs.warnings.append(
-            f"{reading.place.data}: its disk has room for {_gb(room)} of recordings, and `keep` asks for about "
-            f"{_gb(kept)}: the oldest go after about {lasts}; keep less, or choose a larger disk"
-        )
+        takes = f"{gigabytes(rate * keep.all_s)} in {words_of(cameras[name].record.keep)[0]}"
+        if keep.is_by_kind:
+            takes += f", up to {gigabytes(rate * keep.longest_s)} in {words_of(cameras[name].record.keep)[-1]}"
+        needs.lines.append(f"  {name}: {8 * rate / 1e6:.2g} Mbit/s ({source}), {takes}")
+    needs.warnings += _room_warnings(reading, kept, day / DAY_S)
     if percent > 100.0 * cores:
         needs.warnings.append(
             f"the cameras may take {percent:.0f} % of one core, and there are {cores}: give them a small detect.source"
         )
     return needs
+
+
+def _room_warnings(reading: Reading, kept: Kept, bytes_per_s: float) -> list[str]:
+    """Where less can be kept than `keep` asks for."""
+    warnings = []
+    room = _room(reading.place.data)
+    if room is not None and kept.bound < math.inf and kept.bound > room:
+        warnings.append(
+            f"recordings.max: {reading.settings.recordings.max} is more than the {gigabytes(room)} that the disk of "
+            f"{reading.place.data} has for recordings"
+        )
+    if kept.bound < min(kept.least, math.inf if room is None else room):
+        warnings.append(
+            f"recordings.max: `keep` asks for {kept.wish}, and {gigabytes(kept.bound)} are the bound: recordings go "
+            f"before their time, after about {lasting(kept.bound / bytes_per_s)} if all of it is alike"
+        )
+    elif room is not None and min(kept.least, kept.bound) > room:
+        warnings.append(
+            f"{reading.place.data}: its disk has room for {gigabytes(room)} of recordings, and `keep` asks for "
+            f"{kept.wish}: the oldest go after about {lasting(room / bytes_per_s)}; keep less, or choose a larger disk"
+        )
+    elif room is not None and min(kept.most, kept.bound) > room:
+        warnings.append(
+            f"{reading.place.data}: its disk has room for {gigabytes(room)} of recordings, and `keep` asks for "
+            f"{kept.wish}: where much goes on, all is kept shorter; keep less, or choose a larger disk"
+        )
+    return warnings
 
 
 def _measured(reading: Reading) -> dict[str, Measured]:
@@ -138,30 +189,9 @@ def _room(data: Path) -> float | None:
     """What recordings may take on this disk in all, those included that are there; None where it takes long to know."""
     try:
         state = os.statvfs(existing(data))
-        taken = 0
-        for number, size in enumerate(_sizes(data / "recordings")):
-            if number >= MAX_FILES:
-                return None
-            taken += size
+        taken = taken_bytes(data)
     except OSError:
         return None
+    if taken is None:
+        return None
     return max(0.0, state.f_bavail * state.f_frsize + taken - floor_bytes(state.f_blocks * state.f_frsize))
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    with suppress(FileNotFoundError):
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                yield from _sizes(Path(entry.path))
-            else:
-                with suppress(FileNotFoundError):  # a group that runs removes the oldest meanwhile
-                    yield entry.stat(follow_symlinks=False).st_size
-
-
-def _gb(number: float) -> str:
-    """
-    >>> _gb(2.6e9), _gb(84e9), _gb(0.04e9)
-    ('2.6 GB', '84 GB', '0.04 GB')
-    """
-    gb = number / GB
-    return f"{gb:.0f} GB" if gb >= 10 else f"{gb:.2g} GB"

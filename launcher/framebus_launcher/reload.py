@@ -12,6 +12,7 @@ from msgspec import Raw
 from framebus import codec
 from framebus.bus import Bus
 from framebus.errors import ConfigError, ErrorCode, MalformedError, RefusedError
+from framebus.keep_settings import size_bytes
 from framebus.messages import NAME_PATTERN, ConfigChanged
 from framebus.place import Place
 from framebus.requests import ChangeConfig, Config, ConfigApplied, GetConfig, Reload
@@ -61,9 +62,12 @@ class Reloader:
         self._leaving: list[Member] = []
         self._moving: list[Member] = []
         self._until_s = 0.0
+        self.max_bytes: float | None = None
+        """what all recordings may take together, as the configuration has it now"""
 
     def open(self, settings: Settings) -> None:
         """Answer what is asked about the configuration, and tell it."""
+        self._take(settings)
         self._bus.answer(Reload, lambda _: self.reload())
         self._bus.answer(GetConfig, self._get)
         self._bus.answer(ChangeConfig, self._change)
@@ -161,6 +165,7 @@ class Reloader:
         now_s = self._bus.clock.boot_s()
         plan = make_plan(self._crew.rows, reading.rows)
         self._crew.set_policy(reading.settings.launcher.restart)
+        self._take(reading.settings)
         self._revision = reading.revision
         self._until_s = now_s + LIMIT_S
         restarted = self._follow(plan, now_s)
@@ -176,6 +181,10 @@ class Reloader:
             log.warning("%s", warning)
         log.info("the configuration is applied: %s", summary(applied))
         return applied
+
+    def _take(self, settings: Settings) -> None:
+        most = settings.recordings.max
+        self.max_bytes = None if most is None else size_bytes(most)
 
     def _follow(self, plan: Plan, now_s: float) -> list[str]:
         """Go the way of the plan; the names of those that are replaced."""

@@ -17,13 +17,16 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from framebus.clock import Clock
+from framebus.keep import KEEP_NAME, read_keep
 from framebus.messages import NAME_PATTERN
 from framebus.recordings import recordings_folder
-from framebus.retention import KEEP_NAME, Retention, read_keep_s
+from framebus.retention import Retention
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = 600.0
+PAUSE_S = 0.002
+"""between two steps, so that the launcher's loop is never kept waiting"""
 JOIN_S = 1.0
 
 
@@ -54,11 +57,11 @@ class RemovedCameras:
         for camera in removed:
             keeper = self._keepers.get(camera)
             if keeper is None:
-                keep_s = read_keep_s(self._data, camera)
-                keeper = self._keepers[camera] = Retention(self._data, camera, keep_s, self._clock)
+                keep = read_keep(self._data, camera)
+                keeper = self._keepers[camera] = Retention(self._data, camera, keep, self._clock)
             before = keeper.tally.total()
             while keeper.step():
-                if self._is_over.is_set() or camera in self._configured():
+                if self._is_over.wait(PAUSE_S) or camera in self._configured():
                     return
             if deleted := keeper.tally.total() - before:
                 log.info("%s is configured no more: %d old recordings were deleted", camera, deleted)

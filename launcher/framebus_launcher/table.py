@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from framebus.errors import ConfigError
+from framebus.keep import Keep
 from framebus.messages import NAME_PATTERN
 from framebus.notify_settings import NotifySettings, notify_process_settings
 from framebus.place import Place
@@ -32,7 +33,6 @@ from framebus.settings import (
     Notify,
     Plugin,
     Settings,
-    seconds,
 )
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -118,7 +118,7 @@ def make_table(settings: Settings, place: Place) -> list[Row]:
     enrich = built_in_settings(settings, ENRICH, EnrichSettings)
     if enrich is not None:
         looked_at = {
-            name: EnrichedCamera(zones=camera.zones, masks=camera.masks, keep_s=seconds(camera.record.keep))
+            name: EnrichedCamera(zones=camera.zones, masks=camera.masks, keep_s=Keep.of(camera.record.keep).longest_s)
             for name, camera in settings.cameras.items()
         }
         told = EnrichProcessSettings(cameras=looked_at, **msgspec.structs.asdict(enrich))

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import typer
 
+from framebus.keep_settings import seconds
 from framebus.messages import INSTANCE_PATTERN, NAME_PATTERN
-from framebus.settings import seconds
 
 A_NAME = "a name of a-z, 0-9, _ and -, which begins with a letter or digit and has at most 32 characters"
 AN_ID = "an id of 32 digits, 0-9 and a-f"
@@ -137,3 +137,13 @@ def _moment(text: str, now_s: float) -> float:
         return float(text)
     except ValueError:
         return datetime.fromisoformat(text).timestamp()
+
+
+def gigabytes(number: float) -> str:
+    """Bytes of recordings, as disks are sold.
+
+    >>> gigabytes(2.6e9), gigabytes(84e9), gigabytes(0.04e9)
+    ('2.6 GB', '84 GB', '0.04 GB')
+    """
+    gb = number / 1e9
+    return f"{gb:.0f} GB" if gb >= 10 else f"{gb:.2g} GB"

@@ -26,7 +26,10 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
         if isinstance(value, bool) and bool in get_args(kind):
             return []
         structs = [option for option in get_args(kind) if _is_struct(option)]
-        if len(structs) == 1:
+        texts = [option for option in get_args(kind) if _is_text(option)]
+        if structs and texts and not isinstance(value, dict):
+            kind = texts[0]
+        elif len(structs) == 1:
             kind = structs[0]
     if _is_struct(kind):
         return _struct_problems(value, kind, path)
@@ -44,6 +47,7 @@ def find_problems(value: object, kind: Any, path: str = "") -> list[str]:
 
 _PATTERNS = {
     "[smhd]": "expected a number and s, m, h or d, as in 7d",
+    "(MB|GB|TB)": "expected a number and MB, GB or TB, as in 800GB",
     "24:00": "expected two times of the day, as in 22:00-06:00",
     "https?://[^": "expected an address that begins with http:// or https://, without spaces",
     "x00": "expected one line of text",
@@ -69,6 +73,10 @@ def _is_container(kind: Any) -> bool:
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _is_text(kind: Any) -> bool:
+    return get_origin(kind) is Annotated and get_args(kind)[0] is str
 
 
 def _is_list_of_structs(kind: Any) -> bool:

@@ -4,6 +4,7 @@
 <data>/recordings/<camera>/<YYYY-MM-DD>/<HH>/<start_ms>.mp4.part              being written
 """
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ def recordings_folder(data: Path, camera: str) -> Path:
 def folders_in(parent: Path) -> list[Path]:
     """Of a camera its days, of a day its hours, or those in another folder, in no order; none where there is none."""
     try:
-        return [path for path in parent.iterdir() if path.is_dir()]
+        with os.scandir(parent) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from framebus.detector_settings import DetectorSettings
+from framebus.keep_settings import Duration, KeepByKind, Recordings
 from framebus.messages import END, Name
 
 Fps = Annotated[float, Meta(gt=0.0, le=1_000.0)]
@@ -44,16 +45,12 @@ class Encoder(StrEnum):
     """each pixel as it came: H.264, of GRAY16 PNG; large"""
 
 
-Duration = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?[smhd]$" + END)]
-"""a number and s, m, h or d: `seconds` reads it"""
-
-
 class Record(Section, frozen=True, kw_only=True):
     """What is kept on disk."""
 
     enabled: bool = True
-    keep: Duration = "7d"
-    """for how long: a number and s, m, h or d"""
+    keep: Duration | KeepByKind = "7d"
+    """for how long: a number and s, m, h or d; or by what it shows, as in {all: 2d, motion: 7d, objects: 30d}"""
     segment_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 10.0
     encoder: Encoder = Encoder.SMALL
     """only for sources that give pictures and no packets: your own, and some cameras at this machine"""
@@ -334,6 +331,7 @@ class Settings(Section, frozen=True, kw_only=True):
 
     data: str = "data"
     """recordings, exports, ledger"""
+    recordings: Recordings = Recordings()
     run: str | None = None
     """sockets and locks; default: a folder per user"""
     shm: str | None = None
@@ -351,15 +349,3 @@ def _area(points: list[Point]) -> float:
     """The area of a polygon, by Gauss; negative where its corners run the other way round."""
     pairs = zip(points, points[1:] + points[:1], strict=True)
     return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairs) / 2.0
-
-
-def seconds(duration: str) -> float:
-    """A duration such as `90s`, `15m`, `2h` or `7d` in seconds; raises ValueError.
-
-    >>> seconds("2h")
-    7200.0
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-    if not duration or duration[-1] not in units:
-        raise ValueError(f"{duration!r} is no duration; write a number and s, m, h or d, as in 90s")
-    return float(duration[:-1]) * units[duration[-1]]

@@ -195,7 +195,7 @@ def _disk(evidence: Evidence) -> Stage:
         notes.append(f"{free} free; recording pauses below {floor}")
     is_full = status is not None and status.cause is Cause.NO_SPACE and not evidence.is_stale
     if status is not None and is_full and not meter.grown("dropped.no_ring"):  # of memory the ring's own row says it
-        mend = "make room, or keep recordings for less long (record.keep)"
+        mend = "make room, or keep recordings for less long (record.keep, recordings.max)"
         return Stage(name="disk", notes=notes, trouble=f"{status.detail}; {mend}", is_broken=True)
     return Stage(name="disk", notes=notes)
 

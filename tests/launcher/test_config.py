@@ -290,6 +290,44 @@ def warnings_of(folder: Path, text: str) -> list[str]:
     return [one.replace(f"{folder}/", "") for one in ConfigFile(write(folder, text)).first.warnings]
 
 
+def test_who_keeps_by_what_is_shown_while_nobody_looks_is_told_so(folder: Path) -> None:
+    cameras = """cameras:
+  front:
+    source: synthetic://
+    record:
+      keep: {all: 2d, objects: 30d}
+  back: {source: "synthetic://", record: {keep: 3d}}
+"""
+    told = "cameras.front.record.keep: enrich is off, so nobody knows what recordings show: all is kept for 30d"
+
+    assert warnings_of(folder, f"{cameras}services: {{enrich: off}}\n") == [f"framebus.yml:5: {told}"]
+    assert warnings_of(folder, cameras) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "cameras: {a: {source: b, record: {keep: {all: 2d, motion: 1d}}}}",
+            "cameras.a.record.keep: motion: 1d is shor",
+        ),
+        ("cameras: {a: {source: b, record: {keep: {motion: 1d}}}}", "cameras.a.record.keep.all: is missing"),
+        (
+            "cameras: {a: {source: b, record: {keep: {all: 2}}}}",
+            "cameras.a.record.keep.all: expected text, got a whole number",
+        ),
+        ("cameras: {a: {source: b, record: {keep: 7}}}", "cameras.a.record.keep: expected text, got a whole number"),
+        ("recordings: {max: 800}", "recordings.max: expected text or nothing, got a whole number"),
+        ("recordings: {max: 800 Gb}", "recordings.max: expected a number and MB, GB or TB, as in 800GB"),
+        ("recordings: {max: 3MB}", "recordings: max: 3MB holds no recordings; give them at least 10MB"),
+    ],
+)
+def test_what_is_wrong_with_how_long_or_how_much_is_kept_is_told_with_its_line(
+    folder: Path, text: str, problem: str
+) -> None:
+    assert [one for one in problems_of(folder, text) if one.startswith(f"framebus.yml:1: {problem}")]
+
+
 def test_what_is_hardly_meant_is_told_with_its_line_and_stops_nothing(folder: Path) -> None:
     (folder / "here.mp4").touch()
 

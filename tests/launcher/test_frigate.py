@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from framebus.errors import ConfigError
-from framebus.settings import Camera
+from framebus.keep import words_of
+from framebus.settings import Camera, Record
 from framebus_launcher.frigate import read_frigate, variables_of
 from framebus_launcher.imported import Imported
 
@@ -25,7 +26,7 @@ record:
   enabled: true
   retain: {days: 3, mode: motion}
   events:
-    retain: {default: 14}
+    retain: {default: 14, objects: {person: 30}}
 detect: {fps: 5}
 cameras:
   Front-Door:
@@ -80,7 +81,7 @@ def test_streams_go_by_their_roles_and_sizes_zones_masks_and_retention_come_alon
         "height": 360,
         "fps": 6,
     }
-    assert camera["record"] == {"keep": "3d"}
+    assert camera["record"] == {"keep": {"all": "0d", "motion": "3d", "objects": "14d"}}
     assert camera["zones"] == {"porch": {"points": [[0.1, 0.5], [0.4, 0.5], [0.4, 0.9], [0.1, 0.9]]}}
     assert camera["masks"] == [{"points": [[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [0.0, 0.1]]}]
 
@@ -109,7 +110,7 @@ def test_every_line_is_taken_or_named_with_a_reason_and_no_value_is_shown(tmp_pa
 
     assert leaves - named - used == set()
     assert any("line 5: mqtt.topic_prefix: topics begin with framebus here" in line for line in told)
-    assert any("record.events" in line for line in told)
+    assert any("record.events.retain.objects: all objects are kept for the same time" in line for line in told)
     assert any("cameras.Front-Door.zones.line: its coordinates" in line for line in told)
     assert any("cameras.old: is switched off" in line for line in told)
     assert any("cameras.tube.ffmpeg.inputs[0]: unknown kind of address" in line for line in told)
@@ -148,14 +149,28 @@ def test_a_broker_that_cannot_be_taken_is_left_with_the_reason(tmp_path: Path, s
     assert says in found.left["mqtt"]
 
 
-def test_who_kept_only_what_moved_is_told_that_all_is_kept_so_long(tmp_path: Path) -> None:
-    record = "record: {enabled: true, retain: {days: 0}, alerts: {retain: {days: 30}}, detections: {retain: {days: 9}}}"
+@pytest.mark.parametrize(
+    ("record", "keep"),
+    [
+        ("continuous: {days: 2}, motion: {days: 7}, alerts: {retain: {days: 30}}", ("2d", "7d", "30d")),
+        ("retain: {days: 0}, alerts: {retain: {days: 30}}, detections: {retain: {days: 9}}", ("0d", "0d", "30d")),
+        ("retain: {days: 3, mode: all}, alerts: {retain: {days: 14, mode: motion}}", ("3d", "3d", "14d")),
+        ("retain: {days: 20, mode: active_objects}, events: {retain: {default: 5}}", ("0d", "0d", "20d")),
+        ("motion: {days: 4}", ("0d", "4d", "10d")),
+        ("continuous: {days: 0.5}, detections: {retain: {days: 0.25}}", ("0.5d", "0.5d", "0.5d")),
+    ],
+)
+def test_what_was_kept_by_what_it_shows_is_kept_so_here(
+    tmp_path: Path, record: str, keep: tuple[str, str, str]
+) -> None:
     camera = "cameras: {a: {ffmpeg: {inputs: [{path: 'rtsp://h/1', roles: [detect, record]}]}}}"
 
-    found = read(tmp_path, f"{record}\n{camera}\n")
+    found = read(tmp_path, f"record: {{enabled: true, {record}}}\n{camera}\n")
 
-    assert found.cameras["a"]["record"] == {"keep": "30d"}
-    assert "kept only what moved or had objects, 30 days" in found.notes[0]
+    taken = msgspec.convert(found.cameras["a"]["record"], Record).keep
+    assert words_of(taken) == keep
+    assert isinstance(taken, str) is (keep[0] == keep[2])
+    assert any("an object is here" in note for note in found.notes) is (keep[0] != keep[2])
 
 
 def test_a_file_that_is_no_frigate_s_is_refused(tmp_path: Path) -> None:

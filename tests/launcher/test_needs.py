@@ -74,6 +74,41 @@ def test_a_disk_that_holds_less_than_is_asked_for_is_warned_of_with_how_long_it_
     assert not is_warned or "the oldest go after about 1 d" in found.warnings[0]
 
 
+def test_where_it_goes_by_what_recordings_show_least_and_most_are_told(tmp_path: Path) -> None:
+    measure(tmp_path)
+
+    found = needs_of(tmp_path, f"{{front: {{source: '{SOURCE}', record: {{keep: {{all: 2d, objects: 10d}}}}}}}}")
+
+    assert "86 GB a day, 173 GB to 864 GB (by how much goes on) for all that is kept" in found.lines[0]
+    assert found.lines[1].endswith("173 GB in 2d, up to 864 GB in 10d")
+
+
+@pytest.mark.parametrize(
+    ("most", "room", "estimate", "warning"),
+    [
+        ("500GB", 700e9, "173 GB to 500 GB (by how much goes on)", None),
+        ("100GB", 700e9, "100 GB", "recordings.max: `keep` asks for 173 GB to 864 GB, and 100 GB are the bound"),
+        ("2TB", 700e9, "173 GB to 864 GB (by how much goes on)", "recordings.max: 2TB is more than the 700 GB"),
+        ("500GB", 400e9, "173 GB to 500 GB (by how much goes on)", "where much goes on, all is kept shorter"),
+        ("500GB", 90e9, "173 GB to 500 GB (by how much goes on)", "the oldest go after about 1 d"),
+    ],
+)
+def test_a_bound_of_all_recordings_is_told_and_what_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str, room: float, estimate: str, warning: str | None
+) -> None:
+    measure(tmp_path)
+    monkeypatch.setattr(needs, "_room", lambda _: room)
+
+    keep = "{all: 2d, objects: 10d}"
+    found = needs_of(
+        tmp_path, f"{{front: {{source: '{SOURCE}', record: {{keep: {keep}}}}}}}\nrecordings: {{max: {most}}}"
+    )
+
+    assert f"a day, {estimate} for all" in found.lines[0]
+    assert bool(found.warnings) is (warning is not None)
+    assert warning is None or any(warning in one for one in found.warnings)
+
+
 def test_a_group_without_cameras_needs_no_estimate(tmp_path: Path) -> None:
     assert needs_of(tmp_path, "{}") == Needs()
 

@@ -77,6 +77,20 @@ def test_what_a_reload_could_not_tell_a_service_is_told_by_the_next(trial: Trial
     assert applied.live == ["dispatcher"]
 
 
+def test_a_bound_of_all_recordings_counts_from_the_reload_on(trial: Trial, asked: Ask) -> None:
+    trial.start_file({})
+    trial.until_ready("dispatcher")
+    group = trial.group
+    assert group is not None
+    before = group._reloader.max_bytes
+
+    trial.write({"recordings": {"max": "1.5TB"}})
+    applied = asked(Reload())
+
+    assert (before, group._reloader.max_bytes) == (None, 1.5e12)
+    assert not applied.restarted
+
+
 def test_a_reload_of_the_same_file_changes_nothing(trial: Trial, asked: Ask) -> None:
     trial.start_file({"services": {"one": trial.plugin("one", GOOD)}})
     trial.until_ready("dispatcher", "one")

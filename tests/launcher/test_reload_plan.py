@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from framebus.keep_settings import Recordings
 from framebus.place import Place
 from framebus.settings import Area, Camera, Detect, JobSettings, Settings
 from framebus_launcher.plan import Plan, make_plan
@@ -55,6 +56,12 @@ def test_a_camera_that_changes_restarts_alone() -> None:
     after = msgspec.structs.replace(BEFORE, cameras={**BEFORE.cameras, "front": front})
 
     assert planned(after) == {"live": [], "restart": ["capture@front"], "start": [], "stop": []}
+
+
+def test_another_bound_of_all_recordings_restarts_nobody() -> None:
+    after = msgspec.structs.replace(BEFORE, recordings=Recordings(max="800GB"))
+
+    assert make_plan(make_table(BEFORE, PLACE), make_table(after, PLACE)) == Plan()
 
 
 def test_zones_and_masks_are_told_to_enrich_and_restart_nobody() -> None:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from framebus.keep import write_keep
+from framebus.keep_settings import KeepByKind
 from framebus.place import Place
 from framebus.recordings import closed_name, hour_folder, open_name, recordings_folder
-from framebus.retention import write_keep
 from framebus.settings import Camera, Settings
+from framebus.shown import Shown, note_shown, slot_of
 from framebus.testing import FakeClock
 from framebus.wall_trust import TRUST_S
 from framebus_launcher.group import Group
@@ -46,6 +48,18 @@ def test_what_is_past_the_time_that_its_camera_noted_goes(tmp_path: Path, clock:
 
     assert not old.exists()
     assert young.exists()
+
+
+def test_a_camera_that_was_kept_by_what_it_shows_still_is(tmp_path: Path, clock: FakeClock) -> None:
+    write_keep(tmp_path, "gone", KeepByKind(all="2d", objects="30d"))
+    nothing, unknown = (segment(tmp_path, "gone", clock.wall_s() - days * DAY_S) for days in (3, 4))
+    for slot in range(slot_of(clock.wall_s() - 3 * DAY_S - 10.0), slot_of(clock.wall_s() - 3 * DAY_S + 20.0)):
+        note_shown(tmp_path, "gone", slot, Shown.NOTHING)
+
+    sweep_when_trusted(RemovedCameras(tmp_path, lambda: {"front"}, clock), clock)
+
+    assert not nothing.exists()
+    assert unknown.exists()
 
 
 @pytest.mark.parametrize("note", [None, "for ever", ""])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framebus import settings
+from framebus.keep_settings import seconds
 from framebus.problems import find_problems
 from framebus.settings import (
     CaptureSettings,
@@ -16,7 +17,6 @@ from framebus.settings import (
     Plugin,
     QueuePolicy,
     Settings,
-    seconds,
 )
 
 GOOD = {

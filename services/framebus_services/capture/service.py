@@ -10,11 +10,12 @@ from framebus.addresses import Kind
 from framebus.bus import Bus
 from framebus.door import Reply
 from framebus.errors import ConfigError, ErrorCode, RefusedError
+from framebus.keep import Keep, write_keep
 from framebus.messages import CameraState, CameraStatus, Cause, FrameNotice
 from framebus.requests import Snapshot, TakeSnapshot
-from framebus.retention import Retention, write_keep
+from framebus.retention import Retention
 from framebus.ring import RingReader, RingSpaceError, sweep_rings
-from framebus.settings import CaptureSettings, Encoder, seconds
+from framebus.settings import CaptureSettings, Encoder
 from framebus_services.capture.disk import Disk
 from framebus_services.capture.encoding import Encoding
 from framebus_services.capture.feed import space_detail
@@ -65,8 +66,8 @@ class Capture:
         self._small = Live(self._camera, bus.publish, is_small=True)
         bus.on_watched(f"live/{self._camera}/", self._live.watch)
         bus.on_watched(f"live_small/{self._camera}/", self._small.watch)
-        keep_s = seconds(self._settings.record.keep)
-        self._retention = Retention(data, self._camera, keep_s, bus.clock, lambda: disk.space().is_getting_short)
+        keep = Keep.of(self._settings.record.keep)
+        self._retention = Retention(data, self._camera, keep, bus.clock, lambda: disk.space().is_getting_short)
         self._note_keep(data)
         on_change = partial(bus.call_soon, self._tell)
         lives = (self._live, self._small)

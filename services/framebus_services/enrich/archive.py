@@ -1,4 +1,4 @@
-"""Keeps ended objects and their pictures on disk, on a thread of its own: a slow disk stops no frame."""
+"""Keeps ended objects, their pictures and what cameras showed, on a thread of its own: a slow disk stops no frame."""
 
 import contextlib
 import errno
@@ -14,6 +14,7 @@ import cv2
 import msgspec
 
 from framebus.events import OPEN_NAME, EndedObject, day_file, events_folder, list_events, picture_name
+from framebus.shown import Shown, note_shown
 from framebus_services.enrich.expiry import PERIOD_S, Expiry
 from framebus_services.enrich.shots import Shot
 
@@ -23,6 +24,8 @@ MAX_WAITING = 1_000
 """ended objects that wait for the disk; the oldest go first"""
 MAX_PICTURES = 64
 """pictures among them, of about 0.6 MB; more objects go without"""
+MAX_SHOWN = 10_000
+"""slots that wait for the disk: of what is lost it is unknown what it showed"""
 RETRY_S = 5.0
 STOP_S = 3.0
 
@@ -44,6 +47,7 @@ class Archive:
         self._changed = threading.Condition()
         self._waiting: deque[_Entry] = deque()
         self._open: dict[str, list[EndedObject]] = {}
+        self._shown: deque[tuple[str, int, Shown]] = deque(maxlen=MAX_SHOWN)
         self._thread: threading.Thread | None = None
         self._is_stopping = False
         self._is_failing = False
@@ -84,6 +88,13 @@ class Archive:
             self._changed.notify()
         self.start()
 
+    def note_shown(self, camera: str, slot: int, shown: Shown) -> None:
+        """Write down what a camera showed; never waits."""
+        with self._changed:
+            self._shown.append((camera, slot, shown))
+            self._changed.notify()
+        self.start()
+
     def left_open(self, camera: str) -> list[EndedObject]:
         """The objects that were there when an earlier process died."""
         path = events_folder(self._data, camera) / OPEN_NAME
@@ -106,7 +117,7 @@ class Archive:
         wait_s = PERIOD_S
         while True:
             with self._changed:
-                if not self._is_stopping and (wait_s == RETRY_S or not (self._waiting or self._open)):
+                if not self._is_stopping and (wait_s == RETRY_S or not (self._waiting or self._open or self._shown)):
                     self._changed.wait(wait_s)
                 is_last = self._is_stopping
             try:
@@ -122,6 +133,7 @@ class Archive:
         with self._changed:
             waiting, self._waiting = self._waiting, deque()
             opened, self._open = self._open, {}
+            shown, self._shown = self._shown, deque(maxlen=MAX_SHOWN)
         try:
             while waiting:
                 self._write(waiting[0])
@@ -131,6 +143,9 @@ class Archive:
                 camera, objects = next(iter(opened.items()))
                 self._write_open(camera, objects)
                 del opened[camera]
+            while shown:
+                note_shown(self._data, *shown[0])
+                shown.popleft()
             self._expiry.step()
             self._note_success()
         finally:
@@ -141,6 +156,7 @@ class Archive:
                     entry.shot = None  # it came while others were tried
                     self._count("dropped.picture")
                 self._open = opened | self._open
+                self._shown = deque([*shown, *self._shown], maxlen=MAX_SHOWN)
 
     def _make_room(self, most: int) -> None:
         while len(self._waiting) > most:

@@ -64,6 +64,11 @@ class Attention:
         """What is not well, in sentences."""
         return [self._complaint] if self._complaint else []
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is known of what moves if it is an object: no detector is wanted, or it works."""
+        return self._settings is None or (self._model is not None and not self._complaint)
+
     def stop(self) -> None:
         """End the detector's process."""
         if self._lookout is not None:

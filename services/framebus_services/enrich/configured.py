@@ -7,12 +7,14 @@ from pathlib import Path
 import msgspec
 
 from framebus.errors import MalformedError
+from framebus.keep import Keep
+from framebus.keep_settings import KeepByKind
 from framebus.messages import ConfigChanged, Name
-from framebus.settings import EnrichedCamera, EnrichProcessSettings, Masks, Record, Zones, seconds
+from framebus.settings import EnrichedCamera, EnrichProcessSettings, Masks, Record, Zones
 
 log = logging.getLogger(__name__)
 
-DEFAULT_KEEP_S = seconds(Record().keep)
+DEFAULT_KEEP_S = Keep.of(Record().keep).longest_s
 
 
 class SettingsFile:
@@ -48,7 +50,7 @@ class SettingsFile:
 
 
 class _Record(msgspec.Struct):
-    keep: str = Record().keep
+    keep: str | dict[str, str | None] = str(Record().keep)
 
 
 class _Camera(msgspec.Struct):
@@ -70,11 +72,15 @@ def cameras_of(changed: ConfigChanged, known_keep_s: Mapping[str, float]) -> dic
             name: EnrichedCamera(
                 zones=camera.zones,
                 masks=camera.masks,
-                keep_s=known_keep_s.get(name, DEFAULT_KEEP_S)
-                if "${" in camera.record.keep
-                else seconds(camera.record.keep),
+                keep_s=_longest_s(camera.record.keep, known_keep_s.get(name, DEFAULT_KEEP_S)),
             )
             for name, camera in cameras.items()
         }
     except (msgspec.MsgspecError, ValueError) as error:
         raise MalformedError("body", f"config/cameras/: {error}") from None
+
+
+def _longest_s(keep: str | dict[str, str | None], known_s: float) -> float:
+    if "${" in str(keep):
+        return known_s
+    return Keep.of(keep if isinstance(keep, str) else msgspec.convert(keep, KeepByKind)).longest_s

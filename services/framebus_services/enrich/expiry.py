@@ -1,11 +1,12 @@
-"""Deletes a camera's ended objects and their pictures when their time is over."""
+"""Deletes a camera's ended objects, their pictures, and what it showed, when their time is over."""
 
 import logging
 from pathlib import Path
 
 from framebus.clock import Clock
 from framebus.events import day_of, events_folder, start_of
-from framebus.retention import read_keep_s
+from framebus.keep import read_keep
+from framebus.shown import shown_day
 from framebus.wall_trust import WallTrust
 
 log = logging.getLogger(__name__)
@@ -49,12 +50,12 @@ class Expiry:
         """Cameras that nobody told of, with how long their recordings were last to be kept: the configuration of
         before this process had them."""
         names = [path.name for path in _files(self._data / "events") if path.is_dir()]
-        return {name: read_keep_s(self._data, name) for name in names if name not in self._keep_s}
+        return {name: read_keep(self._data, name).longest_s for name in names if name not in self._keep_s}
 
 
 def _latest_s(path: Path) -> float | None:
     """Until when a file tells something; None for a file that is not ours."""
-    if (day := day_of(path)) is not None:
+    if (day := day_of(path) or shown_day(path)) is not None:
         return day.timestamp() + DAY_S
     name, _, ending = path.name.removeprefix(".").partition(".")
     return start_of(name) if ending in ("jpg", "jpg.part") else None

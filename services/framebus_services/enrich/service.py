@@ -20,6 +20,7 @@ from framebus.settings import EnrichedCamera, EnrichProcessSettings
 from framebus_services.enrich.archive import Archive
 from framebus_services.enrich.attention import Attention
 from framebus_services.enrich.configured import SettingsFile, cameras_of
+from framebus_services.enrich.diary import Diary
 from framebus_services.enrich.expiry import Expiry
 from framebus_services.enrich.host import STEP_S, Host
 from framebus_services.enrich.motion import Motion, MotionGate
@@ -47,9 +48,10 @@ HEARD_S = 1.0
 class Eye:
     """What is kept of one camera: its ring, what it usually shows, and how far it was seen."""
 
-    def __init__(self, gate: MotionGate, objects: CameraObjects) -> None:
+    def __init__(self, gate: MotionGate, objects: CameraObjects, diary: Diary) -> None:
         self.gate = gate
         self.objects = objects
+        self.diary = diary
         self.ring: RingReader | None = None
         self.seen_s = 0.0
         self._number = 0
@@ -136,6 +138,7 @@ class Enrich:
             self._bus.publish(_boxes_of(motion, frame))
         start_s = self._bus.clock.boot_s()
         objects = self._attention.see(eye, frame, motion)
+        eye.diary.note(frame.captured_at_s, motion, objects, is_certain=self._attention.is_certain)
         stats.observe("objects", self._bus.clock.boot_s() - start_s)
         if not self._host.process(Sight(frame=frame, ring=notice.ring, objects=objects)):
             self._drop("torn_frame", notice.camera)
@@ -151,7 +154,7 @@ class Enrich:
             publish=self._tell_object,
             archive=self._archive,
         )
-        return Eye(MotionGate(settings.masks), objects)
+        return Eye(MotionGate(settings.masks), objects, Diary(partial(self._archive.note_shown, camera)))
 
     def _read(self, eye: Eye, notice: FrameNotice) -> Frame | None:
         stats = self._bus.stats
@@ -192,6 +195,8 @@ class Enrich:
     def _tell_object(self, event: ObjectEvent) -> None:
         self._bus.publish(event)
         self._bus.stats.count(f"objects.{event.phase.value}")
+        if event.phase is Phase.START and (eye := self._eyes.get(event.camera)) is not None:
+            eye.diary.note_start(event)
         if event.phase is Phase.END:
             self._host.expire(event.id, event.camera)
         elif not self._will_tell:

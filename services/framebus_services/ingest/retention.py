@@ -12,7 +12,8 @@ from pathlib import Path
 
 from framebus.clock import Clock
 from framebus.errors import RefusedError
-from framebus.settings import IngestSettings, seconds
+from framebus.keep_settings import seconds
+from framebus.settings import IngestSettings
 from framebus.wall_trust import WallTrust
 from framebus_services.below import folder_below
 from framebus_services.ingest.claims import Claims

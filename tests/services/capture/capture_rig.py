@@ -16,8 +16,8 @@ import av
 
 from framebus import messages
 from framebus.codec import News
+from framebus.keep import KEEP_NAME
 from framebus.place import Place
-from framebus.retention import KEEP_NAME
 from framebus.testing import FakeClock
 from framebus.transport import SocketBus
 from framebus_services.capture.disk import Disk

@@ -12,10 +12,10 @@ import pytest
 from capture_rig import CAMERA, CaptureProcess
 
 from framebus.errors import ErrorCode, RefusedError
+from framebus.keep import Keep, read_keep
 from framebus.messages import CameraState
 from framebus.recordings import parse_segment
 from framebus.requests import TakeSnapshot
-from framebus.retention import read_keep_s
 from framebus.ring import RingReader, newest_ring
 from media import frame_number, frames_of, make_video
 
@@ -110,7 +110,7 @@ def test_it_notes_beside_the_recordings_for_how_long_they_are_kept() -> None:
     with CaptureProcess(SYNTHETIC, record={"keep": "3d"}) as capture:
         capture.until(lambda: len(capture.notices) >= 1)
 
-        assert read_keep_s(capture.place.data, "front") == 3 * 86_400.0
+        assert read_keep(capture.place.data, "front") == Keep.whatever(3 * 86_400.0)
 
 
 def test_after_kill_9_the_next_process_repairs_the_segment_and_sweeps_the_ring() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from framebus.keep import Keep
 from framebus.recordings import closed_name, hour_folder, open_name, recordings_folder
 from framebus.retention import Retention
 from framebus.testing import FakeClock
@@ -24,7 +25,7 @@ def segment(data: Path, at_s: float, camera: str = CAMERA) -> Path:
 def retention(data: Path, clock: FakeClock, *, is_short: bool = False, up_s: float = TRUST_S) -> Retention:
     floor = {"floor_share": 1.0, "floor_limit_bytes": 2**62} if is_short else {"floor_share": 0.0}
     disk = Disk(data / "recordings", **floor)  # type: ignore[arg-type]
-    keeper = Retention(data, CAMERA, DAY_S, clock, lambda: disk.space().is_getting_short)
+    keeper = Retention(data, CAMERA, Keep.whatever(DAY_S), clock, lambda: disk.space().is_getting_short)
     clock.advance(up_s)
     return keeper
 
@@ -89,7 +90,9 @@ class NearlyFull(Disk):
 def test_where_the_disk_is_getting_short_the_oldest_go_first_whatever_their_age(tmp_path: Path) -> None:
     clock = FakeClock()
     paths = [segment(tmp_path, clock.wall_s() - age_s) for age_s in (3 * HOUR_S, 2 * HOUR_S, 60.0)]
-    keeper = Retention(tmp_path, CAMERA, DAY_S, clock, lambda: NearlyFull(tmp_path).space().is_getting_short)
+    keeper = Retention(
+        tmp_path, CAMERA, Keep.whatever(DAY_S), clock, lambda: NearlyFull(tmp_path).space().is_getting_short
+    )
 
     run(keeper)
 
@@ -151,3 +154,16 @@ def test_what_could_not_be_repaired_goes_with_the_recordings_of_its_time(tmp_pat
 def test_no_recordings_at_all_are_no_trouble(tmp_path: Path) -> None:
     assert run(retention(tmp_path, FakeClock())) == 1
     assert not recordings_folder(tmp_path, CAMERA).exists()
+
+
+def test_what_comes_to_an_hour_that_was_emptied_for_room_goes_too(tmp_path: Path) -> None:
+    clock = FakeClock()
+    keeper = retention(tmp_path, clock, is_short=True)
+
+    left = []
+    for number in range(3):
+        path = segment(tmp_path, clock.wall_s() + 10.0 * number)
+        run(keeper)
+        left.append(path.exists())
+
+    assert left == [False, False, False]

@@ -15,8 +15,9 @@ import pytest
 
 from framebus.clock import FakeClock
 from framebus.events import EndedObject, day_file, events_folder, list_events, make_id, read_events
+from framebus.keep import write_keep
 from framebus.messages import Box
-from framebus.retention import write_keep
+from framebus.shown import Shown, shown_file, slot_of
 from framebus.wall_trust import TRUST_S
 from framebus_services.enrich import archive as archive_module
 from framebus_services.enrich.archive import MAX_PICTURES, MAX_WAITING, Archive
@@ -318,3 +319,32 @@ def test_the_pictures_of_a_camera_that_is_configured_no_more_grow_old_as_its_rec
 
     assert expiry.step() == len(old)
     assert set(os.listdir(desk.folder)) == new
+
+
+def test_what_a_camera_showed_waits_for_a_disk_that_fails_and_comes_in_its_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_module, "RETRY_S", 0.01)
+    first = slot_of(NOW_S)
+    blocker = events_folder(desk.data, "front")
+    blocker.parent.mkdir(parents=True)
+    blocker.write_text("in the way")
+
+    for number, shown in enumerate([Shown.NOTHING, Shown.MOTION, Shown.OBJECT]):
+        desk.archive.note_shown("front", first + number, shown)
+    wait_until(lambda: desk.counters["errors.events"] > 0, "a failed try")
+    blocker.unlink()
+    desk.archive.stop()
+
+    assert shown_file(desk.data, "front", NOW_S).read_bytes()[-3:] == b"-mo"
+
+
+def test_what_a_camera_showed_goes_with_its_day(desk: Desk) -> None:
+    for age_s in (200_000.0, 0.0):
+        desk.archive.note_shown("front", slot_of(NOW_S - age_s), Shown.MOTION)
+    desk.archive.stop()
+    expiry = Expiry(desk.data, {"front": 7_200.0}, desk.clock)
+    desk.clock.advance(TRUST_S)
+
+    assert expiry.step() == 1
+    assert shown_file(desk.data, "front", NOW_S).exists()

@@ -15,6 +15,7 @@ from framebus.events import EndedObject, day_file, list_events
 from framebus.frame import Frame
 from framebus.messages import ConfigChanged, Finding, ObjectEvent, Phase
 from framebus.processor import Processor
+from framebus.shown import Shown, ShownFiles
 from framebus.testing import FakeBus, FakeClock
 from framebus.wall_trust import TRUST_S
 from framebus_services.enrich.service import Enrich
@@ -368,3 +369,34 @@ def test_a_frame_that_comes_after_its_camera_was_removed_changes_nothing_of_how_
     yard.enrich.stop()
 
     assert old.exists()
+
+
+def test_a_keep_by_kind_that_is_new_keeps_objects_for_the_longest_of_its_times(folder: Path) -> None:
+    yard = Yard(folder)
+    old = [day_file(folder / "data", "front", yard.clock.wall_s() - days * 86_400.0) for days in (20, 40)]
+    old[0].parent.mkdir(parents=True)
+    for path in old:
+        path.touch()
+
+    new_cameras(yard, front={"source": "rtsp://camera/1", "record": {"keep": {"all": "2d", "objects": "30d"}}})
+    yard.clock.advance(TRUST_S)
+    yard.show(None)
+    yard.enrich.stop()
+
+    assert [path.exists() for path in old] == [True, False]
+
+
+def test_what_a_camera_showed_is_written_down_slot_by_slot(folder: Path) -> None:
+    yard = Yard(folder)
+    offset_s = 1_790_000_000.0  # as the camera's frames tell their times
+    start_s = offset_s + yard.clock.boot_s()
+
+    yard.show(*[None] * 100, *range(0, 560, 20), *[None] * 300)
+    end_s = offset_s + yard.clock.boot_s()
+    yard.enrich.stop()
+
+    files = ShownFiles(folder / "data", "front")
+    assert files.between(start_s + 10.0, start_s + 14.0) is Shown.NOTHING
+    assert files.between(start_s + 20.0, start_s + 22.0) is Shown.OBJECT
+    assert files.between(end_s - 17.0, end_s - 15.0) is Shown.NOTHING
+    assert files.between(end_s, end_s + 1.0) is Shown.UNKNOWN
