@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import shutil
 import zoneinfo
 from collections.abc import Collection
 from pathlib import Path
@@ -13,7 +12,6 @@ import msgspec
 from framebus.addresses import Kind, find_address_problem, parse_address
 from framebus.broker import MQTT_LIBRARY, find_broker_problem, find_topic_problem
 from framebus.errors import ConfigError
-from framebus.keep import Keep, words_of
 from framebus.notify_settings import NotifySettings
 from framebus.params_schema import find_schema_problems
 from framebus.place import Place
@@ -29,12 +27,10 @@ from framebus.settings import (
     Settings,
 )
 from framebus_launcher.command import command_name
-from framebus_launcher.doctor_parts import NO_CAMERA_LIBRARIES
 from framebus_launcher.document import Document, read_document
 from framebus_launcher.full_paths import with_full_paths
-from framebus_launcher.notify_check import find_rule_problems, find_rule_warnings
+from framebus_launcher.notify_check import find_rule_problems
 from framebus_launcher.secrets_file import SecretsFile
-from framebus_launcher.spawner import search_path
 from framebus_launcher.table import (
     BUILT_IN,
     ENRICH,
@@ -43,12 +39,9 @@ from framebus_launcher.table import (
     NOTIFY,
     ON_WISH,
     RESERVED,
-    built_in_settings,
-    has_camera_libraries,
     has_libraries,
     has_web,
     installed_services,
-    left_out_services,
 )
 from framebus_launcher.variables import substitute
 
@@ -158,48 +151,6 @@ def check_sources(settings: Settings) -> list[str]:
     return problems
 
 
-def find_warnings(document: Document, settings: Settings) -> list[str]:
-    """What is allowed and yet hardly meant, each with file and line.
-
-    A program or a video that is not there is no error: it may be in another container, or on a disk that comes later.
-    """
-    if not document.value:
-        return [f"{document.file}: is empty: a group without cameras; `framebus demo` shows one with a camera"]
-    warnings = []
-    if settings.cameras and not has_camera_libraries():
-        warnings.append(f"cameras: {NO_CAMERA_LIBRARIES}")
-    for name, camera in settings.cameras.items():
-        for where, source in (("source", camera.source), ("detect.source", camera.detect.source)):
-            file = _file_of(source) if source is not None else None
-            if file is not None and not file.is_file():
-                warnings.append(f"cameras.{name}.{where}: there is no file {source} now")
-    warnings += _keep_warnings(settings)
-    for name, section in settings.services.items():
-        if name not in BUILT_IN and name not in installed_services():
-            plugin = msgspec.convert(section, Plugin)
-            program = plugin.command[0]
-            if shutil.which(program, path=plugin.env.get("PATH", search_path(os.environ))) is None:
-                warnings.append(f"services.{name}.command: there is no program {program} here")
-    ca = _map(settings.services.get(MQTT)).get("ca")
-    if ca and not Path(ca).is_file():
-        warnings.append(f"services.{MQTT}.ca: there is no file {ca} now")
-    warnings += find_rule_warnings(settings)
-    warnings += [f"services.{problem}" for problem in left_out_services()]
-    return in_order(document, warnings)
-
-
-def _keep_warnings(settings: Settings) -> list[str]:
-    """Where recordings are to be kept by what they show, and nobody looks."""
-    if built_in_settings(settings, ENRICH, EnrichSettings) is not None:
-        return []
-    longest = {name: words_of(camera.record.keep)[-1] for name, camera in settings.cameras.items()}
-    return [
-        f"cameras.{name}.record.keep: enrich is off, so nobody knows what recordings show: all is kept for {words}"
-        for name, words in longest.items()
-        if Keep.of(settings.cameras[name].record.keep).is_by_kind
-    ]
-
-
 def find_file() -> Path:
     """The configuration of this folder; raises ConfigError when it has none."""
     for name in DEFAULT_FILES:
@@ -207,12 +158,6 @@ def find_file() -> Path:
             return Path(name)
     make = f"make one with {command_name()} init"
     raise ConfigError([f"{DEFAULT_FILES[0]}: there is none in {Path.cwd()}; {make}, or name one with -c FILE"])
-
-
-def _file_of(source: str) -> Path | None:
-    """The file that a resolved source names."""
-    address = parse_address(source)
-    return Path(address.url) if address.kind in (Kind.FILE, Kind.PLUGIN) and address.url else None
 
 
 def _map(value: Any) -> dict[str, Any]:

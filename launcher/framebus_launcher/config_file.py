@@ -14,7 +14,8 @@ from framebus.place import Place
 from framebus.replacing import replacing, sync_folder
 from framebus.settings import Settings
 from framebus_launcher.checks import find_processor_problems, find_source_problems
-from framebus_launcher.config import find_file, find_warnings, in_order, place_of, read_settings
+from framebus_launcher.config import find_file, in_order, place_of, read_settings
+from framebus_launcher.config_warnings import find_warnings
 from framebus_launcher.detector_check import check_detector
 from framebus_launcher.document import parse_document, read_text
 from framebus_launcher.folders import check_names, find_folder_problems

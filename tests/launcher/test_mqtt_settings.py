@@ -10,7 +10,8 @@ from framebus.errors import ConfigError
 from framebus.place import Place
 from framebus.settings import Camera, MqttProcessSettings, Settings
 from framebus_launcher import config
-from framebus_launcher.config import find_warnings, load_settings
+from framebus_launcher.config import load_settings
+from framebus_launcher.config_warnings import find_warnings
 from framebus_launcher.document import read_document
 from framebus_launcher.plan import make_plan
 from framebus_launcher.redaction import shown

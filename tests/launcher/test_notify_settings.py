@@ -10,7 +10,8 @@ import yaml
 from framebus.errors import ConfigError
 from framebus.place import Place
 from framebus.settings import Camera, Settings
-from framebus_launcher.config import find_settings_problems, find_warnings, load_settings, read_settings
+from framebus_launcher.config import find_settings_problems, load_settings, read_settings
+from framebus_launcher.config_warnings import find_warnings
 from framebus_launcher.document import parse_document
 from framebus_launcher.notify_check import find_rule_warnings
 from framebus_launcher.redaction import shown
