@@ -75,7 +75,7 @@ class SocketBus(Bus):
         self._watched: dict[int, Handler] = {}
         self._heard: set[str] = set()
         self._heard_prefixes: tuple[str, ...] = ()
-        self._gathers = False
+        self._gathers = self._is_gathering = False
         for readable in (self._pub, self._sub, self._wake_in.fileno()):
             self._poller.register(readable, zmq.POLLIN)
 
@@ -98,7 +98,7 @@ class SocketBus(Bus):
         if self._pub in ready:
             self._take_subscriptions()
         is_asked = self._door is not None and self._door in ready
-        if self._sub in ready or is_asked:  # who asks is answered by all that has come, in the moment of beacons too
+        if self._sub in ready or (is_asked and self._is_gathering):  # who asks is answered by all that has come
             for frames in drain(self._sub):
                 self.receive(frames)
             self.flush_latest()
@@ -141,8 +141,13 @@ class SocketBus(Bus):
 
     def _gather(self) -> None:
         """Every owner says its beacon now: we wake when all have spoken, not for each."""
+        self._is_gathering = True
         self._poller.register(self._sub, 0)
-        self.after(BEACONS_S, lambda: self._poller.register(self._sub, zmq.POLLIN))
+        self.after(BEACONS_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_gathering = False
+        self._poller.register(self._sub, zmq.POLLIN)
 
     def _take_subscriptions(self) -> None:
         said = [frames[0] for frames in drain(self._pub)]
