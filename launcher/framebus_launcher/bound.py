@@ -9,7 +9,6 @@ holds but for what is recorded between two looks. The clock does not matter: not
 import logging
 import os
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from framebus.keep import Keep, read_keep
 from framebus.messages import NAME_PATTERN
 from framebus.recordings import folders_in
 from framebus.shelf import HOUR_S, Hour, Shelf
+from framebus_launcher.sweeping import Sweeping
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +26,14 @@ AT_ONCE = 10
 """files of one hour, before it is looked again whose turn it is"""
 PAUSE_S = 0.002
 """between two hours that are counted, so that the launcher's loop is never kept waiting"""
-JOIN_S = 1.0
 
 
-class Bound:
+class Bound(Sweeping):
     """The recordings under `data`; call `sweep` now and then."""
 
     def __init__(self, data: Path, max_bytes: Callable[[], float | None], clock: Clock) -> None:
         """`max_bytes` is asked at each sweep, from the thread; None: there is no bound."""
+        super().__init__("bound", PERIOD_S, "recordings can't be held within their bound")
         self._data = data
         self._max_bytes = max_bytes
         self._clock = clock
@@ -41,20 +41,9 @@ class Bound:
         self._counted: dict[Path, tuple[int, int]] = {}
         """of each hour, when its folder changed and how many bytes there were"""
         self._is_told = False
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bound", daemon=True)
         self.deleted = 0
         self.counted = 0
         """hours whose files were counted"""
-
-    def start(self) -> None:
-        """Sweep each half minute, until `stop`."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread; a file that is being deleted is the last."""
-        self._is_over.set()
-        self._thread.join(JOIN_S)
 
     def sweep(self) -> None:
         """Count, and delete what is too much. Raises OSError."""
@@ -146,13 +135,6 @@ class Bound:
         if not self._is_told:
             self._is_told = True
             log.info("all recordings take more than %.4g GB: from now on they go before their time", max_bytes / 1e9)
-
-    def _run(self) -> None:
-        while not self._is_over.wait(PERIOD_S):
-            try:
-                self.sweep()
-            except OSError as error:
-                log.warning("recordings can't be held within their bound: %s", error)
 
 
 def _size_of(folder: Path) -> int:

@@ -12,7 +12,6 @@ does. Where services run without a launcher nobody knows which cameras are no mo
 
 import logging
 import re
-import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -21,34 +20,24 @@ from framebus.keep import KEEP_NAME, read_keep
 from framebus.messages import NAME_PATTERN
 from framebus.recordings import recordings_folder
 from framebus.retention import Retention
+from framebus_launcher.sweeping import Sweeping
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = 600.0
 PAUSE_S = 0.002
 """between two steps, so that the launcher's loop is never kept waiting"""
-JOIN_S = 1.0
 
 
-class RemovedCameras:
+class RemovedCameras(Sweeping):
     """The recordings under `data` that belong to no camera of `configured()`; call `sweep` now and then."""
 
     def __init__(self, data: Path, configured: Callable[[], Collection[str]], clock: Clock) -> None:
+        super().__init__("removed cameras", PERIOD_S, "old recordings of removed cameras can't be deleted")
         self._data = data
         self._configured = configured
         self._clock = clock
         self._keepers: dict[str, Retention] = {}
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="removed cameras", daemon=True)
-
-    def start(self) -> None:
-        """Sweep every ten minutes, until `stop`."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread; a file that is being deleted is the last."""
-        self._is_over.set()
-        self._thread.join(JOIN_S)
 
     def sweep(self) -> None:
         """Delete what is past its time. Raises OSError."""
@@ -74,13 +63,6 @@ class RemovedCameras:
             return []
         configured = self._configured()
         return sorted(name for name in folders if re.fullmatch(NAME_PATTERN, name) and name not in configured)
-
-    def _run(self) -> None:
-        while not self._is_over.wait(PERIOD_S):
-            try:
-                self.sweep()
-            except OSError as error:
-                log.warning("old recordings of removed cameras can't be deleted: %s", error)
 
 
 def _remove_if_only_a_note(folder: Path) -> None:
